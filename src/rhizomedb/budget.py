@@ -1,0 +1,90 @@
+"""Budgets: how much a computation may derive, repeat, hold and take before it is stopped.
+
+One `Budget` says the limits; a `Meter` counts one computation against them. Every loop that input drives spends
+from a meter. Reaching a limit raises `BudgetExceeded` and leaves the database as it was.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rhizomedb.errors import BudgetExceeded
+
+CELL_BYTES = 56
+"""What one value of a derived tuple is taken to hold: a small Python object and its slot. An estimate, on the high side."""
+
+CHECK_EVERY = 4096
+"""Facts between two looks at the clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """The limits of one computation; `None` means no limit.
+
+    `facts` derived tuples (also those of intermediate results), `rounds` of a recursion, `seconds` of wall time,
+    `bytes` held by derived tuples (estimated, `CELL_BYTES` a value).
+    """
+
+    facts: int | None = 5_000_000
+    rounds: int | None = 10_000
+    seconds: float | None = 30.0
+    bytes: int | None = 2 << 30
+
+    def meter(self, clock: Callable[[], float] = time.monotonic) -> Meter:
+        """A new count against these limits, its time starting now."""
+        return Meter(self, clock)
+
+
+UNLIMITED = Budget(facts=None, rounds=None, seconds=None, bytes=None)
+"""No limits: for work whose size is that of the user's own file, such as an import."""
+
+
+class Meter:
+    """What one computation has spent of its budget."""
+
+    __slots__ = ("_clock", "_look_at", "budget", "cells", "facts", "rounds", "started")
+
+    def __init__(self, budget: Budget, clock: Callable[[], float]) -> None:
+        self.budget = budget
+        self._clock = clock
+        self.started = clock()
+        self.facts = 0
+        self.cells = 0
+        self.rounds = 0
+        self._look_at = CHECK_EVERY
+
+    def spend(self, facts: int, width: int = 1) -> None:
+        """Count `facts` tuples of `width` values; look at the clock now and then."""
+        self.facts += facts
+        self.cells += facts * width
+        if self.facts < self._look_at:
+            return
+        self.check()
+        self._look_at = self.facts + CHECK_EVERY
+
+    def check(self) -> None:
+        """Compare everything spent with the limits now."""
+        budget = self.budget
+        if budget.facts is not None and self.facts > budget.facts:
+            raise self._exceeded("facts", f"more than {budget.facts:,} facts derived")
+        if budget.bytes is not None and self.cells * CELL_BYTES > budget.bytes:
+            raise self._exceeded("memory", f"derived facts hold more than {budget.bytes >> 20:,} MiB")
+        if budget.seconds is not None and self._clock() - self.started > budget.seconds:
+            raise self._exceeded("time", f"more than {budget.seconds:g} s spent")
+
+    def round(self) -> None:
+        """Count one more round of a recursion."""
+        self.rounds += 1
+        if self.budget.rounds is not None and self.rounds > self.budget.rounds:
+            raise self._exceeded("rounds", f"a recursion took more than {self.budget.rounds:,} rounds")
+        self.check()
+
+    def _exceeded(self, limit: str, message: str) -> BudgetExceeded:
+        option = "memory" if limit == "memory" else limit
+        return BudgetExceeded(
+            f"budget.{limit}",
+            f"{message}; the computation was stopped and nothing changed",
+            fix=f"bind more of the query, or allow more: --budget {option}=... (in Python: budget=Budget(...))",
+        )

@@ -1,0 +1,276 @@
+"""The one error tree: every failure that a user can cause is an `Error` with a stable code.
+
+An error says what was wrong, where, which names are near, and what would have been right. `CODES` lists every
+code with its meaning; the reference page is generated from it, and a code that is not listed cannot be raised.
+A broken promise of our own is an `AssertionError`, never one of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+CODES: dict[str, str] = {}
+"""Every code that can be raised, with its meaning in one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A place in a program text: 1-based line and column, and how many characters it covers."""
+
+    line: int
+    column: int
+    length: int = 1
+
+    def __str__(self) -> str:
+        return f"line {self.line}, column {self.column}"
+
+
+class Error(Exception):
+    """Anything that a caller, a file, a peer or a program text got wrong.
+
+    `code` is stable; `where` is a `Span` or a phrase such as "films.csv line 7"; `nearest` holds names that exist
+    and look alike; `fix` is something to type that would have been right. `source` is the text that a `Span` points
+    into, so that the message can show the line.
+    """
+
+    default_code = "error"
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        where: Span | str | None = None,
+        nearest: Iterable[str] = (),
+        fix: str | None = None,
+        source: str | None = None,
+    ) -> None:
+        assert code in CODES, f"error code {code!r} is not listed in errors.CODES"
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.where = where
+        self.nearest = tuple(nearest)
+        self.fix = fix
+        self.source = source
+
+    @property
+    def span(self) -> Span | None:
+        """Where in a program text, if the error is about one."""
+        return self.where if isinstance(self.where, Span) else None
+
+    def __str__(self) -> str:
+        place = f" ({self.where})" if self.where is not None else ""
+        lines = [f"{self.code}: {self.message}{place}"]
+        span = self.span
+        if span is not None and self.source is not None:
+            lines += excerpt(self.source, span)
+        if self.nearest:
+            lines.append(f"  did you mean: {', '.join(self.nearest)}?")
+        if self.fix:
+            lines.append(f"  try: {self.fix}")
+        return "\n".join(lines)
+
+    def as_dict(self) -> dict[str, object]:
+        """The same parts as data, for `--json` and for servers."""
+        span = self.span
+        where: object = self.where if span is None else {"line": span.line, "column": span.column, "length": span.length}
+        return {
+            "code": self.code,
+            "message": self.message,
+            "where": where,
+            "nearest": list(self.nearest),
+            "fix": self.fix,
+        }
+
+
+def excerpt(source: str, span: Span, width_max: int = 100) -> list[str]:
+    """The line that a span points at and a line of carets beneath it, cut to a width."""
+    lines = source.splitlines() or [""]
+    if not 1 <= span.line <= len(lines):
+        return []
+    line = lines[span.line - 1].replace("\t", " ")
+    start = max(0, span.column - 1 - width_max // 2) if len(line) > width_max else 0
+    line = line[start : start + width_max]
+    column = span.column - 1 - start
+    carets = "^" * max(1, min(span.length, len(line) - column))
+    gutter = f"{span.line:>4} | "
+    return [f"{gutter}{line}", " " * (len(gutter) + column) + carets]
+
+
+def nearest_names(name: str, known: Iterable[str], most: int = 3) -> tuple[str, ...]:
+    """Up to `most` known names that look like `name`, best first."""
+    import difflib  # only a failing path needs it
+
+    known = sorted(set(known))
+    folded = {candidate.casefold(): candidate for candidate in reversed(known)}
+    matches = difflib.get_close_matches(name.casefold(), list(folded), n=most, cutoff=0.6)
+    return tuple(folded[match] for match in matches)
+
+
+class ValueRefused(Error):
+    """A value, fact, CID or block that the model does not allow (`facts.*`)."""
+
+
+class DeltaRefused(Error):
+    """A delta that is malformed, forged, altered or over a limit (`delta.*`)."""
+
+
+class StoreError(Error):
+    """The database file could not be opened, read or written (`store.*`)."""
+
+
+class ProgramError(Error):
+    """A program text, or a program built from Python, that has no meaning (`logic.*`)."""
+
+    @property
+    def errors(self) -> tuple[ProgramError, ...]:
+        """Every error found, in the order of the text."""
+        return (self,)
+
+
+class ProgramErrors(ProgramError):
+    """Several errors of one program, reported at once."""
+
+    def __init__(self, errors: Iterable[ProgramError]) -> None:
+        self._errors = tuple(errors)
+        assert self._errors, "a group of errors holds at least one"
+        first = self._errors[0]
+        super().__init__(
+            first.code, first.message, where=first.where, nearest=first.nearest, fix=first.fix, source=first.source
+        )
+
+    @property
+    def errors(self) -> tuple[ProgramError, ...]:
+        """Every error found, in the order of the text."""
+        return self._errors
+
+    def __str__(self) -> str:
+        return "\n".join(str(error) for error in self._errors)
+
+
+class PlanError(Error):
+    """A relational expression that is not well formed (`algebra.*`)."""
+
+
+class BudgetExceeded(Error):
+    """A computation reached one of its limits and was stopped; nothing was changed (`budget.*`)."""
+
+
+class RequestError(Error):
+    """A call or a command that asks for something that is not there or makes no sense (`db.*`)."""
+
+
+class ExchangeError(Error):
+    """A file to import from or export to that cannot be read, understood or written (`exchange.*`)."""
+
+
+CODES.update(
+    {
+        # facts: values, CIDs, blocks
+        "facts.value-type": "A value is bool, int, float, text, bytes or a CID; nothing else can be stored.",
+        "facts.null-value": "There is no null: say nothing, or retract what was said.",
+        "facts.integer-range": "Integers are signed 64-bit.",
+        "facts.float-not-finite": "NaN and the infinities have no canonical encoding and are refused.",
+        "facts.text-not-utf8": "Text must be valid Unicode: no lone surrogates, no broken UTF-8.",
+        "facts.value-size": "A text, bytes or key is longer than the limit.",
+        "facts.entity-type": "An entity is bytes.",
+        "facts.attribute-type": "An attribute is int, float, text or bytes.",
+        "facts.causes": "Causes are a set of CIDs, at most the limit.",
+        "facts.cid-text": "The text is not a CID that this database understands.",
+        "facts.cid-bytes": "The bytes are not a CIDv1 of a supported codec and hash.",
+        "facts.not-canonical": "The block is valid CBOR but not the one canonical encoding of its value.",
+        "facts.malformed": "The block is not DAG-CBOR.",
+        "facts.too-deep": "The block nests deeper than the limit.",
+        "facts.too-big": "The block, or a length it declares, is over the limit.",
+        "facts.shape": "The block is DAG-CBOR but not a fact.",
+        "facts.json": "The text is not the DAG-JSON of what was expected.",
+        # deltas
+        "delta.shape": "The block is DAG-CBOR but not a delta.",
+        "delta.signature": "The signature does not belong to this payload and author.",
+        "delta.author-key": "The author is not an Ed25519 public key that may be trusted.",
+        "delta.empty": "A delta says at least one fact.",
+        "delta.too-big": "The delta is over a limit: bytes, facts or causes.",
+        "delta.id-mismatch": "The bytes of a delta do not hash to the id under which it is kept.",
+        # keys
+        "keys.unsafe": "A private key file can be read by other users of this machine.",
+        "keys.malformed": "A private key file does not hold a key.",
+        "keys.name": "An author's name is 1 to 64 letters, digits, spaces and . _ - @ +",
+        "keys.unwritable": "The folder for keys cannot be written.",
+        # the store
+        "store.not-found": "There is no such database file.",
+        "store.not-a-database": "The file is not a RhizomeDB database.",
+        "store.newer-format": "The file was written by a newer version of RhizomeDB.",
+        "store.damaged": "A part of the file cannot be read or does not say what it said when it was written.",
+        "store.busy": "Another process is writing to the file and did not finish in time.",
+        "store.unreadable": "The file cannot be opened: permissions, folder or disk.",
+        "store.full": "The disk is full; nothing of this write was kept.",
+        "store.closed": "The database is closed.",
+        "store.read-only": "The file cannot be written.",
+        # programs
+        "logic.syntax": "The text is not PomoLogic.",
+        "logic.text-size": "The program text is over the limit.",
+        "logic.too-deep": "An expression nests deeper than the limit.",
+        "logic.unknown-relation": "No relation has this name.",
+        "logic.unknown-attribute": "The relation has no attribute of this name.",
+        "logic.duplicate-attribute": "An attribute is named twice in one atom.",
+        "logic.attribute-conflict": "A relation is used with attributes that differ from place to place.",
+        "logic.missing-attribute": "A head must give every attribute of its relation.",
+        "logic.unbound-variable": "A variable is used that no positive atom, CID binding or assignment binds.",
+        "logic.aggregate-parameter": "An aggregate's parameter must be new, and occur once in the aggregated atom.",
+        "logic.not-stratifiable": "A relation depends on its own absence, aggregate or derived CID.",
+        "logic.cid-of-derived": "A CID can be bound only of stored facts.",
+        "logic.head-is-stored": "A rule cannot add to a stored relation.",
+        "logic.unknown-function": "No built-in function has this name.",
+        "logic.unknown-aggregate": "No aggregate has this name.",
+        "logic.arity": "A function or aggregate is given too many or too few arguments.",
+        "logic.type": "A term can never have the type that its place asks for.",
+        "logic.optional-default": "Every variable that an optional atom may leave unbound needs a default.",
+        "logic.inductive": "An @next rule must repeat its head in its body or depend on an event.",
+        "logic.parameter-missing": "The program names a parameter that was not given.",
+        "logic.parameter-unknown": "A parameter was given that the program does not name.",
+        "logic.redeclared": "A relation is declared twice.",
+        "logic.empty-program": "The program has no rule.",
+        "logic.next-unsupported": "@next rules are checked but cannot be run yet.",
+        "logic.ground-fact": "A rule without a body must be ground.",
+        # algebra
+        "algebra.unknown-relation": "A plan reads a relation that nothing defines.",
+        "algebra.attributes": "An operator is given attributes that its input does not have, or has already.",
+        "algebra.formula": "A formula is not of the kind that its operator takes.",
+        "algebra.row": "A row has another number of values than its relation has attributes.",
+        # budgets
+        "budget.facts": "More facts were derived than the budget allows.",
+        "budget.rounds": "A recursion took more rounds than the budget allows.",
+        "budget.time": "The computation took longer than the budget allows.",
+        "budget.memory": "The computation held more than the budget allows.",
+        # requests
+        "db.unknown-entity": "Nothing in the database has this name or id.",
+        "db.ambiguous-entity": "Several entities have this name.",
+        "db.unknown-attribute": "No fact has this attribute.",
+        "db.unknown-author": "Nobody of this name has said anything here.",
+        "db.unknown-policy": "There is no such policy.",
+        "db.unknown-fact": "No fact has this CID here.",
+        "db.expectation-failed": "The view no longer says what the transaction expected; nothing was written.",
+        "db.nothing-to-retract": "Nothing that stands matches what was to be retracted.",
+        "db.item": "An item of a transaction is neither a fact nor (entity, attribute, value).",
+        "db.time": "The text is not a time.",
+        "db.epoch": "There is no such epoch.",
+        "db.relation": "The program has no such relation to answer with.",
+        "db.condition": "A condition of a search is not one that is known.",
+        "db.reserved": "The name is reserved for the database's own facts.",
+        "db.usage": "The command or call cannot be understood.",
+        # files in and out
+        "exchange.not-found": "There is no such file.",
+        "exchange.unreadable": "The file cannot be read.",
+        "exchange.unwritable": "The file cannot be written.",
+        "exchange.format": "The kind of file is not known.",
+        "exchange.encoding": "The file is not UTF-8 text.",
+        "exchange.header": "The header of the file cannot be used.",
+        "exchange.key-column": "The file has no such key column.",
+        "exchange.rows": "Some rows cannot be imported; nothing was.",
+        "exchange.json": "The file is not the JSON that was expected.",
+        "exchange.git": "The folder is not a git repository that can be read.",
+        "exchange.column": "The file has no such column.",
+    }
+)
