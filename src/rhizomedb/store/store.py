@@ -1,0 +1,188 @@
+"""What every store offers: a log of deltas that only grows, and relations over them at a cut.
+
+Two stores exist: `sqlite.SqliteStore` (one file, many processes) and `memory.MemoryStore` (its twin, and the oracle
+for it). Both pass the same suite. The five relations are what programs see (erratum E1):
+
+    fact(cid, entity, attribute, value)      one row per fact that a visible delta asserts
+    cause(from, to)                          one row per direct cause of a visible fact; `to` may be unknown here
+    delta(id, author, system, time, counter, edge, scope)
+    asserts(delta, fact)                     who said it: one row per delta and fact
+    arrival(delta, epoch, at, origin)        when and how this copy learned it (local; never sent to anybody)
+
+`time` is claimed wall-clock milliseconds and `counter` its logical part; `edge` is empty bytes where a delta has none;
+`scope` is "seen" or "own"; `at` is local wall-clock milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from rhizomedb.facts.cid import Cid
+from rhizomedb.facts.clock import HybridTime
+from rhizomedb.facts.delta import Delta
+from rhizomedb.facts.value import Attribute, Cell
+
+COLUMNS: Final[dict[str, tuple[str, ...]]] = {
+    "fact": ("cid", "entity", "attribute", "value"),
+    "cause": ("from", "to"),
+    "delta": ("id", "author", "system", "time", "counter", "edge", "scope"),
+    "asserts": ("delta", "fact"),
+    "arrival": ("delta", "epoch", "at", "origin"),
+}
+"""The stored relations and their columns, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Which deltas are visible: learned by `epoch`, claimed after `since` and not after `until` (milliseconds).
+
+    `None` means no bound. A fact is visible when a visible delta asserts it.
+    """
+
+    epoch: int | None = None
+    since: int | None = None
+    until: int | None = None
+
+    def admits(self, epoch: int, time_ms: int) -> bool:
+        """Whether a delta learned in `epoch` and claimed at `time_ms` is visible."""
+        return (
+            (self.epoch is None or epoch <= self.epoch)
+            and (self.since is None or time_ms > self.since)
+            and (self.until is None or time_ms <= self.until)
+        )
+
+
+ALL: Final = Cut()
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One commit at this copy: its number, the local time, and what brought it (an import, a peer, a transaction)."""
+
+    number: int
+    at_ms: int
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A delta that is kept but not yet visible, and why: `due_ms` when its clock runs ahead, or a group that is incomplete."""
+
+    id: Cid
+    author: bytes
+    arrived_ms: int
+    origin: str
+    due_ms: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that `verify` found wrong: which record, and what about it. `code` is an error code."""
+
+    record: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeSummary:
+    """One attribute of the data: how many facts and entities have it, and of which kinds their values are."""
+
+    attribute: Attribute
+    facts: int
+    entities: int
+    kinds: tuple[tuple[str, int], ...]
+
+
+class Store(Protocol):
+    """A log of deltas and the relations over it. Not safe for several threads at once; several processes are fine."""
+
+    path: str
+
+    # -- reading ----------------------------------------------------------------------------------------------------
+
+    def epoch(self) -> int:
+        """The number of the newest epoch; 0 when nothing was ever written."""
+        ...
+
+    def epochs(self) -> list[Epoch]:
+        """All epochs, oldest first."""
+        ...
+
+    def scan(self, relation: str, bound: Mapping[str, Cell], cut: Cut) -> Iterator[tuple[Cell, ...]]:
+        """The distinct tuples of a stored relation (`COLUMNS`) that agree with `bound`, visible at the cut.
+
+        An index serves `bound` by fact cid, entity, entity+attribute, attribute, attribute+value, value; cause from,
+        cause to; delta id; asserts delta, asserts fact; arrival delta. Other bounds filter.
+        """
+        ...
+
+    def size(self, relation: str, bound: Mapping[str, Cell]) -> int:
+        """About how many tuples `scan` would give, at no cost to speak of."""
+        ...
+
+    def envelope(self, delta: Cid) -> bytes | None:
+        """The exact bytes of a delta as it arrived, or None."""
+        ...
+
+    def envelopes(self, after_epoch: int = 0) -> Iterator[tuple[int, bytes]]:
+        """Every visible-to-all delta's epoch and exact bytes, in the order of the log."""
+        ...
+
+    def attributes(self, cut: Cut) -> list[AttributeSummary]:
+        """A summary of every attribute in use, most facts first."""
+        ...
+
+    def counts(self, cut: Cut) -> dict[str, int]:
+        """How many `facts`, `entities`, `attributes`, `deltas`, `authors` and `causes` are visible."""
+        ...
+
+    def last_time(self) -> HybridTime:
+        """The greatest claimed time among the visible deltas: where the next one's clock goes on."""
+        ...
+
+    def held(self) -> list[Held]:
+        """The deltas kept back, soonest first."""
+        ...
+
+    def names(self) -> dict[bytes, str]:
+        """What this copy calls each author key."""
+        ...
+
+    def verify(self) -> Iterator[Finding]:
+        """Re-check every hash, signature, cause and index row; yield what is wrong. Nothing is changed."""
+        ...
+
+    # -- writing ----------------------------------------------------------------------------------------------------
+
+    def writing(self) -> AbstractContextManager[None]:
+        """One atomic write: everything inside is kept or nothing is. Waits for other writers, then says who is in the way."""
+        ...
+
+    def begin(self, at_ms: int, origin: str) -> int:
+        """Open the next epoch inside `writing` and return its number."""
+        ...
+
+    def append(self, deltas: Sequence[Delta], epoch: int) -> int:
+        """Add verified deltas, in order, to an epoch; known ones are passed over. Returns how many were new."""
+        ...
+
+    def hold(self, delta: Delta, arrived_ms: int, origin: str, due_ms: int | None, reason: str) -> bool:
+        """Keep a verified delta back. False if it was known."""
+        ...
+
+    def release(self, delta: Cid) -> tuple[bytes, str] | None:
+        """Take a held delta out and return its bytes and origin."""
+        ...
+
+    def name(self, author: bytes, name: str) -> None:
+        """Remember what this copy calls an author key."""
+        ...
+
+    def close(self) -> None:
+        """Release the file. Safe to call twice."""
+        ...
