@@ -26,9 +26,10 @@ CODECS: Final = {0x71: "dag-cbor", 0x55: "raw", 0x70: "dag-pb", 0x0129: "dag-jso
 """Codecs that a link may name."""
 
 HASHES: Final = {0x12: 32, 0x13: 64, 0x1E: 32, 0xB220: 32, 0x16: 32, 0x14: 64}
-"""Hashes that a link may use, with the length of their digest: sha2-256, sha2-512, blake3, blake2b-256, sha3-256, sha3-512.
+"""Hashes that a link may use, with the length of their digest.
 
-The identity hash, md5 and sha1 are left out on purpose: they do not make a name secure (PomoDB 2.3, 4.1.1).
+They are sha2-256, sha2-512, blake3, blake2b-256, sha3-256 and sha3-512. The identity hash, md5 and sha1 are left out on
+purpose: they do not make a name secure (PomoDB 2.3, 4.1.1).
 """
 
 

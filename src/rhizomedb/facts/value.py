@@ -63,7 +63,7 @@ def exact(value: Value) -> Cell:
         return TRUE if value else FALSE
     if kind is float:
         return Exact(value)  # type: ignore[arg-type]  # kind says float
-    return value
+    return value  # type: ignore[return-value]  # neither a bool nor a float
 
 
 def plain(cell: Cell) -> Value:
@@ -80,7 +80,7 @@ _KINDS: Final[dict[type, int]] = {bool: 0, int: 1, float: 2, str: 3, bytes: 4, C
 
 
 def order(value: Value) -> tuple[int, Any]:
-    """A sort key: by kind (bool, int, float, text, bytes, CID), then by value; text by code point, bytes and CIDs by byte."""
+    """A sort key: by kind (in the order of `KIND_NAMES`), then value; text by code point, bytes and CIDs by byte."""
     kind = type(value)
     return (_KINDS[kind], bytes(value) if kind is Cid else value)  # type: ignore[arg-type]  # a Cid has __bytes__
 
@@ -91,14 +91,16 @@ def order_cell(cell: Cell) -> tuple[int, Any]:
 
 
 def check_value(value: object) -> Value:
-    """The value to store for a Python object: −0.0 becomes 0.0, bytearray becomes bytes, anything outside the model is refused."""
+    """The value to store for a Python object: −0.0 becomes 0.0, a subclass its plain kind; all else is refused."""
     kind = type(value)
     if kind is str:
         return check_text(value)  # type: ignore[arg-type]
     if kind is int:
         if not INTEGER_MIN <= value <= INTEGER_MAX:  # type: ignore[operator]
+            bits = value.bit_length()  # type: ignore[attr-defined]
+            shown = value if bits < 256 else f"an integer of {bits:,} bits"  # Python refuses to print very long ones
             raise ValueRefused(
-                "facts.integer-range", f"{value} does not fit in 64 bits", fix="store it as text, or as two values"
+                "facts.integer-range", f"{shown} does not fit in 64 bits", fix="store it as text, or as two values"
             )
         return value  # type: ignore[return-value]
     if kind is float:
@@ -114,10 +116,14 @@ def check_value(value: object) -> Value:
             raise _too_long("bytes", len(value))  # type: ignore[arg-type]
         return value  # type: ignore[return-value]
     if value is None:
-        raise ValueRefused("facts.null-value", "null is not a value", fix="leave the fact out, or retract what was said")
-    for base in (bool, int, float, str, bytes):  # an enum, a numpy scalar or a str subclass becomes its plain kind
+        raise ValueRefused(
+            "facts.null-value", "null is not a value", fix="leave the fact out, or retract what was said"
+        )
+    if isinstance(value, str):  # an enum or another subclass becomes its plain kind; str() would give the enum's name
+        return check_value(str.__str__(value))
+    for base in (int, float, bytes):
         if isinstance(value, base):
-            return check_value(base(value))
+            return check_value(base(value))  # type: ignore[arg-type]  # each takes itself
     if isinstance(value, bytearray | memoryview):
         return check_value(bytes(value))
     raise ValueRefused(
@@ -133,7 +139,7 @@ def check_attribute(attribute: object) -> Attribute:
         raise ValueRefused(
             "facts.attribute-type",
             f"{type(attribute).__name__} cannot be an attribute",
-            fix="use text such as \"runtime\"; int, float and bytes are allowed too",
+            fix='use text such as "runtime"; int, float and bytes are allowed too',
         )
     try:
         return check_value(attribute)  # type: ignore[return-value]  # bool and Cid are refused above
@@ -143,7 +149,7 @@ def check_attribute(attribute: object) -> Attribute:
         raise ValueRefused(
             "facts.attribute-type",
             f"{type(attribute).__name__} cannot be an attribute",
-            fix="use text such as \"runtime\"; int, float and bytes are allowed too",
+            fix='use text such as "runtime"; int, float and bytes are allowed too',
         ) from None
 
 
@@ -167,7 +173,9 @@ def check_text(text: str) -> str:
         size = len(text) if text.isascii() else len(text.encode())
     except UnicodeEncodeError as error:
         raise ValueRefused(
-            "facts.text-not-utf8", f"the text holds a lone surrogate at character {error.start}", fix="store it as bytes"
+            "facts.text-not-utf8",
+            f"the text holds a lone surrogate at character {error.start}",
+            fix="store it as bytes",
         ) from None
     if size > VALUE_BYTES_MAX:
         raise _too_long("text", size)

@@ -3,7 +3,7 @@
 Two stores exist: `sqlite.SqliteStore` (one file, many processes) and `memory.MemoryStore` (its twin, and the oracle
 for it). Both pass the same suite. The five relations are what programs see (erratum E1):
 
-    fact(cid, entity, attribute, value)      one row per fact that a visible delta asserts
+    fact($cid, entity, attribute, value)     one row per fact that a visible delta asserts
     cause(from, to)                          one row per direct cause of a visible fact; `to` may be unknown here
     delta(id, author, system, time, counter, edge, scope)
     asserts(delta, fact)                     who said it: one row per delta and fact
@@ -26,7 +26,7 @@ from rhizomedb.facts.delta import Delta
 from rhizomedb.facts.value import Attribute, Cell
 
 COLUMNS: Final[dict[str, tuple[str, ...]]] = {
-    "fact": ("cid", "entity", "attribute", "value"),
+    "fact": ("$cid", "entity", "attribute", "value"),
     "cause": ("from", "to"),
     "delta": ("id", "author", "system", "time", "counter", "edge", "scope"),
     "asserts": ("delta", "fact"),
@@ -37,7 +37,7 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """Which deltas are visible: learned by `epoch`, claimed after `since` and not after `until` (milliseconds).
+    """Which deltas are visible: learned by `epoch`, claimed after `since` and not after `until` (milliseconds), by `authors`.
 
     `None` means no bound. A fact is visible when a visible delta asserts it.
     """
@@ -45,13 +45,15 @@ class Cut:
     epoch: int | None = None
     since: int | None = None
     until: int | None = None
+    authors: frozenset[bytes] | None = None
 
-    def admits(self, epoch: int, time_ms: int) -> bool:
-        """Whether a delta learned in `epoch` and claimed at `time_ms` is visible."""
+    def admits(self, epoch: int, time_ms: int, author: bytes) -> bool:
+        """Whether a delta learned in `epoch`, claimed at `time_ms` by `author`, is visible."""
         return (
             (self.epoch is None or epoch <= self.epoch)
             and (self.since is None or time_ms > self.since)
             and (self.until is None or time_ms <= self.until)
+            and (self.authors is None or author in self.authors)
         )
 
 
@@ -116,7 +118,7 @@ class Store(Protocol):
     def scan(self, relation: str, bound: Mapping[str, Cell], cut: Cut) -> Iterator[tuple[Cell, ...]]:
         """The distinct tuples of a stored relation (`COLUMNS`) that agree with `bound`, visible at the cut.
 
-        An index serves `bound` by fact cid, entity, entity+attribute, attribute, attribute+value, value; cause from,
+        An index serves `bound` by fact $cid, entity, entity+attribute, attribute, attribute+value, value; cause from,
         cause to; delta id; asserts delta, asserts fact; arrival delta. Other bounds filter.
         """
         ...
@@ -131,6 +133,18 @@ class Store(Protocol):
 
     def envelopes(self, after_epoch: int = 0) -> Iterator[tuple[int, bytes]]:
         """Every visible-to-all delta's epoch and exact bytes, in the order of the log."""
+        ...
+
+    def entities(self, cut: Cut) -> Iterator[bytes]:
+        """Every entity of a visible fact, once each, in the order of their bytes; streamed."""
+        ...
+
+    def entities_starting(self, digits: str, cut: Cut, most: int = 10) -> list[bytes]:
+        """Up to `most` visible entities whose hexadecimal id begins with these lower-case digits (any number of them)."""
+        ...
+
+    def has_author(self, author: bytes) -> bool:
+        """Whether any delta of this author is visible to all."""
         ...
 
     def attributes(self, cut: Cut) -> list[AttributeSummary]:

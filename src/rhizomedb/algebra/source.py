@@ -1,0 +1,169 @@
+"""Where tuples come from: what evaluation asks of a store, and tables in memory that answer it.
+
+A `Table` is a relation in memory: its rows in the order in which they came, each with the *stamp* of the step that
+added it, and hash indexes that are made at the first question and kept up to date from then on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
+from typing import Any, Protocol, TypeAlias
+
+from rhizomedb.algebra.formula import Row
+from rhizomedb.algebra.relation import Attributes
+from rhizomedb.errors import PlanError, nearest_names
+from rhizomedb.facts.value import Cell, Value, exact
+
+Index: TypeAlias = dict[Any, list[Row]]
+"""From the cells of some columns (the cell itself for one column) to the rows that have them, in order."""
+
+
+class Source(Protocol):
+    """Stored relations, fixed for as long as an evaluation and its explanations last."""
+
+    def scan(self, relation: str, bound: Mapping[str, Cell]) -> Iterable[Row]:
+        """The distinct tuples that agree with `bound`, in the order of `columns`; `$cid` may be bound like any other."""
+        ...
+
+    def columns(self, relation: str) -> Attributes:
+        """The columns, `$cid` first where the relation's tuples have CIDs."""
+        ...
+
+    def size(self, relation: str, bound: Mapping[str, Cell]) -> int:
+        """About how many tuples `scan` would give, at no cost to speak of."""
+        ...
+
+
+def pick(positions: Sequence[int]) -> Callable[[Row], Row]:
+    """A function from a row to the row of the cells at some positions."""
+    match positions:
+        case []:
+            return itemgetter(slice(0, 0))
+        case [position]:
+            return itemgetter(slice(position, position + 1))
+        case _:
+            return itemgetter(*positions)
+
+
+def key(positions: Sequence[int]) -> Callable[[Row], Any]:
+    """A function from a row to what an index over the columns at these positions is asked with."""
+    return itemgetter(*positions) if positions else lambda row: ()
+
+
+class Table:
+    """A relation in memory. Rows are only ever added."""
+
+    __slots__ = ("_indexes", "columns", "rows")
+
+    def __init__(self, columns: Attributes, rows: Iterable[Row] = ()) -> None:
+        self.columns = columns
+        self.rows: dict[Row, int] = {}
+        self._indexes: dict[tuple[int, ...], Index] = {}
+        for row in rows:
+            self.add(row)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def __contains__(self, row: object) -> bool:
+        return row in self.rows
+
+    def __repr__(self) -> str:
+        return f"Table({', '.join(self.columns)}: {len(self.rows)} rows)"
+
+    def add(self, row: Row, stamp: int = 0) -> bool:
+        """Add one row; whether it is new."""
+        if len(row) != len(self.columns):
+            raise PlanError("algebra.row", f"a row of {len(row)} values for {len(self.columns)} columns")
+        if row in self.rows:
+            return False
+        self.extend([row], stamp)
+        return True
+
+    def extend(self, rows: list[Row], stamp: int = 0) -> None:
+        """Add distinct rows that the table does not have."""
+        self.rows.update(dict.fromkeys(rows, stamp))
+        for positions, index in self._indexes.items():
+            _fill(index, positions, rows)
+
+    def index(self, positions: tuple[int, ...]) -> Index:
+        """The rows by their cells at some positions; it stays up to date."""
+        index = self._indexes.get(positions)
+        if index is None:
+            index = self._indexes[positions] = {}
+            _fill(index, positions, self.rows)
+        return index
+
+    def matching(self, bound: Mapping[str, Cell]) -> Collection[Row]:
+        """The rows that agree with `bound`."""
+        if not bound:
+            return self.rows
+        positions, wanted = self._question(bound)
+        return self.index(positions).get(wanted, ())
+
+    def _question(self, bound: Mapping[str, Cell]) -> tuple[tuple[int, ...], Any]:
+        unknown = [name for name in bound if name not in self.columns]
+        if unknown:
+            raise PlanError(
+                "algebra.attributes",
+                f"there is no column `{unknown[0]}`",
+                nearest=nearest_names(unknown[0], self.columns),
+            )
+        positions = tuple(place for place, name in enumerate(self.columns) if name in bound)
+        cells = tuple(bound[self.columns[place]] for place in positions)
+        return positions, cells if len(cells) > 1 else cells[0]
+
+
+def _fill(index: Index, positions: tuple[int, ...], rows: Iterable[Row]) -> None:
+    of = key(positions)
+    for row in rows:
+        found = index.get(of(row))
+        if found is None:
+            index[of(row)] = [row]
+        else:
+            found.append(row)
+
+
+class Relations:
+    """A source of plain data: a relation's name to its columns and rows of values.
+
+    >>> Relations({"edge": (("from", "to"), [(1, 2), (2, 3)])}).size("edge", {"from": 1})
+    1
+    """
+
+    def __init__(self, relations: Mapping[str, tuple[Sequence[str], Iterable[Sequence[Value | Cell]]]]) -> None:
+        self.tables = {
+            name: Table(tuple(columns), (tuple(map(exact, row)) for row in rows))  # type: ignore[arg-type]  # exact of a Cell is itself
+            for name, (columns, rows) in relations.items()
+        }
+
+    def scan(self, relation: str, bound: Mapping[str, Cell]) -> Iterable[Row]:
+        """The rows that agree with `bound`, through an index."""
+        return self.table(relation).matching(bound)
+
+    def columns(self, relation: str) -> Attributes:
+        """The relation's columns."""
+        return self.table(relation).columns
+
+    def size(self, relation: str, bound: Mapping[str, Cell]) -> int:
+        """Exactly how many rows agree with `bound`."""
+        return len(self.table(relation).matching(bound))
+
+    @property
+    def stored(self) -> dict[str, Attributes]:
+        """The columns of every relation, as `lower` asks for them."""
+        return {name: table.columns for name, table in self.tables.items()}
+
+    def table(self, relation: str) -> Table:
+        """The table of a relation."""
+        if relation not in self.tables:
+            raise PlanError(
+                "algebra.unknown-relation",
+                f"no relation is called `{relation}`",
+                nearest=nearest_names(relation, self.tables),
+            )
+        return self.tables[relation]

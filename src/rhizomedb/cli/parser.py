@@ -1,0 +1,211 @@
+"""The grammar of the command line: every verb, its arguments, and the same words as in Python.
+
+This file is read by `rhizome --help`, the reference page and the tests that hold the documentation to it; what a
+verb does is imported only when it runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any, Final, NoReturn
+
+from rhizomedb._version import __version__
+from rhizomedb.errors import RequestError, nearest_names
+
+DESCRIPTION: Final = """\
+RhizomeDB keeps what every source said, and shows what you believe, why, who
+disagrees, and what you believed last Tuesday.
+
+  rhizome demo                                  two film catalogues that disagree
+  rhizome import films.db imdb.csv --as imdb --key title
+  rhizome conflicts films.db
+  rhizome films.db                              a summary, and what to do next
+"""
+
+EXIT_CODES: Final = {
+    0: "done",
+    1: "an error, said in one sentence with a stable code",
+    2: "the command line cannot be understood",
+    3: "verify found damage",
+    130: "interrupted; the file is as it was before, or holds the whole write",
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose complaints are errors of ours, with the nearest verbs and options."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of printing and leaving."""
+        wrong = message.split("'")[1] if "invalid choice: '" in message else ""
+        if message.startswith("unrecognized arguments: "):
+            wrong = message.removeprefix("unrecognized arguments: ").split()[0].split("=")[0]
+            message = f"unknown option or one argument too many: {wrong}"
+        known = [*VERBS, *(s for action in self._actions for s in action.option_strings)]
+        raise RequestError(
+            "db.usage", message, nearest=nearest_names(wrong, known) if wrong else (), fix=f"{self.prog} --help"
+        )
+
+
+Add = Callable[..., Any]
+
+
+def _file(add: Add) -> None:
+    add("file", metavar="FILE", help="the database file")
+
+
+def _name(add: Add) -> None:
+    add("name", metavar="NAME", help="an entity: its title, name or key, or the beginning of its id")
+
+
+def _attribute(add: Add) -> None:
+    add("attribute", metavar="ATTRIBUTE", nargs="?", help="one attribute of it")
+
+
+def _moment(add: Add) -> None:
+    add("--as-of", metavar="TIME", help='only what was claimed up to then: "2 hours ago", 2026-11-01T12:00')
+    add("--since", metavar="TIME", help="only what was claimed after then")
+    add("--epoch", metavar="N", type=int, help="only what this copy knew at the end of epoch N")
+    add("--by", metavar="AUTHOR", action="append", help="only what this author says (repeat for several)")
+
+
+def _policy(add: Add) -> None:
+    add("--policy", metavar="POLICY", default="latest", help="latest, first, trusted:A,B, all, max, min, vote")
+
+
+def _limit(add: Add) -> None:
+    add("--limit", metavar="N", type=int, help="at most N lines")
+
+
+def _budget(add: Add) -> None:
+    add("--budget", metavar="LIMIT=N", action="append", default=[], help="facts=, rounds=, time= seconds, memory= MiB")
+
+
+def _author(add: Add) -> None:
+    add("--as", dest="author", metavar="AUTHOR", help="who says it; a key is made on first use (default: your login name)")
+
+
+def _import(add: Add) -> None:
+    _file(add)
+    add("source", metavar="SOURCE", nargs="?", help="a CSV, TSV, JSON or JSON lines file (also .gz), or - for standard input")
+    add("--git", metavar="DIR", help="import the commit history of a git repository instead")
+    add("--as", dest="author", metavar="SOURCE", help="the name of the source (default: the file's name)")
+    add("--key", metavar="COLUMNS", help="column, or columns with commas, that name the entity; else each row is a new one")
+    add("--type", metavar="COLUMN=TYPE", action="append", default=[], help="int, float, bool, text; else inferred per column")
+    add("--rename", metavar="OLD=NEW", action="append", default=[], help="call a column by another name")
+    add("--only", metavar="COLUMNS", help="these columns only")
+    add("--drop", metavar="COLUMNS", help="all columns but these")
+    add("--format", choices=["csv", "tsv", "json", "jsonl"], help="the kind of file (default: from its name)")
+    add("--delimiter", metavar="CHAR", help="between the fields of a CSV file (default: found out)")
+    add("--skip-bad", action="store_true", help="import the good rows and list the bad ones")
+    add("--dry-run", action="store_true", help="read, check and report; write nothing")
+
+
+def _find(add: Add) -> None:
+    _file(add)
+    add("text", metavar="TEXT", nargs="?", help="a text that any attribute contains")
+    add("--where", metavar="CONDITION", action="append", default=[], help='"year < 1990", "director = Ridley Scott", "title ~ moon"')
+    _policy(add), _moment(add), _limit(add)
+
+
+def _get(add: Add) -> None:
+    _file(add), _name(add), _attribute(add), _policy(add), _moment(add)
+
+
+def _conflicts(add: Add) -> None:
+    _file(add)
+    add("name", metavar="NAME", nargs="?", help="only those of one entity")
+    add("--attribute", metavar="ATTRIBUTE", help="only those of one attribute")
+    _policy(add), _moment(add), _limit(add)
+
+
+def _why(add: Add) -> None:
+    _file(add), _name(add)
+    add("attribute", metavar="ATTRIBUTE", help="the attribute")
+    _policy(add), _moment(add)
+
+
+def _history(add: Add) -> None:
+    _file(add), _name(add), _attribute(add), _moment(add), _limit(add)
+
+
+def _query(add: Add) -> None:
+    _file(add)
+    add("program", metavar="PROGRAM", help="PomoLogic, or @FILE to read it from a file")
+    add("--relation", metavar="NAME", help="the relation to show (default: of the last rule)")
+    add("--param", metavar="NAME=VALUE", action="append", default=[], help="the value of $NAME in the program")
+    add("--explain", action="store_true", help="show the plan with estimated and real counts")
+    _moment(add), _budget(add), _limit(add)
+
+
+def _add(add: Add) -> None:
+    _file(add), _name(add)
+    add("attribute", metavar="ATTRIBUTE", help="the attribute")
+    add("value", metavar="VALUE", help="136, 2.5, true or text")
+    add("--type", choices=["int", "float", "bool", "text"], help="the kind of the value (default: as it looks)")
+    _author(add)
+
+
+def _retract(add: Add) -> None:
+    _file(add), _name(add), _attribute(add)
+    add("value", metavar="VALUE", nargs="?", help="only this value")
+    add("--type", choices=["int", "float", "bool", "text"], help="the kind of the value (default: as it looks)")
+    add("--own", action="store_true", help="only what this author said")
+    _author(add)
+
+
+def _export(add: Add) -> None:
+    _file(add)
+    add("target", metavar="TARGET", nargs="?", default="-", help="the file to write, or - for standard output")
+    add("--format", choices=["csv", "json", "jsonl"], help="csv and json: the view; jsonl: every signed delta, without loss")
+    _policy(add), _moment(add)
+
+
+def _only_file(add: Add) -> None:
+    _file(add)
+
+
+def _stats(add: Add) -> None:
+    _file(add), _moment(add)
+
+
+def _verify(add: Add) -> None:
+    _file(add)
+    add("--rebuild-index", action="store_true", help="also make the indexes anew from the log")
+
+
+def _demo(add: Add) -> None:
+    add("folder", metavar="FOLDER", nargs="?", help="where to put the example files (default: a temporary folder)")
+
+
+VERBS: Final[dict[str, tuple[str, Callable[[Add], None], str]]] = {
+    "demo": ("two film catalogues that disagree, from import to why", _demo, "rhizomedb.cli.demo:demo"),
+    "import": ("take in a table, a history or an export, as what one source says", _import, "rhizomedb.cli.write:import_"),
+    "conflicts": ("what is said in more than one way: who, when, what the view shows and why", _conflicts, "rhizomedb.cli.read:conflicts"),
+    "get": ("what the view shows of an entity", _get, "rhizomedb.cli.read:get"),
+    "why": ("why the view shows a value: authors, times, derivation", _why, "rhizomedb.cli.read:why"),
+    "history": ("everything ever said about an entity", _history, "rhizomedb.cli.read:history"),
+    "find": ("the entities that a text or conditions match", _find, "rhizomedb.cli.read:find"),
+    "query": ("run a PomoLogic program", _query, "rhizomedb.cli.read:query"),
+    "add": ("say something; it replaces what the view showed", _add, "rhizomedb.cli.write:add"),
+    "retract": ("take back what stands; history keeps it", _retract, "rhizomedb.cli.write:retract"),
+    "schema": ("every attribute in use", _only_file, "rhizomedb.cli.read:schema"),
+    "stats": ("how much there is, who said it, what is held back", _stats, "rhizomedb.cli.read:stats"),
+    "export": ("write the view (csv, json) or every delta (jsonl)", _export, "rhizomedb.cli.write:export"),
+    "verify": ("re-check every hash, signature and index row", _verify, "rhizomedb.cli.write:verify"),
+}
+"""Every verb: what it does in a few words, its arguments, and the function that does it."""
+
+
+def build() -> Parser:
+    """The parser of the whole command line."""
+    parser = Parser(
+        prog="rhizome", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("--version", action="version", version=f"rhizome {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs", parser_class=Parser)
+    for name, (summary, arguments, _) in VERBS.items():
+        verb = verbs.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".", allow_abbrev=False)
+        arguments(verb.add_argument)
+        verb.add_argument("--json", action="store_true", help="one JSON object per line")
+    return parser

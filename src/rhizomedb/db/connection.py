@@ -1,0 +1,338 @@
+"""The connection: the one thing that changes. It signs what is said here, admits it, and answers at the newest epoch."""
+
+from __future__ import annotations
+
+import getpass
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Literal
+
+from rhizomedb.db import view
+from rhizomedb.db.database import Database
+from rhizomedb.db.keyring import Keyring
+from rhizomedb.db.naming import Authors, Names
+from rhizomedb.db.reader import VIEW_BUDGET, Reader, now_ms
+from rhizomedb.db.result import show
+from rhizomedb.db.transaction import (
+    Item,
+    Transaction,
+    Wishes,
+    batches,
+    facts_as_person,
+    facts_as_source,
+    retractions,
+)
+from rhizomedb.errors import Error, RequestError
+from rhizomedb.facts.cid import Cid
+from rhizomedb.facts.clock import tick
+from rhizomedb.facts.delta import Delta, Group
+from rhizomedb.facts.entity import derive
+from rhizomedb.facts.fact import Fact
+from rhizomedb.facts.signature import Key
+from rhizomedb.facts.value import Attribute, Entity, Value, check_value, exact
+from rhizomedb.store import Admission, admit, open_store, release_due
+from rhizomedb.store.store import Cut, Finding, Held, Store
+
+Scope = Literal["seen", "own"]
+
+
+class Connection(Reader):
+    """An open database. Reads see the newest epoch; `snapshot()` keeps one.
+
+    `author` is who speaks unless a call says otherwise: a name in the user's keyring (default: the login name), for
+    which a key is made on first use. `clock` gives wall-clock milliseconds.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        author: str | None = None,
+        keyring: Keyring | None = None,
+        clock: Callable[[], int] = now_ms,
+        system: str | None = None,
+    ) -> None:
+        self._store = store
+        self._author = author
+        self._keyring = keyring or Keyring()
+        self._clock = clock
+        self._system = system or secrets.token_hex(8)
+        self._release()
+
+    @property
+    def path(self) -> str:
+        """Where the database lives."""
+        return self._store.path
+
+    @property
+    def cut(self) -> Cut:
+        """Everything up to the newest epoch."""
+        return Cut(epoch=self._store.epoch())
+
+    def snapshot(self) -> Database:
+        """The database as it is now, as a value."""
+        return Database(self._store, self.cut)
+
+    # -- writing ----------------------------------------------------------------------------------------------------
+
+    def transact(
+        self,
+        items: Iterable[Item],
+        *,
+        author: str | None = None,
+        scope: Scope = "seen",
+        expect: Mapping[tuple[Entity | str, Attribute], Value | None] | None = None,
+        origin: str = "transaction",
+    ) -> Transaction:
+        """Say some things together, or nothing.
+
+        An item is (entity, attribute, value) or a whole `Fact`. An entity can be given by name: one that is known
+        here, else a new one of that name. With `scope="seen"` what is said replaces what the view showed; with
+        `"own"` only what the same author said before, as an import does. `expect` maps (entity, attribute) to the
+        value that the view must still show (None: nothing), else `db.expectation-failed` and nothing is written.
+        """
+        items = list(items)  # whatever is wrong with the iterable shows before anything is locked
+        key = self._key(author)
+        with self._store.writing():
+            cut = self.cut
+            names = Names(self._store, cut)
+            self._check_expectations(expect or {}, cut, names)
+            wishes = self._wishes(items, names)
+            facts = self._plan(wishes, key, scope, cut)
+            return self._say(facts, key, author, scope, origin, together=True)
+
+    def retract(
+        self,
+        entity: Entity | str,
+        attribute: Attribute | None = None,
+        value: object = None,
+        *,
+        author: str | None = None,
+        scope: Scope = "seen",
+        origin: str = "retraction",
+    ) -> Transaction:
+        """Take back what stands: of an entity, of one attribute, or one value of it. History keeps it.
+
+        With `scope="own"` only what the same author said. Only claims that this copy holds are taken back: the same
+        thing said elsewhere, unseen, stands when the copies meet.
+        """
+        key = self._key(author)
+        with self._store.writing():
+            cut = self.cut
+            names = Names(self._store, cut)
+            subject = names.entity(entity)
+            if attribute is not None:
+                self._check_attribute(attribute)
+            found = view.registers(self._store, cut, [subject], VIEW_BUDGET)
+            claims = [
+                claim
+                for register in found.values()
+                for claim in register.claims
+                if (attribute is None or exact(register.attribute) == exact(attribute))
+                and (value is None or exact(claim.value) == exact(check_value(value)))
+                and (scope == "seen" or claim.author == key.public)
+            ]
+            if not claims:
+                standing = [v for r in found.values() if r.attribute == attribute for v in r.values]
+                raise RequestError(
+                    "db.nothing-to-retract",
+                    f"nothing that stands about {names.label(subject)} matches",
+                    fix=f"what stands is {', '.join(map(show, standing))}" if standing else "rhizome get FILE NAME",
+                )
+            return self._say(retractions(subject, claims), key, author, "seen", origin, together=True)
+
+    def write_source(
+        self,
+        batches_of_items: Iterable[Sequence[tuple[Entity, Attribute, object]] | Sequence[Fact]],
+        *,
+        author: str,
+        origin: str,
+    ) -> Transaction:
+        """Say what a source says, streamed in batches, in one epoch: all of it or nothing.
+
+        Each register must occur in one batch only. Compared with what the same source said before this write.
+        """
+        key = self._key(author)
+        with self._store.writing():
+            cut = self.cut
+            facts = (f for items in batches_of_items for f in self._plan(self._wishes(items, None), key, "own", cut))
+            return self._say(facts, key, author, "own", origin, together=False)
+
+    def admit(self, envelopes: Iterable[bytes], *, origin: str) -> Admission:
+        """Take in signed deltas from elsewhere: each is verified; what is known already is passed over."""
+        with self._store.writing():
+            return admit(self._store, envelopes, now_ms=self._clock(), origin=origin)
+
+    # -- care -------------------------------------------------------------------------------------------------------
+
+    def deltas(self) -> Iterator[Delta]:
+        """Every delta, in the order in which this copy learned them."""
+        for _epoch, envelope in self._store.envelopes():
+            yield Delta.decode(envelope)
+
+    def held(self) -> list[Held]:
+        """Deltas kept back: claimed more than five minutes ahead of this machine's clock, or of incomplete groups."""
+        return self._store.held()
+
+    def verify(self) -> Iterator[Finding]:
+        """Re-check every hash, signature and index row; yields what is wrong."""
+        return self._store.verify()
+
+    def close(self) -> None:
+        """Release the file. What was read before stays valid; nothing can be asked any more."""
+        self._store.close()
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<rhizomedb.Connection {self._store.path}: epoch {self._store.epoch()}>"
+
+    # -- within -----------------------------------------------------------------------------------------------------
+
+    def _key(self, author: str | None) -> Key:
+        return self._keyring.key(self._author_name(author))
+
+    def _author_name(self, author: str | None) -> str:
+        return author or self._author or _login_name()
+
+    def _authors(self) -> Authors:
+        return Authors({**self._keyring.names(), **self._store.names()})
+
+    def _wishes(self, items: Iterable[Item], names: Names | None) -> Wishes:
+        wishes = Wishes()
+        minted: dict[str, Entity] = {}
+        for item in items:
+            match item:
+                case Fact():
+                    wishes.facts.append(item)
+                case (bytes() as entity, attribute, value):
+                    wishes.add(entity, attribute, value)
+                case (str() as name, attribute, value) if names is not None:
+                    wishes.add(self._named(name, names, minted, wishes), attribute, value)
+                case _:
+                    raise RequestError(
+                        "db.item",
+                        f"{show_item(item)} cannot be said",
+                        fix='("The Matrix", "runtime", 136) or rhizomedb.Fact(entity, attribute, value)',
+                    )
+        return wishes
+
+    def _named(self, name: str, names: Names, minted: dict[str, Entity], wishes: Wishes) -> Entity:
+        """The entity of a name: one known here, else a new one, which is then given that name."""
+        if name in minted:
+            return minted[name]
+        found = names.find(name)
+        if found:
+            minted[name] = found[0] if len(found) == 1 else names.entity(name)  # several: the error that lists them
+            return minted[name]
+        entity = derive({"name": name})
+        wishes.add(entity, "name", name)
+        minted[name] = entity
+        return entity
+
+    def _plan(self, wishes: Wishes, key: Key, scope: Scope, cut: Cut) -> Iterator[Fact]:
+        own = Cut(epoch=cut.epoch, authors=frozenset([key.public]))
+        spoke_before = self._store.has_author(key.public)
+        if scope == "own":
+            said = view.registers(self._store, own, wishes.entities(), VIEW_BUDGET) if spoke_before else {}
+            planned = facts_as_source(wishes, said)
+        else:
+            standing = view.registers(self._store, cut, wishes.entities(), VIEW_BUDGET)
+            planned = facts_as_person(wishes, standing, key.public, self.fact)
+        yield from planned
+        for fact in wishes.facts:
+            # A whole fact is said as it is, unless this author has said exactly this.
+            if not (spoke_before and any(True for _ in self._store.scan("fact", {"$cid": fact.cid}, own))):
+                yield fact
+
+    def _say(
+        self, facts: Iterable[Fact], key: Key, author: str | None, scope: Scope, origin: str, *, together: bool
+    ) -> Transaction:
+        """Sign facts in deltas of a good size and admit them; several that belong together become a group."""
+        lists: Iterable[list[Fact]] = batches(facts)
+        group = None
+        if together:
+            lists = list(lists)
+            if len(lists) > 1:
+                group = Group(secrets.token_bytes(16), len(lists))
+        ids: list[Cid] = []
+        count = 0
+
+        def envelopes() -> Iterator[bytes]:
+            nonlocal count
+            time = self._store.last_time()
+            for batch in lists:
+                time = tick(time, self._clock())
+                delta = Delta.sign(key, system=self._system, time=time, facts=batch, scope=scope, group=group)
+                ids.append(delta.id)
+                count += len(batch)
+                yield delta.encode()
+
+        admission = admit(self._store, envelopes(), now_ms=self._clock(), origin=origin)
+        if not ids:
+            return Transaction(None)
+        self._store.name(key.public, self._author_name(author))
+        return Transaction(admission.epoch, tuple(ids), count)
+
+    def _check_expectations(
+        self, expect: Mapping[tuple[Entity | str, Attribute], Value | None], cut: Cut, names: Names
+    ) -> None:
+        here = Database(self._store, cut)
+        for (entity, attribute), value in expect.items():
+            found = names.find(entity) if isinstance(entity, str) else [entity] if names.exists(entity) else []
+            shown = here.get(names.entity(entity), attribute) if found else None
+            wanted = None if value is None else exact(check_value(value))
+            if (None if shown is None else exact(shown)) != wanted:
+                label = names.label(found[0]) if found else str(entity)
+                raise RequestError(
+                    "db.expectation-failed",
+                    f"{attribute} of {label} is {'not said' if shown is None else show(shown)}, "
+                    f"not {'unsaid' if value is None else show(check_value(value))}; nothing was written",
+                    fix="read it again and decide anew",
+                )
+
+    def _release(self) -> None:
+        """Let held deltas in whose time has come. A copy that cannot be written just goes on holding them."""
+        now = self._clock()
+        if any(held.due_ms is not None and held.due_ms <= now for held in self._store.held()):
+            with suppress(Error), self._store.writing():
+                release_due(self._store, now_ms=now)
+
+
+def connect(
+    path: str | Path = ":memory:",
+    *,
+    author: str | None = None,
+    create: bool = True,
+    keyring: Keyring | None = None,
+    clock: Callable[[], int] = now_ms,
+    wait_ms: int = 10_000,
+) -> Connection:
+    """Open a database file, made if it is not there, or `":memory:"`.
+
+    `wait_ms`: how long a write waits for another process before `store.busy`.
+    """
+    return Connection(
+        open_store(str(path), create=create, wait_ms=wait_ms), author=author, keyring=keyring, clock=clock
+    )
+
+
+def show_item(item: object) -> str:
+    """An item of a transaction, shortened for a message."""
+    text = repr(item)
+    return text if len(text) <= 80 else text[:79] + "…"
+
+
+def _login_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name, as in some containers
+        return "me"
+

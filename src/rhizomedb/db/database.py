@@ -1,0 +1,28 @@
+"""A database at one moment: a value. Whatever is written later, it answers the same."""
+
+from __future__ import annotations
+
+from rhizomedb.db.moment import show_ms
+from rhizomedb.db.reader import Reader
+from rhizomedb.store.store import Cut, Store
+
+
+class Database(Reader):
+    """What a copy held at one moment, possibly narrowed by claimed time or authors."""
+
+    def __init__(self, store: Store, cut: Cut) -> None:
+        self._store = store
+        self._cut = cut
+
+    @property
+    def cut(self) -> Cut:
+        """Which deltas are visible."""
+        return self._cut
+
+    def __repr__(self) -> str:
+        cut = self._cut
+        parts = [f"epoch {cut.epoch}"] if cut.epoch is not None else []
+        parts += [f"since {show_ms(cut.since)}"] if cut.since is not None else []
+        parts += [f"as of {show_ms(cut.until)}"] if cut.until is not None else []
+        parts += [f"by {len(cut.authors)} authors"] if cut.authors is not None else []
+        return f"<rhizomedb.Database {self._store.path}: {', '.join(parts) or 'everything'}>"

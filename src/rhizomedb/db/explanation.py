@@ -1,0 +1,319 @@
+"""Answers that carry their reasons: records, conflicts, explanations and histories, each printable and as data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rhizomedb.algebra import Derivation
+from rhizomedb.crdt.policy import Choice, Claim
+from rhizomedb.db.moment import show_ms
+from rhizomedb.db.result import show
+from rhizomedb.facts.cid import Cid
+from rhizomedb.facts.value import Attribute, Cell, Entity, Value, plain
+
+AuthorName = Callable[[bytes], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One value of a register and who stands behind it: author names and claimed times, most recent first."""
+
+    value: Value
+    claims: tuple[Claim, ...]
+    authors: tuple[str, ...]
+    times_ms: tuple[int, ...]
+
+    @classmethod
+    def of(cls, value: Value, claims: Sequence[Claim], name: AuthorName) -> Said:
+        """The value with its authors, each once, at the latest time each said it."""
+        latest: dict[bytes, int] = {}
+        for claim in claims:
+            latest[claim.author] = max(claim.time.ms, latest.get(claim.author, 0))
+        ordered = sorted(latest, key=lambda author: (-latest[author], author))
+        return cls(value, tuple(claims), tuple(map(name, ordered)), tuple(latest[author] for author in ordered))
+
+    def as_dict(self) -> dict[str, Any]:
+        """As data: the value, its authors and their times."""
+        return {
+            "value": self.value,
+            "authors": [
+                {"name": name, "time": show_ms(ms, zone=True)} for name, ms in zip(self.authors, self.times_ms, strict=True)
+            ],
+        }
+
+    def __str__(self) -> str:
+        who = ", ".join(f"{name} {show_ms(ms)}" for name, ms in zip(self.authors, self.times_ms, strict=True))
+        return f"{show(self.value)} ({who})"
+
+
+class Record(Mapping[Attribute, Any]):
+    """What a view shows of one entity: a mapping from attribute to value; under policy `all`, to a list of values."""
+
+    def __init__(
+        self, entity: Entity, label: str, policy: str, choices: Mapping[Attribute, Choice], contested: frozenset[Attribute]
+    ) -> None:
+        self.entity = entity
+        self.label = label
+        self.policy = policy
+        self.choices = choices
+        self.contested = contested
+        """The attributes about which more than one value stands."""
+
+    def __getitem__(self, attribute: Attribute) -> Any:
+        values = self.choices[attribute].values
+        return list(values) if self.policy == "all" else values[0]
+
+    def __iter__(self) -> Iterator[Attribute]:
+        return iter(self.choices)
+
+    def __len__(self) -> int:
+        return len(self.choices)
+
+    def __repr__(self) -> str:
+        lines = [f"{self.label}  (0x{self.entity.hex()[:12]}, policy {self.policy})"]
+        width = max((len(str(attribute)) for attribute in self), default=0)
+        for attribute, choice in self.choices.items():
+            mark = "  ≠ contested" if attribute in self.contested else ""
+            lines.append(f"  {attribute!s:<{width}}  {', '.join(show(value) for value in choice.values)}{mark}")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A register in which more than one value stands: who says what and when, what the view shows and why."""
+
+    entity: Entity
+    label: str
+    attribute: Attribute
+    values: tuple[Said, ...]
+    shown: tuple[Value, ...]
+    policy: str
+    reason: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """As data: entity, attribute, each value with its authors and times, and the choice."""
+        return {
+            "entity": self.label,
+            "id": self.entity,
+            "attribute": self.attribute,
+            "values": [said.as_dict() for said in self.values],
+            "shown": list(self.shown) if self.policy == "all" else self.shown[0],
+            "policy": self.policy,
+            "reason": self.reason,
+        }
+
+    def __str__(self) -> str:
+        values = "  ≠  ".join(map(str, self.values))
+        shown = ", ".join(show(value) for value in self.shown)
+        return f"{self.label} · {self.attribute}   {values}   view shows {shown} ({self.policy}: {self.reason})"
+
+
+class Conflicts(Sequence[Conflict]):
+    """All conflicts of a view, by label and attribute."""
+
+    def __init__(self, conflicts: Sequence[Conflict]) -> None:
+        self._conflicts = sorted(conflicts, key=lambda c: (c.label, c.entity, str(c.attribute)))
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._conflicts[index]
+
+    def __len__(self) -> int:
+        return len(self._conflicts)
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """One dict per conflict."""
+        return [conflict.as_dict() for conflict in self]
+
+    def __repr__(self) -> str:
+        head = f"{len(self):,} conflict{'' if len(self) == 1 else 's'}"
+        more = [f"… {len(self) - 20:,} more"] if len(self) > 20 else []
+        return "\n".join([head, *(f"  {conflict}" for conflict in self._conflicts[:20]), *more])
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One thing ever said about a register: the claim, its author, how it arrived, and what became of it."""
+
+    claim: Claim
+    attribute: Attribute
+    author: str
+    epoch: int
+    arrived_ms: int
+    origin: str
+    fate: str
+    standing: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """As data."""
+        return {
+            "attribute": self.attribute,
+            "value": self.claim.value,
+            "author": self.author,
+            "time": show_ms(self.claim.time.ms, zone=True),
+            "status": self.fate,
+            "epoch": self.epoch,
+            "arrived": show_ms(self.arrived_ms, zone=True),
+            "origin": self.origin,
+            "fact": self.claim.fact,
+            "delta": self.claim.delta,
+        }
+
+
+class History(Sequence[Statement]):
+    """Everything ever said about an entity, oldest claim first."""
+
+    def __init__(self, label: str, statements: Sequence[Statement]) -> None:
+        self.label = label
+        self._statements = sorted(statements, key=lambda s: (s.claim.rank, str(s.attribute), bytes(s.claim.fact)))
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._statements[index]
+
+    def __len__(self) -> int:
+        return len(self._statements)
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """One dict per statement."""
+        return [statement.as_dict() for statement in self]
+
+    def __repr__(self) -> str:
+        lines = [f"{self.label}: {len(self):,} statement{'' if len(self) == 1 else 's'}"]
+        lines += [
+            f"  {show_ms(s.claim.time.ms)}  {s.author}  {s.attribute} = {show(s.claim.value)}  {s.fate}"
+            for s in self._statements[:50]
+        ]
+        return "\n".join([*lines, *([f"… {len(self) - 50:,} more"] if len(self) > 50 else [])])
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """One standing claim and how the program derived that it stands."""
+
+    claim: Claim
+    author: str
+    epoch: int
+    arrived_ms: int
+    origin: str
+    causes: tuple[Cid, ...]
+    derivation: Derivation
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a view shows a value: the policy's reason, and for every standing claim its derivation down to facts."""
+
+    entity: Entity
+    label: str
+    attribute: Attribute
+    shown: tuple[Value, ...]
+    policy: str
+    reason: str
+    support: tuple[Support, ...]
+    against: tuple[Support, ...]
+    fallen: tuple[Statement, ...]
+    name: AuthorName
+
+    def as_dict(self) -> dict[str, Any]:
+        """As data: the choice, and the claims for and against it with their derivations."""
+
+        def side(supports: tuple[Support, ...]) -> list[dict[str, Any]]:
+            return [
+                {
+                    "value": s.claim.value,
+                    "author": s.author,
+                    "time": show_ms(s.claim.time.ms, zone=True),
+                    "fact": s.claim.fact,
+                    "delta": s.claim.delta,
+                    "causes": list(s.causes),
+                    "epoch": s.epoch,
+                    "arrived": show_ms(s.arrived_ms, zone=True),
+                    "origin": s.origin,
+                    "derivation": derivation_dict(s.derivation),
+                }
+                for s in supports
+            ]
+
+        return {
+            "entity": self.label,
+            "id": self.entity,
+            "attribute": self.attribute,
+            "shown": list(self.shown) if self.policy == "all" else self.shown[0],
+            "policy": self.policy,
+            "reason": self.reason,
+            "for": side(self.support),
+            "against": side(self.against),
+            "fallen": [statement.as_dict() for statement in self.fallen],
+        }
+
+    def __str__(self) -> str:
+        shown = ", ".join(show(value) for value in self.shown)
+        lines = [f"{self.label} · {self.attribute} = {shown}", f"  shown by policy {self.policy}: {self.reason}"]
+        for heading, supports in (("said by", self.support), ("against it", self.against)):
+            if supports:
+                lines.append(f"  {heading}")
+            for s in supports:
+                lines.append(f"    {show(s.claim.value)}  {s.author}, {show_ms(s.claim.time.ms)}")
+                lines.append(f"      fact …{s.claim.fact.short}  in delta …{s.claim.delta.short}")
+                lines.append(f"      arrived in epoch {s.epoch}, {show_ms(s.arrived_ms)}, with {s.origin}")
+        if self.fallen:
+            lines.append("  no longer standing")
+            lines += [
+                f"    {show(s.claim.value)}  {s.author}, {show_ms(s.claim.time.ms)}: {s.fate}" for s in self.fallen[:20]
+            ]
+            lines += [f"    … {len(self.fallen) - 20} more: rhizome history"] if len(self.fallen) > 20 else []
+        if self.support:
+            lines.append("  derived")
+            lines += [f"    {line}" for line in derivation_lines(self.support[0].derivation, self.name)]
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+
+def show_cell(cell: Cell, name: AuthorName | None = None) -> str:
+    """A cell of a derivation, author keys by name where that is known."""
+    value = plain(cell)
+    if isinstance(value, bytes) and len(value) == 32 and name is not None:
+        return name(value)
+    return show(value, 40) if not isinstance(value, str) else f'"{show(value, 40)}"'
+
+
+def derivation_lines(derivation: Derivation, name: AuthorName | None = None, lines_max: int = 200) -> list[str]:
+    """A derivation as an indented tree: each tuple above the ones it rests on. A tuple met again is not unfolded again."""
+    lines: list[str] = []
+    unfolded: set[int] = set()
+    stack: list[tuple[Derivation, int]] = [(derivation, 0)]
+    while stack:
+        node, depth = stack.pop()
+        again = id(node) in unfolded and bool(node.premises)
+        lines.append("  " * depth + describe(node, name) + ("  (as above)" if again else ""))
+        if len(lines) >= lines_max:
+            lines.append("…")
+            break
+        if not again:
+            unfolded.add(id(node))
+            stack.extend((premise, depth + 1) for premise in reversed(node.premises))
+    return lines
+
+
+def describe(node: Derivation, name: AuthorName | None = None) -> str:
+    """One tuple of a derivation as it is written."""
+    inner = ", ".join(f"{column}: {show_cell(cell, name)}" for column, cell in node.columns)
+    mark = "no " if node.absent else ""
+    return f"{mark}{node.relation}({inner})"
+
+
+def derivation_dict(derivation: Derivation, depth_max: int = 40) -> dict[str, Any]:
+    """A derivation as nested data, cut at a depth."""
+    return {
+        "relation": derivation.relation,
+        "tuple": {column: plain(cell) for column, cell in derivation.columns},
+        **({"absent": True} if derivation.absent else {}),
+        **({"rule": str(derivation.rule)} if derivation.rule is not None else {}),
+        **(
+            {"because": [derivation_dict(premise, depth_max - 1) for premise in derivation.premises]}
+            if derivation.premises and depth_max
+            else {}
+        ),
+    }

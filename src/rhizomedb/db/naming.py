@@ -1,0 +1,162 @@
+"""Names for people: from a name to an entity or an author, and back to what is shown.
+
+An entity is found by, in this order: its id in hexadecimal (or a unique beginning of it, eight digits or more); the
+entity that a key of this text derives; an entity whose title, name or label it is; any entity that has this text as
+a value. The first of these that finds something decides; several finds are an error that lists them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from rhizomedb.errors import RequestError, nearest_names
+from rhizomedb.facts.entity import derive
+from rhizomedb.facts.value import Attribute, Cell, Entity, exact, plain
+from rhizomedb.store.store import Cut, Store
+
+LABELS: tuple[str, ...] = ("title", "name", "label")
+"""Attributes whose value is shown for an entity, best first."""
+
+SUGGESTIONS_MAX = 20_000
+"""How many names are looked at for one that is near."""
+
+HEX = re.compile(r"(?:0x)?([0-9a-f]{8,})\Z", re.IGNORECASE)
+
+
+class Names:
+    """Looks names up in a store at a cut."""
+
+    def __init__(self, store: Store, cut: Cut) -> None:
+        self._store = store
+        self._cut = cut
+        self._labels: dict[Entity, str] = {}
+        self._attributes: list[Attribute] | None = None
+
+    def exists(self, entity: Entity) -> bool:
+        """Whether anything visible is said about an entity."""
+        return any(True for _ in self._store.scan("fact", {"entity": entity}, self._cut))
+
+    def find(self, name: str) -> list[Entity]:
+        """The entities that a name may mean: those of the first way of looking that finds any."""
+        for found in (self._by_id(name), self._by_key(name), self._by_value(name, LABELS)):
+            if found:
+                return found
+        return self._by_value(name, self.attributes())
+
+    def entity(self, name: str | Entity) -> Entity:
+        """The one entity that a name or id means."""
+        if isinstance(name, bytes):
+            if self.exists(name):
+                return name
+            raise RequestError("db.unknown-entity", f"nothing is said about 0x{name.hex()}", fix="rhizome find FILE")
+        found = self.find(name)
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            raise RequestError(
+                "db.unknown-entity",
+                f"nothing here is called {name!r}",
+                nearest=nearest_names(name, self._known_names()),
+                fix=f'rhizome find FILE "{name.split()[0] if name.split() else name}"',
+            )
+        listed = ", ".join(f"{self.label(entity)} (0x{entity.hex()[:12]})" for entity in found[:5])
+        more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+        raise RequestError(
+            "db.ambiguous-entity",
+            f"{name!r} may mean {len(found)} things: {listed}{more}",
+            fix=f"use the id: 0x{found[0].hex()[:12]}",
+        )
+
+    def label(self, entity: Entity) -> str:
+        """What to show for an entity: its title, name or label; else the key that derives it; else its id."""
+        if entity not in self._labels:
+            self._labels[entity] = self._label(entity)
+        return self._labels[entity]
+
+    def _label(self, entity: Entity) -> str:
+        said: dict[Attribute, list[str]] = {}
+        for _cid, _entity, attribute, value in self._store.scan("fact", {"entity": entity}, self._cut):
+            if isinstance(value, str):
+                said.setdefault(plain(attribute), []).append(value)  # type: ignore[arg-type]  # attributes are attributes
+        for attribute in LABELS:
+            keyed = [text for text in said.get(attribute, ()) if derive({attribute: text}) == entity]
+            if keyed or attribute in said:
+                return min(keyed or said[attribute])
+        for attribute, texts in said.items():
+            for text in texts:
+                if isinstance(attribute, str) and derive({attribute: text}) == entity:
+                    return text
+        return f"0x{entity.hex()[:12]}"
+
+    def attributes(self) -> list[Attribute]:
+        """Every attribute in use."""
+        if self._attributes is None:
+            self._attributes = [summary.attribute for summary in self._store.attributes(Cut())]
+        return self._attributes
+
+    def _by_id(self, name: str) -> list[Entity]:
+        match = HEX.match(name)
+        if not match:
+            return []
+        digits = match[1].lower()
+        if len(digits) % 2 == 0 and self.exists(bytes.fromhex(digits)):
+            return [bytes.fromhex(digits)]
+        return self._store.entities_starting(digits, self._cut)
+
+    def _by_key(self, name: str) -> list[Entity]:
+        if not name.strip():
+            return []
+        candidates = {derive({a: name}) for a in self.attributes() if isinstance(a, str)}
+        return sorted(entity for entity in candidates if self.exists(entity))
+
+    def _by_value(self, name: str, attributes: Iterable[Attribute]) -> list[Entity]:
+        found: set[Entity] = set()
+        for attribute in attributes:
+            bound: dict[str, Cell] = {"attribute": exact(attribute), "value": name}
+            found.update(row[1] for row in self._store.scan("fact", bound, self._cut))  # type: ignore[misc]
+        return sorted(found)
+
+    def _known_names(self) -> list[str]:
+        names: list[str] = []
+        attributes = [a for a in LABELS if a in self.attributes()] or self.attributes()[:3]
+        for attribute in attributes:
+            for row in self._store.scan("fact", {"attribute": exact(attribute)}, self._cut):
+                if isinstance(row[3], str):
+                    names.append(row[3])
+                if len(names) >= SUGGESTIONS_MAX:
+                    return names
+        return names
+
+
+class Authors:
+    """What to call author keys: names this copy remembers, then this user's own keys; equal names are told apart."""
+
+    def __init__(self, names: Mapping[bytes, str]) -> None:
+        counts: dict[str, int] = {}
+        for name in names.values():
+            counts[name] = counts.get(name, 0) + 1
+        self._names = {
+            key: name if counts[name] == 1 else f"{name}~{key.hex()[:6]}" for key, name in names.items()
+        }
+
+    def name(self, key: bytes) -> str:
+        """The name of an author, or the beginning of the key."""
+        return self._names.get(key) or f"key {key.hex()[:12]}"
+
+    def key(self, name: str) -> bytes:
+        """The key of an author: by name, by a unique beginning of a name, or by key in hexadecimal."""
+        by_name = {label: key for key, label in self._names.items()}
+        if name in by_name:
+            return by_name[name]
+        if re.fullmatch(r"[0-9a-f]{64}", name):
+            return bytes.fromhex(name)
+        begins = [label for label in by_name if label.startswith(name)] if name else []
+        if len(begins) == 1:
+            return by_name[begins[0]]
+        raise RequestError(
+            "db.unknown-author",
+            f"{name!r} may be {', '.join(sorted(begins))}" if begins else f"nobody called {name!r} has said anything here",
+            nearest=nearest_names(name, by_name),
+            fix=f"one of {', '.join(sorted(by_name))}" if by_name else "rhizome stats FILE lists the authors",
+        )

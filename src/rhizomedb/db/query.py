@@ -1,0 +1,143 @@
+"""Running programs: text or syntax in, results out, over a database or over plain relations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rhizomedb.algebra import Derivation, Evaluation, Plan, Relations, Source, Table
+from rhizomedb.algebra import evaluate as evaluate_plan
+from rhizomedb.algebra import lower, show_plan
+from rhizomedb.budget import Budget
+from rhizomedb.db.result import Result
+from rhizomedb.errors import RequestError, nearest_names
+from rhizomedb.facts.value import Cell, check_value, exact
+from rhizomedb.logic.builtins import AGGREGATES, Aggregate
+from rhizomedb.logic.check import checked, columns
+from rhizomedb.logic.bind import relevant, substitute
+from rhizomedb.logic.parse import parse
+from rhizomedb.logic.syntax import Program
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A program checked and lowered for one set of stored relations."""
+
+    program: Program
+    plan: Plan
+    aggregates: Mapping[str, Aggregate]
+
+    def run(self, source: Source, budget: Budget, trace: bool = False) -> Evaluation:
+        """Evaluate over a source within a budget."""
+        return evaluate_plan(self.plan, source, aggregates=self.aggregates, meter=budget.meter(), trace=trace)
+
+
+def prepare(
+    program: str | Program,
+    stored: Mapping[str, tuple[str, ...]],
+    parameters: Mapping[str, object] | None = None,
+    aggregates: Mapping[str, Aggregate] | None = None,
+    relation: str | None = None,
+) -> Prepared:
+    """Parse, fill in parameters, check and lower a program; `relation` keeps only the rules it depends on."""
+    parsed = parse(program) if isinstance(program, str) else program
+    known = {**AGGREGATES, **(aggregates or {})}
+    values = {name: check_value(value) for name, value in (parameters or {}).items()}
+    whole = checked(substitute(parsed, values), stored, aggregates=known)
+    wanted = whole if relation is None else relevant(whole, relation)
+    return Prepared(wanted, lower(wanted, stored, known), known)
+
+
+def answer_relation(program: Program, relation: str | None) -> str:
+    """The relation that a query answers with: the one asked for, else the head of the last rule."""
+    heads = {rule.head.relation for rule in program.rules}
+    if relation is None:
+        answer = program.answer
+        if answer is None:
+            raise RequestError("db.relation", "the program has no rule", fix="answer(x: X) :- fact(value: X).")
+        return answer
+    if relation not in heads:
+        raise RequestError(
+            "db.relation",
+            f"no rule of the program has {relation!r} as its head",
+            nearest=nearest_names(relation, heads),
+            fix=f"one of {', '.join(sorted(heads))}",
+        )
+    return relation
+
+
+def query(
+    source: Source,
+    stored: Mapping[str, tuple[str, ...]],
+    program: str | Program,
+    *,
+    relation: str | None = None,
+    parameters: Mapping[str, object] | None = None,
+    aggregates: Mapping[str, Aggregate] | None = None,
+    budget: Budget,
+) -> Result:
+    """The tuples of one derived relation of a program over a source."""
+    parsed = parse(program) if isinstance(program, str) else program
+    answer = answer_relation(parsed, relation)
+    prepared = prepare(parsed, stored, parameters, aggregates, answer)
+    evaluation = prepared.run(source, budget)
+
+    def derive(row: tuple[Cell, ...]) -> Derivation:
+        return prepared.run(source, budget, trace=True).explain(answer, row)
+
+    return Result(answer, prepared.plan.derived[answer], evaluation.rows(answer), derive)
+
+
+def explain(
+    source: Source,
+    stored: Mapping[str, tuple[str, ...]],
+    program: str | Program,
+    *,
+    relation: str | None = None,
+    parameters: Mapping[str, object] | None = None,
+    aggregates: Mapping[str, Aggregate] | None = None,
+    budget: Budget,
+) -> str:
+    """The plan of a query with estimated and real tuple counts."""
+    parsed = parse(program) if isinstance(program, str) else program
+    prepared = prepare(parsed, stored, parameters, aggregates, answer_relation(parsed, relation))
+    return show_plan(prepared.plan, source, prepared.run(source, budget))
+
+
+def evaluate(
+    program: str | Program,
+    relations: Mapping[str, Iterable[Sequence[Any]]] | None = None,
+    *,
+    aggregates: Mapping[str, Aggregate] | None = None,
+    budget: Budget | None = None,
+    **parameters: object,
+) -> dict[str, Result]:
+    """Every derived relation of a program over plain relations, without a database.
+
+    `relations` maps a name to tuples whose columns are in the order in which the relation is declared or first used.
+
+    >>> evaluate("path(a: X, b: Y) :- edge(a: X, b: Y). path(a: X, b: Z) :- edge(a: X, b: Y), path(a: Y, b: Z).",
+    ...          {"edge": [(1, 2), (2, 3)]})["path"].to_dicts()
+    [{'a': 1, 'b': 2}, {'a': 1, 'b': 3}, {'a': 2, 'b': 3}]
+    """
+    parsed = parse(program) if isinstance(program, str) else program
+    given = {name: [row if isinstance(row, tuple) else tuple(row) for row in rows] for name, rows in (relations or {}).items()}
+    order = columns(parsed, {name: len(rows[0]) if rows else None for name, rows in given.items()})
+    heads = {rule.head.relation for rule in parsed.rules}
+    stored = {name: attributes for name, attributes in order.items() if name in given or name not in heads}
+    tables = {
+        name: Table(attributes, ([exact(check_value(value)) for value in row] for row in given.get(name, ())))
+        for name, attributes in stored.items()
+    }
+    prepared = prepare(parsed, stored, parameters, aggregates)
+    evaluation = prepared.run(Relations(tables), budget or Budget())
+
+    def result(name: str) -> Result:
+        def derive(row: tuple[Cell, ...]) -> Derivation:
+            return prepared.run(Relations(tables), budget or Budget(), trace=True).explain(name, row)
+
+        return Result(name, prepared.plan.derived[name], evaluation.rows(name), derive)
+
+    return {name: result(name) for name in prepared.plan.derived}
+

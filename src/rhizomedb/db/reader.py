@@ -1,0 +1,446 @@
+"""What can be asked of a database at one moment. `Connection` and `Database` both answer, each at its own cut."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from rhizomedb.budget import Budget
+from rhizomedb.crdt import policy as policies
+from rhizomedb.crdt.policy import Claim, Policy
+from rhizomedb.db import query as queries
+from rhizomedb.db import view
+from rhizomedb.db.explanation import (
+    Conflict,
+    Conflicts,
+    Explanation,
+    History,
+    Record,
+    Said,
+    Statement,
+    Support,
+)
+from rhizomedb.db.moment import to_ms
+from rhizomedb.db.naming import Authors, Names
+from rhizomedb.db.result import Result
+from rhizomedb.db.search import Match, matching
+from rhizomedb.db.source import STORED, StoreSource
+from rhizomedb.errors import RequestError, nearest_names
+from rhizomedb.facts.cid import Cid
+from rhizomedb.facts.fact import Fact
+from rhizomedb.facts.value import Attribute, Cell, Entity, Value, exact, plain
+from rhizomedb.logic.builtins import Aggregate
+from rhizomedb.logic.syntax import Program
+from rhizomedb.store.store import AttributeSummary, Cut, Epoch, Store
+
+if TYPE_CHECKING:
+    from rhizomedb.db.database import Database
+
+Moment = int | float | str | datetime
+"""A time: milliseconds, a datetime, an ISO text, or words such as "2 hours ago"."""
+
+ENTITIES_AT_ONCE = 2_000
+"""How many entities a view reads in one evaluation when it goes through all of them."""
+
+VIEW_BUDGET = Budget(facts=200_000_000, rounds=10_000_000, seconds=None, bytes=8 << 30)
+"""For the database's own views: their size is that of the data asked for, not of a program that somebody wrote."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """How much there is: counts at the cut, and the epoch."""
+
+    facts: int
+    entities: int
+    attributes: int
+    deltas: int
+    authors: int
+    causes: int
+    epoch: int
+    held: int
+    path: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """As data."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+class Reader:
+    """The questions. A subclass says which store and which cut."""
+
+    _store: Store
+
+    @property
+    def cut(self) -> Cut:
+        """Which deltas are visible."""
+        raise AssertionError("a reader has a cut")
+
+    # -- other moments ----------------------------------------------------------------------------------------------
+
+    def as_of(self, moment: Moment) -> Database:
+        """The database as it was claimed at a time: only what was said up to then."""
+        until = to_ms(moment, now_ms())
+        return self._at(until=until if self.cut.until is None else min(until, self.cut.until))
+
+    def since(self, moment: Moment) -> Database:
+        """Only what was said after a time."""
+        since = to_ms(moment, now_ms())
+        return self._at(since=since if self.cut.since is None else max(since, self.cut.since))
+
+    def at_epoch(self, epoch: int) -> Database:
+        """The database as this copy knew it at the end of an epoch."""
+        newest = self._store.epoch()
+        if not 0 <= epoch <= newest:
+            raise RequestError("db.epoch", f"there is no epoch {epoch}", fix=f"0 to {newest}")
+        return self._at(epoch=epoch if self.cut.epoch is None else min(epoch, self.cut.epoch))
+
+    def by(self, *authors: str) -> Database:
+        """Only what these authors said."""
+        names = self._authors()
+        keys = frozenset(names.key(author) for author in authors)
+        return self._at(authors=keys if self.cut.authors is None else keys & self.cut.authors)
+
+    def _at(self, **changes: Any) -> Database:
+        from rhizomedb.db.database import Database  # a Database is a Reader
+
+        return Database(self._store, replace(self.cut, **changes))
+
+    # -- views ------------------------------------------------------------------------------------------------------
+
+    def get(
+        self, entity: str | Entity, attribute: Attribute | None = None, *, policy: str = "latest", default: Any = None
+    ) -> Any:
+        """What the view shows of an entity: a `Record`, or with an attribute its value (`default` where nothing stands)."""
+        cut, chosen = self.cut, self._policy(policy)
+        names = Names(self._store, cut)
+        subject = names.entity(entity)
+        found = view.registers(self._store, cut, [subject], VIEW_BUDGET)
+        if attribute is not None:
+            register = found.get((subject, exact(attribute)))
+            if register is None:
+                return default
+            choice = chosen.choose(register.claims)
+            return list(choice.values) if chosen.name == "all" else choice.values[0]
+        ordered = sorted(found.values(), key=lambda register: str(register.attribute))
+        return Record(
+            subject,
+            names.label(subject),
+            chosen.name,
+            {register.attribute: chosen.choose(register.claims) for register in ordered},
+            frozenset(register.attribute for register in ordered if len(register.values) > 1),
+        )
+
+    def conflicts(
+        self,
+        entity: str | Entity | None = None,
+        attribute: Attribute | None = None,
+        *,
+        policy: str = "latest",
+    ) -> Conflicts:
+        """Every register in which more than one value stands, with who says what, and what the view shows and why."""
+        cut, chosen, authors = self.cut, self._policy(policy), self._authors()
+        names = Names(self._store, cut)
+        if attribute is not None:
+            self._check_attribute(attribute)
+        if entity is not None:
+            subject = names.entity(entity)
+            found = list(view.registers(self._store, cut, [subject], VIEW_BUDGET).values())
+        else:
+            attributes = [summary.attribute for summary in self._data_attributes()] if attribute is None else [attribute]
+            found = [r for a in attributes for r in view.contested(self._store, cut, a, VIEW_BUDGET).values()]
+        conflicts = []
+        for register in found:
+            if len(register.values) < 2 or (attribute is not None and exact(register.attribute) != exact(attribute)):
+                continue
+            choice = chosen.choose(register.claims)
+            said = tuple(Said.of(value, claims, authors.name) for value, claims in register.claims_by_value())
+            conflicts.append(
+                Conflict(
+                    register.entity,
+                    names.label(register.entity),
+                    register.attribute,
+                    said,
+                    choice.values,
+                    chosen.name,
+                    choice.reason,
+                )
+            )
+        return Conflicts(conflicts)
+
+    def why(self, entity: str | Entity, attribute: Attribute, *, policy: str = "latest") -> Explanation:
+        """Why the view shows what it shows of an attribute: derivation, authors, times, and what stands against it."""
+        cut, chosen, authors = self.cut, self._policy(policy), self._authors()
+        names = Names(self._store, cut)
+        subject = names.entity(entity)
+        evaluation = view.run_subjects(self._store, cut, [subject], VIEW_BUDGET, trace=True)
+        register = view.group(evaluation.rows(view.SURVIVOR)).get((subject, exact(attribute)))
+        fallen = [s for s in self._statements(cut, subject, evaluation, attribute, authors) if not s.standing]
+        if register is None:
+            self._check_attribute(attribute)
+            if not fallen:
+                raise RequestError(
+                    "db.unknown-attribute",
+                    f"nobody says anything about {attribute} of {names.label(subject)}",
+                    nearest=nearest_names(str(attribute), map(str, self._attributes_of(subject))),
+                    fix=f'rhizome get FILE "{names.label(subject)}"',
+                )
+            return Explanation(
+                subject, names.label(subject), attribute, (), chosen.name, "nothing stands", (), (), tuple(fallen), authors.name
+            )
+        choice = chosen.choose(register.claims)
+        rows = {(row[3], row[4]): row for row in evaluation.rows(view.SURVIVOR)}
+        shown = {exact(value) for value in choice.values}
+        epochs = self._epochs()
+
+        def support(claim: Claim) -> Support:
+            epoch = epochs[self._epoch_of(claim.delta)]
+            causes = tuple(row[1] for row in self._store.scan("cause", {"from": claim.fact}, Cut()))
+            return Support(
+                claim,
+                authors.name(claim.author),
+                epoch.number,
+                epoch.at_ms,
+                epoch.origin,
+                causes,  # type: ignore[arg-type]  # the second column of cause is a CID
+                evaluation.explain(view.SURVIVOR, rows[claim.fact, claim.delta]),
+            )
+
+        decided = choice.decided_by
+        ordered = sorted(register.claims, key=lambda c: (c == decided, c.rank), reverse=True)
+        return Explanation(
+            subject,
+            names.label(subject),
+            attribute,
+            choice.values,
+            chosen.name,
+            choice.reason,
+            tuple(support(claim) for claim in ordered if exact(claim.value) in shown),
+            tuple(support(claim) for claim in ordered if exact(claim.value) not in shown),
+            tuple(fallen),
+            authors.name,
+        )
+
+    def history(self, entity: str | Entity, attribute: Attribute | None = None) -> History:
+        """Everything ever said about an entity, or one attribute of it, and what became of each statement."""
+        cut = self.cut
+        names = Names(self._store, cut)
+        subject = names.entity(entity)
+        if attribute is not None:
+            self._check_attribute(attribute)
+        evaluation = view.run_subjects(self._store, cut, [subject], VIEW_BUDGET)
+        return History(names.label(subject), self._statements(cut, subject, evaluation, attribute, self._authors()))
+
+    def find(self, text: str | None = None, *, policy: str = "latest", limit: int | None = None, **conditions: object) -> list[Record]:
+        """The entities of which the view shows a text anywhere, or whose attributes meet conditions.
+
+        `db.find("matrix")`, `db.find(director="Ridley Scott", year__lt=1990)`. A condition is an attribute name, or
+        one with `__ne`, `__lt`, `__le`, `__gt`, `__ge`, `__contains`, `__starts`.
+        """
+        matches = [Match.parse(name, value) for name, value in conditions.items()]
+        for match in matches:
+            self._check_attribute(match.attribute)
+        return self.select(text, matches, policy=policy, limit=limit)
+
+    def select(
+        self, text: str | None, matches: Sequence[Match], *, policy: str = "latest", limit: int | None = None
+    ) -> list[Record]:
+        """`find` with its conditions as values."""
+        cut, chosen = self.cut, self._policy(policy)
+        names = Names(self._store, cut)
+        records: list[Record] = []
+        candidates = matching(self._store, cut, text, matches)
+        for record in self._records(candidates, cut, chosen, names):
+            if all(match.holds(record) for match in matches) and (text is None or _mentions(record, text)):
+                records.append(record)
+        records.sort(key=lambda record: (record.label, record.entity))
+        return records if limit is None else records[:limit]
+
+    def records(self, *, policy: str = "latest") -> Iterable[Record]:
+        """What the view shows of every entity, in the order of their ids."""
+        cut, chosen = self.cut, self._policy(policy)
+        yield from self._records(self._entities(cut), cut, chosen, Names(self._store, cut))
+
+    # -- programs ---------------------------------------------------------------------------------------------------
+
+    def query(
+        self,
+        program: str | Program,
+        *,
+        relation: str | None = None,
+        aggregates: Mapping[str, Aggregate] | None = None,
+        budget: Budget | None = None,
+        **parameters: object,
+    ) -> Result:
+        """The tuples that a PomoLogic program derives: of its last rule's relation, or of `relation`.
+
+        `$name` in the program takes the keyword argument `name`; nothing is ever pasted into text.
+        """
+        return queries.query(
+            StoreSource(self._store, self.cut),
+            STORED,
+            program,
+            relation=relation,
+            parameters=parameters,
+            aggregates=aggregates,
+            budget=budget or Budget(),
+        )
+
+    def explain(
+        self,
+        program: str | Program,
+        *,
+        relation: str | None = None,
+        aggregates: Mapping[str, Aggregate] | None = None,
+        budget: Budget | None = None,
+        **parameters: object,
+    ) -> str:
+        """The plan of a program, with estimated and real tuple counts."""
+        return queries.explain(
+            StoreSource(self._store, self.cut),
+            STORED,
+            program,
+            relation=relation,
+            parameters=parameters,
+            aggregates=aggregates,
+            budget=budget or Budget(),
+        )
+
+    # -- facts ------------------------------------------------------------------------------------------------------
+
+    def fact(self, cid: Cid | str) -> Fact:
+        """The fact that a CID names."""
+        name = Cid.parse(cid) if isinstance(cid, str) else cid
+        for _cid, entity, attribute, value in self._store.scan("fact", {"$cid": name}, self.cut):
+            causes = [row[1] for row in self._store.scan("cause", {"from": name}, Cut())]
+            return Fact(entity, plain(attribute), plain(value), causes)  # type: ignore[arg-type]
+        raise RequestError("db.unknown-fact", f"no fact here has the CID {name}", fix="rhizome history FILE NAME")
+
+    def facts(self, entity: str | Entity | None = None) -> Iterable[Fact]:
+        """Every visible fact, or those of one entity."""
+        bound: dict[str, Cell] = {} if entity is None else {"entity": Names(self._store, self.cut).entity(entity)}
+        for row in self._store.scan("fact", bound, self.cut):
+            yield self.fact(row[0])  # type: ignore[arg-type]  # the first column is a CID
+
+    def schema(self) -> list[AttributeSummary]:
+        """Every attribute in use: how many facts and entities have it, and of which kinds its values are."""
+        return self._data_attributes()
+
+    def stats(self) -> Stats:
+        """How much there is."""
+        counts = self._store.counts(self.cut)
+        return Stats(**counts, epoch=self._store.epoch(), held=len(self._store.held()), path=self._store.path)
+
+    def authors(self) -> dict[str, bytes]:
+        """Everyone who said something visible: name to public key."""
+        names = self._authors()
+        keys = {row[1] for row in self._store.scan("delta", {}, self.cut)}
+        return {names.name(key): key for key in sorted(keys)}  # type: ignore[type-var, arg-type, misc]
+
+    def entity(self, name: str | Entity) -> Entity:
+        """The id of the entity that a name means."""
+        return Names(self._store, self.cut).entity(name)
+
+    def arrivals(self) -> list[Epoch]:
+        """When and how this copy learned what it holds: every epoch, oldest first."""
+        return [epoch for epoch in self._store.epochs() if self.cut.epoch is None or epoch.number <= self.cut.epoch]
+
+    # -- within -----------------------------------------------------------------------------------------------------
+
+    def _policy(self, text: str) -> Policy:
+        return policies.policy(text, self._authors().key)
+
+    def _authors(self) -> Authors:
+        return Authors(self._store.names())
+
+    def _data_attributes(self) -> list[AttributeSummary]:
+        return [s for s in self._store.attributes(self.cut) if not is_reserved(s.attribute)]
+
+    def _check_attribute(self, attribute: Attribute) -> None:
+        known = [summary.attribute for summary in self._data_attributes()]
+        if exact(attribute) not in {exact(name) for name in known}:
+            raise RequestError(
+                "db.unknown-attribute",
+                f"no fact has the attribute {attribute!r}",
+                nearest=nearest_names(str(attribute), map(str, known)),
+                fix="rhizome schema FILE",
+            )
+
+    def _attributes_of(self, entity: Entity) -> set[Value]:
+        return {plain(row[2]) for row in self._store.scan("fact", {"entity": entity}, self.cut)}
+
+    def _entities(self, cut: Cut) -> Iterable[Entity]:
+        return self._store.entities(cut)
+
+    def _records(self, entities: Iterable[Entity], cut: Cut, chosen: Policy, names: Names) -> Iterable[Record]:
+        for batch in view.batches(entities, ENTITIES_AT_ONCE):
+            found: dict[Entity, list[view.Register]] = {}
+            for register in view.registers(self._store, cut, batch, VIEW_BUDGET).values():
+                found.setdefault(register.entity, []).append(register)
+            for entity in batch:
+                if entity in found:
+                    ordered = sorted(found[entity], key=lambda register: str(register.attribute))
+                    yield Record(
+                        entity,
+                        names.label(entity),
+                        chosen.name,
+                        {register.attribute: chosen.choose(register.claims) for register in ordered},
+                        frozenset(register.attribute for register in ordered if len(register.values) > 1),
+                    )
+
+    def _statements(
+        self, cut: Cut, subject: Entity, evaluation: view.Evaluation, attribute: Attribute | None, authors: Authors
+    ) -> list[Statement]:
+        fates, epochs = view.fates(evaluation), self._epochs()
+        statements = []
+        for fact, delta, _entity, attr, value in evaluation.rows("write"):
+            if attribute is not None and attr != exact(attribute):
+                continue
+            author, ms, counter = self._delta(delta)  # type: ignore[arg-type]
+            fate = fates.get((fact, delta))  # type: ignore[arg-type]
+            epoch = epochs[self._epoch_of(delta)]  # type: ignore[arg-type]
+            statements.append(
+                Statement(
+                    Claim(plain(value), fact, delta, author, view.HybridTime(ms, counter)),  # type: ignore[arg-type]
+                    plain(attr),  # type: ignore[arg-type]
+                    authors.name(author),
+                    epoch.number,
+                    epoch.at_ms,
+                    epoch.origin,
+                    fate.word if fate else "stands",
+                    fate is None,
+                )
+            )
+        return statements
+
+    def _delta(self, delta: Cid) -> tuple[bytes, int, int]:
+        for _id, author, _system, ms, counter, _edge, _scope in self._store.scan("delta", {"id": delta}, Cut()):
+            return author, ms, counter  # type: ignore[return-value]
+        raise AssertionError("a claim's delta is in the store")
+
+    def _epoch_of(self, delta: Cid) -> int:
+        for _delta, epoch, _at, _origin in self._store.scan("arrival", {"delta": delta}, Cut()):
+            return epoch  # type: ignore[return-value]
+        raise AssertionError("a claim's delta arrived in an epoch")
+
+    def _epochs(self) -> dict[int, Epoch]:
+        return {epoch.number: epoch for epoch in self._store.epochs()}
+
+
+def is_reserved(attribute: Attribute) -> bool:
+    """Whether an attribute carries the database's own facts."""
+    return isinstance(attribute, str) and attribute.startswith("rhizome/")
+
+
+def now_ms() -> int:
+    """The wall clock, read at the rim."""
+    return time.time_ns() // 1_000_000
+
+
+def _mentions(record: Record, text: str) -> bool:
+    folded = text.casefold()
+    return any(
+        isinstance(value, str) and folded in value.casefold() for choice in record.choices.values() for value in choice.values
+    )

@@ -1,0 +1,93 @@
+"""Results: the tuples of a relation as named tuples, in the total order of their values."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, overload
+
+from rhizomedb.algebra import Derivation
+from rhizomedb.facts.cid import Cid
+from rhizomedb.facts.value import Cell, Value, exact, order_cell, plain
+
+SHOWN_ROWS_MAX = 20
+
+
+class Result(Sequence[Any]):
+    """The tuples of one relation: a sequence of named tuples that prints as a table.
+
+    `columns` are the attribute names as written; a name that Python cannot use as a field is reached by index or
+    through `to_dicts`. `why(row)` says how a tuple came about, where the result comes from a query.
+    """
+
+    def __init__(
+        self,
+        relation: str,
+        columns: Sequence[str],
+        cells: Iterable[tuple[Cell, ...]],
+        derive: Callable[[tuple[Cell, ...]], Derivation] | None = None,
+    ) -> None:
+        self.relation = relation
+        self.columns = tuple(columns)
+        row_type = namedtuple("Row", self.columns, rename=True)  # type: ignore[misc]  # the columns are known at run time
+        ordered = sorted(cells, key=lambda row: tuple(map(order_cell, row)))
+        self._rows = [row_type(*map(plain, row)) for row in ordered]
+        self._derive = derive
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Any]: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        return self._rows[index]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._rows)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Result):
+            return self.columns == other.columns and self._rows == other._rows
+        if isinstance(other, set | frozenset):
+            return set(self._rows) == other
+        return NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]  # a result is a list of rows, and like a list it cannot be a key
+
+    def to_dicts(self) -> list[dict[str, Value]]:
+        """One dict per tuple, by attribute name."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self._rows]
+
+    def why(self, row: Sequence[Value]) -> Derivation:
+        """How a tuple of this result was derived: the rule, and the tuples that it rests on, down to stored facts."""
+        assert self._derive is not None, "only the result of a query knows how its tuples were derived"
+        return self._derive(tuple(exact(value) for value in row))
+
+    def __repr__(self) -> str:
+        head = f"{self.relation}: {len(self):,} tuple{'' if len(self) == 1 else 's'}"
+        if not self._rows or not self.columns:
+            return head
+        shown = [[show(value) for value in row] for row in self._rows[:SHOWN_ROWS_MAX]]
+        widths = [max(len(line[i]) for line in [list(self.columns), *shown]) for i in range(len(self.columns))]
+        lines = ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in shown]
+        title = "  ".join(name.ljust(width) for name, width in zip(self.columns, widths, strict=True)).rstrip()
+        more = [f"… {len(self) - SHOWN_ROWS_MAX:,} more"] if len(self) > SHOWN_ROWS_MAX else []
+        return "\n".join([head, title, "  ".join("─" * width for width in widths), *lines, *more])
+
+
+def show(value: Value, width_max: int = 60) -> str:
+    """A value as a table cell for people: text as it is, bytes in hex, CIDs by their last characters."""
+    match value:
+        case bool():
+            text = "true" if value else "false"
+        case str():
+            text = value if value.isprintable() else value.encode("unicode_escape").decode("ascii")
+        case bytes():
+            text = "0x" + value.hex()
+        case Cid():
+            text = "…" + value.short
+        case _:
+            text = repr(value)
+    return text if len(text) <= width_max else text[: width_max - 1] + "…"

@@ -1,0 +1,91 @@
+"""Conditions of `find`: which entities may match, from the facts, and which do, from the view."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rhizomedb.errors import RequestError, nearest_names
+from rhizomedb.facts.value import Attribute, Entity, Value, check_value, exact, kind_of, plain
+from rhizomedb.store.store import Cut, Store
+
+
+def _same_kind(compare: Callable[[Any, Any], bool]) -> Callable[[Value, Value], bool]:
+    return lambda left, right: kind_of(left) == kind_of(right) and compare(left, right)
+
+
+def _text(test: Callable[[str, str], bool]) -> Callable[[Value, Value], bool]:
+    return lambda left, right: (
+        isinstance(left, str) and isinstance(right, str) and test(left.casefold(), right.casefold())
+    )
+
+
+TESTS: dict[str, Callable[[Value, Value], bool]] = {
+    "eq": lambda left, right: exact(left) == exact(right),
+    "ne": lambda left, right: exact(left) != exact(right),
+    "lt": _same_kind(operator.lt),
+    "le": _same_kind(operator.le),
+    "gt": _same_kind(operator.gt),
+    "ge": _same_kind(operator.ge),
+    "contains": _text(lambda text, part: part in text),
+    "starts": _text(str.startswith),
+}
+"""What can follow an attribute name after two underscores. Values of different kinds compare as no match."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One condition: an attribute of the view, a test, and a value to test against."""
+
+    attribute: Attribute
+    test: str
+    value: Value
+
+    @classmethod
+    def parse(cls, name: str, value: object) -> Match:
+        """The condition of a keyword such as `year__lt`."""
+        attribute, marker, test = name.rpartition("__")
+        if not marker:
+            return cls(name, "eq", check_value(value))
+        if test not in TESTS:
+            raise RequestError(
+                "db.condition",
+                f"{test!r} is not a test",
+                nearest=nearest_names(test, TESTS),
+                fix=f"{attribute}__{{{','.join(TESTS)}}}",
+            )
+        return cls(attribute, test, check_value(value))
+
+    def holds(self, record: Mapping[Attribute, Any]) -> bool:
+        """Whether the view shows a value that passes."""
+        shown = record.get(self.attribute)
+        if shown is None:
+            return False
+        return any(TESTS[self.test](value, self.value) for value in (shown if isinstance(shown, list) else [shown]))
+
+
+def matching(store: Store, cut: Cut, text: str | None, matches: Iterable[Match]) -> list[Entity]:
+    """The entities of which any visible fact could make the conditions hold: a superset of the answer."""
+    candidates: set[Entity] | None = None
+    for match in matches:
+        bound = {"attribute": exact(match.attribute)}
+        if match.test == "eq":
+            bound["value"] = exact(match.value)
+        test = TESTS[match.test]
+        found = {
+            row[1] for row in store.scan("fact", bound, cut) if match.test == "eq" or test(plain(row[3]), match.value)
+        }
+        candidates = found if candidates is None else candidates & found  # type: ignore[assignment]
+    if text is not None:
+        folded = text.casefold()
+        if candidates is None:
+            rows = store.scan("fact", {}, cut)
+        else:
+            rows = (row for entity in candidates for row in store.scan("fact", {"entity": entity}, cut))  # type: ignore[assignment]
+        candidates = {row[1] for row in rows if isinstance(row[3], str) and folded in row[3].casefold()}  # type: ignore[misc]
+    if candidates is None:
+        candidates = set(store.entities(cut))
+    return sorted(candidates)
+

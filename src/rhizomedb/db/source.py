@@ -1,0 +1,39 @@
+"""The stored relations of a store at a cut, as a source that plans read, beside tuples that a query brings along."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from rhizomedb.algebra import Table
+from rhizomedb.facts.value import Cell
+from rhizomedb.store.store import COLUMNS, Cut, Store
+
+STORED: dict[str, tuple[str, ...]] = {
+    name: tuple(column for column in columns if column != "$cid") for name, columns in COLUMNS.items()
+}
+"""The relations every program can use, with the attributes that a program sees."""
+
+
+class StoreSource:
+    """`fact`, `cause`, `delta`, `asserts` and `arrival` at a cut, plus `extra` relations given as tuples."""
+
+    def __init__(self, store: Store, cut: Cut, extra: Mapping[str, Table] | None = None) -> None:
+        self._store = store
+        self._cut = cut
+        self._extra = dict(extra or {})
+
+    def columns(self, relation: str) -> tuple[str, ...]:
+        """The columns of a relation in the order in which `scan` gives them."""
+        return self._extra[relation].columns if relation in self._extra else COLUMNS[relation]
+
+    def scan(self, relation: str, bound: Mapping[str, Cell]) -> Iterable[tuple[Cell, ...]]:
+        """The tuples that agree with `bound`."""
+        if relation in self._extra:
+            return self._extra[relation].lookup(bound)
+        return self._store.scan(relation, bound, self._cut)
+
+    def size(self, relation: str, bound: Mapping[str, Cell]) -> int:
+        """About how many tuples `scan` would give."""
+        if relation in self._extra:
+            return len(self._extra[relation])
+        return self._store.size(relation, bound)

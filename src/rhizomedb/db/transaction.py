@@ -1,0 +1,125 @@
+"""From what somebody wants to say to the facts that say it: causes are what the author had seen.
+
+A person writing here has seen the view: what they say replaces what stood. A source that is imported has seen only
+itself: what it says replaces what it said before (`scope="own"`), whatever others say. Saying again what one already
+says adds nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from rhizomedb.crdt.policy import Claim
+from rhizomedb.crdt.register import RESERVED_PREFIX, RETRACTS
+from rhizomedb.db.view import Key, Register
+from rhizomedb.errors import RequestError
+from rhizomedb.facts.cid import Cid
+from rhizomedb.facts.fact import Fact
+from rhizomedb.facts.value import Attribute, Cell, Entity, check_attribute, check_value, exact, plain
+
+Item: TypeAlias = Fact | tuple[Entity | str, Attribute, object] | Mapping[str, object]
+"""What a transaction can be given: a whole fact, or an entity, an attribute and a value."""
+
+DELTA_FACTS_MAX = 1_000
+"""Facts in one delta of ours: large enough that a signature costs nothing per fact, small enough to pass on."""
+
+DELTA_BYTES_MAX = 900_000
+"""Bytes of facts in one delta of ours, below the limit of a delta."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """What a write did: the epoch, the deltas and the facts that were new. Nothing new is no epoch."""
+
+    epoch: int | None
+    deltas: tuple[Cid, ...] = ()
+    facts: int = 0
+
+    def __bool__(self) -> bool:
+        return self.epoch is not None
+
+
+@dataclass(slots=True)
+class Wishes:
+    """What is to be said: values by register, and whole facts as they are."""
+
+    registers: dict[Key, list[Cell]] = field(default_factory=dict)
+    facts: list[Fact] = field(default_factory=list)
+
+    def add(self, entity: Entity, attribute: Attribute, value: object) -> None:
+        """Say a value of a register; several values of one register all stand together."""
+        checked = check_attribute(attribute)
+        if isinstance(checked, str) and checked.startswith(RESERVED_PREFIX):
+            raise RequestError(
+                "db.reserved", f"{checked!r} is reserved for the database's own facts", fix="choose another attribute name"
+            )
+        cell = exact(check_value(value))
+        values = self.registers.setdefault((entity, exact(checked)), [])
+        if cell not in values:
+            values.append(cell)
+
+    def entities(self) -> list[Entity]:
+        """The entities whose registers are written."""
+        return list(dict.fromkeys(entity for entity, _ in self.registers))
+
+
+def facts_as_person(
+    wishes: Wishes, standing: Mapping[Key, Register], me: bytes, fact: Callable[[Cid], Fact]
+) -> Iterator[Fact]:
+    """What a person's wishes come to: new values replace all that the view showed; agreement joins the same fact."""
+    for key, values in wishes.registers.items():
+        register = standing.get(key)
+        claims = register.claims if register else []
+        if claims and {exact(claim.value) for claim in claims} == set(values):
+            for value in values:
+                agreeing = [claim for claim in claims if exact(claim.value) == value]
+                if all(claim.author != me for claim in agreeing):
+                    yield fact(max(agreeing, key=lambda claim: claim.rank).fact)
+            continue
+        causes = {claim.fact for claim in claims}
+        for value in values:
+            yield Fact(key[0], plain(key[1]), plain(value), causes)  # type: ignore[arg-type]  # cells of checked values
+
+
+def facts_as_source(wishes: Wishes, said: Mapping[Key, Register]) -> Iterator[Fact]:
+    """What a source's wishes come to, given what that source alone said before: changes replace its own old values."""
+    for key, values in wishes.registers.items():
+        register = said.get(key)
+        entity, attribute = key[0], plain(key[1])
+        if register is None:
+            for value in values:
+                yield Fact(entity, attribute, plain(value))  # type: ignore[arg-type]
+            continue
+        wanted = set(values)
+        before = {exact(claim.value) for claim in register.claims}
+        dropped = [claim for claim in register.claims if exact(claim.value) not in wanted]
+        added = [value for value in values if value not in before]
+        causes = {claim.fact for claim in dropped}
+        for value in added:
+            yield Fact(entity, attribute, plain(value), causes)  # type: ignore[arg-type]
+        if not added:
+            yield from retractions(entity, dropped)
+
+
+def retractions(entity: Entity, claims: Iterable[Claim]) -> Iterator[Fact]:
+    """The facts that take claims back: each names the delta that made the claim, and the fact as its cause."""
+    for claim in claims:
+        yield Fact(entity, RETRACTS, claim.delta, (claim.fact,))
+
+
+def batches(facts: Iterable[Fact]) -> Iterator[list[Fact]]:
+    """Facts in lists that fit a delta, without repetition within one list."""
+    batch: dict[Cid, Fact] = {}
+    size = 0
+    for fact in facts:
+        length = len(fact.encode())
+        if batch and (len(batch) >= DELTA_FACTS_MAX or size + length > DELTA_BYTES_MAX):
+            yield list(batch.values())
+            batch, size = {}, 0
+        if fact.cid not in batch:
+            batch[fact.cid] = fact
+            size += length
+    if batch:
+        yield list(batch.values())

@@ -1,0 +1,123 @@
+"""Views of registers: run the program of `crdt.register` and group what survives.
+
+There is one path: `get`, `conflicts`, `why`, `history`, an import and a transaction all read registers here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TypeAlias
+
+from rhizomedb.algebra import Evaluation, Table
+from rhizomedb.budget import Budget
+from rhizomedb.crdt.policy import Claim, distinct
+from rhizomedb.crdt.register import claims_contested, claims_of_subjects
+from rhizomedb.db.query import Prepared, prepare
+from rhizomedb.db.source import STORED, StoreSource
+from rhizomedb.facts.cid import Cid
+from rhizomedb.facts.clock import HybridTime
+from rhizomedb.facts.value import Attribute, Cell, Entity, Exact, Value, exact, plain
+from rhizomedb.store.store import Cut, Store
+
+Key: TypeAlias = tuple[Entity, Cell]
+"""A register: an entity and the exact form of an attribute."""
+
+SURVIVOR = "survivor"
+SUBJECT = {"subject": ("entity",)}
+
+
+@dataclass(slots=True)
+class Register:
+    """One attribute of one entity, with the claims that stand."""
+
+    entity: Entity
+    attribute: Attribute
+    claims: list[Claim] = field(default_factory=list)
+
+    @property
+    def values(self) -> tuple[Value, ...]:
+        """The different values that stand, in the total order."""
+        return distinct(claim.value for claim in self.claims)
+
+    def claims_by_value(self) -> list[tuple[Value, list[Claim]]]:
+        """Each standing value with its claims, the most recent value first."""
+        groups: dict[Cell, list[Claim]] = {}
+        for claim in sorted(self.claims, key=lambda claim: claim.rank, reverse=True):
+            groups.setdefault(exact(claim.value), []).append(claim)
+        return [(plain(cell), claims) for cell, claims in groups.items()]
+
+
+@cache
+def _subjects_program(wanted: str) -> Prepared:
+    return prepare(claims_of_subjects(), {**STORED, **SUBJECT}, relation=wanted)
+
+
+def run_subjects(
+    store: Store, cut: Cut, entities: Iterable[Entity], budget: Budget, *, trace: bool = False, wanted: str = SURVIVOR
+) -> Evaluation:
+    """Evaluate the register program for every register of the given entities."""
+    source = StoreSource(store, cut, {"subject": Table(SUBJECT["subject"], ((entity,) for entity in entities))})
+    return _subjects_program(wanted).run(source, budget, trace)
+
+
+def registers(store: Store, cut: Cut, entities: Iterable[Entity], budget: Budget) -> dict[Key, Register]:
+    """The registers of the given entities that hold anything."""
+    return group(run_subjects(store, cut, entities, budget).rows(SURVIVOR))
+
+
+def contested(store: Store, cut: Cut, attribute: Attribute, budget: Budget) -> dict[Key, Register]:
+    """The registers of one attribute in which different values stand."""
+    prepared = prepare(claims_contested(), STORED, {"attribute": attribute}, relation=SURVIVOR)
+    found = group(prepared.run(StoreSource(store, cut), budget).rows(SURVIVOR))
+    return {key: register for key, register in found.items() if len(register.values) > 1}
+
+
+def group(rows: Iterable[tuple[Cell, ...]]) -> dict[Key, Register]:
+    """Registers from the tuples of `survivor`, claims in order of rank."""
+    found: dict[Key, Register] = {}
+    for entity, attribute, value, fact, delta, author, time, counter in rows:
+        key = (entity, attribute)
+        if key not in found:  # type: ignore[comparison-overlap]  # an entity is bytes
+            found[key] = Register(entity, plain(attribute))  # type: ignore[index, arg-type]
+        found[key].claims.append(  # type: ignore[index]
+            Claim(plain(value), fact, delta, author, HybridTime(time, counter))  # type: ignore[arg-type]
+        )
+    for register in found.values():
+        register.claims.sort(key=lambda claim: (claim.rank, bytes(claim.fact)))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of a claim: it stands, or what took it away."""
+
+    standing: bool
+    word: str
+    by: tuple[Cid, ...] = ()
+
+
+def fates(evaluation: Evaluation) -> Mapping[tuple[Cid, Cid], Fate]:
+    """The fate of every claim (fact, delta) of the evaluated registers."""
+    found: dict[tuple[Cid, Cid], Fate] = {}
+    for fact, delta, *_ in evaluation.rows("superseded"):
+        found[fact, delta] = Fate(False, "replaced")  # type: ignore[index]
+    for fact, delta, by in evaluation.rows("retracted"):
+        found[fact, delta] = Fate(False, "retracted", (by,))  # type: ignore[index, arg-type]
+    return found
+
+
+def batches(entities: Iterable[Entity], size: int) -> Iterator[list[Entity]]:
+    """The entities in lists of at most `size`."""
+    batch: list[Entity] = []
+    for entity in entities:
+        batch.append(entity)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+__all__ = ["Exact", "Fate", "Register", "contested", "fates", "registers", "run_subjects"]

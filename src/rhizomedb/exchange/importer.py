@@ -1,0 +1,174 @@
+"""From what a file says to what a source says: tables, commit histories and exported deltas into a database.
+
+A row is about one entity: the one that its key derives, or a new one where there is no key. Every cell is a value of
+that entity. The import speaks for its source alone: it replaces what the same source said before and nothing else,
+and saying the same again adds nothing.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from rhizomedb.db.connection import Connection
+from rhizomedb.db.identity import new_entity
+from rhizomedb.db.transaction import Transaction
+from rhizomedb.errors import Error, ExchangeError
+from rhizomedb.exchange.git import Commit
+from rhizomedb.exchange.source import Source
+from rhizomedb.exchange.table import BadRow, Notice, Progress, Row, Table
+from rhizomedb.facts.cid import Cid
+from rhizomedb.facts.delta import Delta
+from rhizomedb.facts.entity import derive
+from rhizomedb.facts.fact import Fact
+from rhizomedb.facts.value import Attribute, Entity
+from rhizomedb.store import Admission
+
+BATCH_ROWS = 1_000
+"""Rows that are compared with what the source said before in one evaluation."""
+
+Said = tuple[Entity, Attribute, object]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What an import did: rows read, what was new, and what a person should know."""
+
+    rows: int
+    transaction: Transaction
+    notices: tuple[Notice, ...] = ()
+    bad_rows: tuple[BadRow, ...] = ()
+    bad_count: int = 0
+
+
+def import_table(
+    db: Connection,
+    table: Table,
+    *,
+    author: str,
+    key: Sequence[str] = (),
+    origin: str | None = None,
+    progress: Progress | None = None,
+) -> ImportReport:
+    """Import a table as what `author` says; `key` columns name the entity of each row."""
+    notices = list(table.notices)
+    if not key:
+        notices.append(
+            Notice("no-key", "no key was named: each row became a new entity, and importing again adds them again")
+        )
+    repeated: set[Entity] = set()
+    if key and any(notice.code == "duplicate-key" for notice in table.notices):
+        counts = Counter(_entity(row, key) for row in table)
+        repeated = {entity for entity, count in counts.items() if count > 1}
+    transaction = db.write_source(
+        _batches(table.rows(progress), key, repeated), author=author, origin=origin or f"import of {table.name}"
+    )
+    return ImportReport(
+        table.rows_count - table.bad_count, transaction, tuple(notices), table.bad_rows, table.bad_count
+    )
+
+
+def _batches(rows: Iterable[Row], key: Sequence[str], repeated: set[Entity]) -> Iterator[list[Said]]:
+    """What the rows say, in batches; entities with several rows come whole, in the last one."""
+    late: list[Said] = []
+    batch: list[Said] = []
+    for number, row in enumerate(rows, 1):
+        entity = _entity(row, key) if key else new_entity()
+        into = late if entity in repeated else batch
+        for attribute, value in row.values.items():
+            if isinstance(value, list):
+                into.extend((entity, attribute, one) for one in value)
+            else:
+                into.append((entity, attribute, value))
+        if number % BATCH_ROWS == 0 and batch:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+    if late:
+        yield late
+
+
+def _entity(row: Row, key: Sequence[str]) -> Entity:
+    return derive({column: row.values[column] for column in key})  # type: ignore[misc]  # a key cell holds one value
+
+
+COMMIT = "git/commit"
+
+
+def commit_facts(commits: Iterable[Commit], repository: Entity) -> Iterator[Fact]:
+    """A history as facts: each commit is a write to its repository whose causes are the writes of its parents.
+
+    The register ⟨repository, "git/commit"⟩ therefore holds the heads of the history: more than one is a fork that
+    nobody has merged. What is said about a commit itself stands beside, with the same causes.
+    """
+    writes: dict[str, Cid] = {}
+    for commit in commits:
+        causes = [writes[parent] for parent in commit.parents if parent in writes]
+        write = Fact(repository, COMMIT, commit.sha, causes)
+        writes[commit.sha] = write.cid
+        yield write
+        entity = derive({COMMIT: commit.sha})
+        yield Fact(entity, COMMIT, commit.sha, causes)
+        yield Fact(entity, "git/author", commit.author_name, causes)
+        yield Fact(entity, "git/email", commit.author_email, causes)
+        yield Fact(entity, "git/time", commit.author_ms, causes)
+        yield Fact(entity, "title", commit.subject, causes)
+        for parent in commit.parents:
+            yield Fact(entity, "git/parent", derive({COMMIT: parent}), causes)
+
+
+def import_commits(db: Connection, commits: Iterable[Commit], *, author: str, name: str, origin: str) -> ImportReport:
+    """Import the commit history of a repository as what `author` says. Clones of one repository meet."""
+    count = 0
+
+    def counted(history: Iterable[Commit]) -> Iterator[Commit]:
+        nonlocal count
+        for commit in history:
+            count += 1
+            yield commit
+
+    history = iter(commits)
+    first = next(history, None)
+    if first is None:
+        return ImportReport(0, Transaction(None))
+    # The first commit names the repository, so that every clone of it derives the same entity.
+    repository = derive({"git/repository": first.sha})
+    facts = itertools.chain(
+        [Fact(repository, "name", name)], commit_facts(counted(itertools.chain([first], history)), repository)
+    )
+
+    def batches() -> Iterator[list[Fact]]:
+        while batch := list(itertools.islice(facts, BATCH_ROWS)):
+            yield batch
+
+    transaction = db.write_source(batches(), author=author, origin=origin)
+    return ImportReport(count, transaction)
+
+
+def holds_deltas(source: Source) -> bool:
+    """Whether a file is an export of deltas, a DAG-JSON envelope on each line, rather than a table."""
+    return source.head.lstrip().startswith('[{"/"')
+
+
+def import_deltas(db: Connection, source: Source, *, origin: str) -> Admission:
+    """Take in exported deltas: every signature is verified, what is known already is passed over."""
+
+    def envelopes() -> Iterator[bytes]:
+        with source.open() as opened:
+            for number, line in enumerate(opened.lines(), 1):
+                if line.strip():
+                    yield _envelope(line, f"{source.name} line {number}")
+
+    return db.admit(envelopes(), origin=origin)
+
+
+def _envelope(line: str, where: str) -> bytes:
+    try:
+        return Delta.from_json(line).encode()
+    except Error as error:
+        raise ExchangeError(
+            "exchange.json", f"the line is not a delta that can be trusted: {error.code}: {error.message}", where=where
+        ) from None

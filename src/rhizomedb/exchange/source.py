@@ -1,0 +1,176 @@
+"""Sources: the bytes of a file, a pipe or standard input, opened afresh for each pass and read as UTF-8 text.
+
+What cannot be read twice (a pipe, standard input) is first copied to a temporary file. A gzip file is known by its
+first bytes, whatever its name. Bytes that are not UTF-8 come through as lone surrogates, so that a reader can say on
+which line they are and go on.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import re
+import shutil
+import stat
+import sys
+import tempfile
+import weakref
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import BinaryIO, Final, TextIO, cast
+
+from rhizomedb.errors import ExchangeError, nearest_names
+
+LINE_CHARACTERS_MAX: Final = 16 << 20
+"""The longest line that is read; a longer one means that the file is not a text table."""
+
+HEAD_BYTES: Final = 64 << 10
+
+NOT_UTF8: Final = re.compile("[\udc80-\udcff]")
+"""A byte that is not UTF-8, as it comes through."""
+
+_MAGIC: Final[dict[bytes, tuple[str, str]]] = {
+    b"PK\x03\x04": ("a spreadsheet or zip archive", "save the sheet as CSV, or unpack the archive"),
+    b"\xd0\xcf\x11\xe0": ("an old spreadsheet", "save the sheet as CSV"),
+    b"SQLite format 3\0": ("a SQLite database", 'export a table: sqlite3 -header -csv FILE "select * from t"'),
+    b"PAR1": ("a Parquet file", "export it as CSV or JSON lines"),
+    b"ARROW1": ("an Arrow file", "export it as CSV or JSON lines"),
+    b"%PDF": ("a PDF", "export its tables as CSV"),
+    b"\x28\xb5\x2f\xfd": ("compressed with zstd", "unpack it first: zstd -d"),
+    b"BZh": ("compressed with bzip2", "unpack it first: bunzip2"),
+    b"\xfd7zXZ": ("compressed with xz", "unpack it first: unxz"),
+}
+_UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
+_GZIP: Final = b"\x1f\x8b"
+
+
+@dataclass
+class Opened:
+    """One pass over a source: its text, and the raw file whose position says how far the pass is."""
+
+    text: TextIO
+    raw: BinaryIO
+    name: str
+
+    def position(self) -> int:
+        """How many bytes of the (compressed) file have been read."""
+        return self.raw.tell()
+
+    def lines(self) -> Iterator[str]:
+        """The lines with their ends, each at most `LINE_CHARACTERS_MAX` long."""
+        readline = self.text.readline
+        for number, line in enumerate(iter(lambda: readline(LINE_CHARACTERS_MAX), ""), 1):
+            if len(line) == LINE_CHARACTERS_MAX:
+                raise ExchangeError(
+                    "exchange.format",
+                    f"the line is longer than {LINE_CHARACTERS_MAX >> 20} MiB: the file is not a text table",
+                    where=f"{self.name} line {number}",
+                )
+            yield line
+
+
+class Source:
+    """A file by its path, or `-` for standard input."""
+
+    def __init__(self, path: str | os.PathLike[str], stdin: BinaryIO | None = None) -> None:
+        self.name = "standard input" if os.fspath(path) == "-" else os.fspath(path)
+        self._path = os.fspath(path)
+        if "\0" in self._path:
+            raise ExchangeError("exchange.not-found", f"{self.name!r} cannot be the name of a file")
+        with _failures_named(self.name):
+            if self._path == "-":
+                self._spool(stdin or sys.stdin.buffer)
+            elif not stat.S_ISREG(self._stat().st_mode):
+                with open(self._path, "rb") as pipe:
+                    self._spool(pipe)
+            self._identity = _identity(os.stat(self._path))
+            self.bytes_total = self._identity[2]
+            with open(self._path, "rb") as file:
+                self._gzipped = file.read(2) == _GZIP
+            with self.open() as opened:
+                head = bytes(cast(io.TextIOWrapper, opened.text).buffer.read(HEAD_BYTES))
+        self._refuse_binary(head)
+        self.head = head.decode("utf-8-sig", errors="replace")
+
+    @contextmanager
+    def open(self) -> Iterator[Opened]:
+        """Open the source for one pass; every failure to read it becomes an `ExchangeError`."""
+        with _failures_named(self.name), open(self._path, "rb") as raw:
+            if _identity(os.fstat(raw.fileno())) != self._identity:
+                raise ExchangeError(
+                    "exchange.unreadable", "the file changed while it was read", where=self.name, fix="try again"
+                )
+            # `raw` is closed by its own `with` alone: neither the text nor the decompressor owns it
+            data = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if self._gzipped else raw
+            text = io.TextIOWrapper(data, encoding="utf-8-sig", errors="surrogateescape", newline="")
+            try:
+                yield Opened(text, raw, self.name)
+            finally:
+                text.detach()
+
+    def _stat(self) -> os.stat_result:
+        """The file's state; a missing file and a folder get messages of their own."""
+        try:
+            status = os.stat(self._path)
+        except FileNotFoundError:
+            raise _not_found(self._path) from None
+        if stat.S_ISDIR(status.st_mode):
+            raise ExchangeError(
+                "exchange.unreadable", f"{self.name} is a folder", fix="name a file, or read a repository with --git"
+            )
+        return status
+
+    def _spool(self, stream: BinaryIO) -> None:
+        """Copy a stream that can be read only once to a file that goes when this source does."""
+        descriptor, self._path = tempfile.mkstemp(prefix="rhizome-")
+        weakref.finalize(self, _unlink, self._path)
+        with open(descriptor, "wb") as file:
+            shutil.copyfileobj(stream, file, 1 << 20)
+
+    def _refuse_binary(self, head: bytes) -> None:
+        for magic, (what, fix) in _MAGIC.items():
+            if head.startswith(magic):
+                raise ExchangeError("exchange.format", f"{self.name} is {what}, which cannot be read", fix=fix)
+        if head.startswith(_UTF16):
+            raise ExchangeError(
+                "exchange.encoding",
+                f"{self.name} is UTF-16 text, not UTF-8",
+                where=f"{self.name} line 1",
+                fix="save it as UTF-8: iconv -f UTF-16 -t UTF-8",
+            )
+
+
+def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+def _unlink(path: str) -> None:
+    with suppress(OSError):
+        os.unlink(path)
+
+
+def _not_found(path: str) -> ExchangeError:
+    folder = os.path.dirname(path) or "."
+    names: list[str] = []
+    with suppress(OSError):
+        names = os.listdir(folder)
+    near = nearest_names(os.path.basename(path), names)
+    return ExchangeError(
+        "exchange.not-found", f"there is no file {path}", nearest=[os.path.join(os.path.dirname(path), n) for n in near]
+    )
+
+
+@contextmanager
+def _failures_named(name: str) -> Iterator[None]:
+    """What the operating system and the decompressor say, as an `ExchangeError` that names the file."""
+    try:
+        yield
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ExchangeError(
+            "exchange.unreadable", f"the compressed file is damaged or cut short: {error}", where=name
+        ) from None
+    except OSError as error:
+        raise ExchangeError("exchange.unreadable", f"{name} cannot be read: {error.strerror or error}") from None

@@ -1,0 +1,80 @@
+"""Entities: fresh ones from random bytes, and known ones from a key (PomoDB 4.1.3).
+
+Two sources that never met can speak of the same thing if they derive its entity from the same key, such as
+`{"title": "The Matrix", "year": 1999}`. Values are taken as text, trimmed and in Unicode's composed form (NFC), so that
+the 1999 of one file and the "1999 " of another meet; nothing else is guessed, and case counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from rhizomedb.errors import ValueRefused
+from rhizomedb.facts import codec
+from rhizomedb.facts.cid import Cid
+from rhizomedb.facts.value import Entity, Value, check_value
+
+ENTITY_BYTES: Final = 16
+"""The length of an entity that is minted or derived: 128 bits (PomoIPLD 2.1.2). Any length is read."""
+
+DOMAIN: Final = b"rhizomedb/entity/1\x00"
+"""What is hashed before the key: no other hash of the same bytes is an entity."""
+
+
+def mint(randomness: bytes) -> Entity:
+    """A new entity of 16 random bytes, which the caller draws."""
+    if not isinstance(randomness, bytes) or len(randomness) != ENTITY_BYTES:
+        raise ValueRefused("facts.entity-type", f"an entity is minted from exactly {ENTITY_BYTES} random bytes")
+    return randomness
+
+
+def derive(key: Mapping[str, Value] | Iterable[tuple[str, Value]]) -> Entity:
+    """The entity that everybody derives who has this key, whatever the order of its parts.
+
+    >>> derive({"title": "The Matrix", "year": 1999}) == derive([("year", "1999"), ("title", " The Matrix")])
+    True
+    """
+    texts: dict[str, str] = {}
+    for attribute, value in key.items() if isinstance(key, Mapping) else key:
+        if not isinstance(attribute, str):
+            raise _refused(f"an attribute of a key is text, not {type(attribute).__name__}")
+        name = _normal(attribute)
+        if not name or name in texts:
+            raise _refused(f"the attribute {name!r:.40} is there twice" if name else "an attribute of the key is blank")
+        texts[name] = key_text(value)
+    if not texts:
+        raise _refused("the key is empty")
+    if not any(texts.values()):
+        # Else all rows that lack their key would be taken for one thing.
+        raise _refused("every part of the key is blank")
+    pairs = [[name, texts[name]] for name in sorted(texts, key=str.encode)]
+    return hashlib.sha256(DOMAIN + codec.encode(pairs)).digest()[:ENTITY_BYTES]
+
+
+def key_text(value: Value) -> str:
+    """The text by which a value stands in a key."""
+    value = check_value(value)
+    return _TEXTS[type(value)](value)
+
+
+def _normal(text: str) -> str:
+    codec.encode_text(text)  # refuses lone surrogates, before Unicode is asked about them
+    return unicodedata.normalize("NFC", text).strip()
+
+
+_TEXTS: Final[dict[type, Callable[[Any], str]]] = {
+    str: _normal,
+    bool: lambda value: "true" if value else "false",
+    int: str,
+    float: lambda value: str(int(value)) if value.is_integer() else repr(value),
+    bytes: bytes.hex,
+    Cid: str,
+}
+"""A whole number is the same text as int and as float: spreadsheets do not keep them apart."""
+
+
+def _refused(message: str) -> ValueRefused:
+    return ValueRefused("facts.entity-key", message, fix='derive({"title": "The Matrix"})')

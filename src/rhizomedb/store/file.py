@@ -1,0 +1,246 @@
+"""The file beneath a store: SQLite through apsw, of which no error gets past this module.
+
+WAL, and `synchronous=FULL`: what was acknowledged survives the loss of power. A file is data from a stranger: its
+schema must be ours to the letter, and nothing in it runs (no triggers, views or functions in the schema).
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from rhizomedb.errors import StoreError
+from rhizomedb.store.layout import APPLICATION_ID, FORMAT, INDEX, LOG
+
+if TYPE_CHECKING:
+    import apsw
+
+CACHE_KIB: Final = 64 * 1024
+"""How much of the file is kept in memory."""
+
+WAL_KEPT_BYTES: Final = 64 << 20
+"""How large the write-ahead log may stay after a great write."""
+
+NAP_S_MAX: Final = 0.02
+"""The longest pause between two tries to become the writer."""
+
+_MAGIC: Final = b"SQLite format 3\x00"
+
+
+class File:
+    """One connection to one database file. Every failure is a `StoreError`."""
+
+    def __init__(self, path: str, *, create: bool, wait_ms: int) -> None:
+        import apsw  # 10 ms, which only those who open a file should pay
+
+        self._apsw = apsw
+        self._connection: apsw.Connection | None = None
+        self.path = path
+        self.name = os.path.basename(path) or path
+        self.wait_ms = wait_ms
+        self._deadline = 0.0
+        self._look(create)
+        flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
+        try:
+            self._connection = apsw.Connection(os.path.abspath(path), flags=flags)
+            self._set_up(create)
+        except apsw.Error as error:
+            self.close()
+            raise self._as_ours(error) from error
+        except BaseException:
+            self.close()
+            raise
+
+    # -- opening ----------------------------------------------------------------------------------------------------
+
+    def _look(self, create: bool) -> None:
+        """Say what is wrong with the path before SQLite says it less well."""
+        try:
+            mode = os.stat(self.path).st_mode
+        except FileNotFoundError:
+            folder = os.path.dirname(os.path.abspath(self.path))
+            if not create:
+                raise StoreError("store.not-found", f"there is no file {self.path}") from None
+            if not os.path.isdir(folder):
+                raise StoreError("store.unreadable", f"there is no folder {folder}", fix=f"mkdir -p {folder}") from None
+            return
+        except (OSError, ValueError) as error:
+            raise StoreError("store.unreadable", f"{self.path} cannot be opened: {_reason(error)}") from None
+        if not stat.S_ISREG(mode):
+            kind = "a folder" if stat.S_ISDIR(mode) else "not a file"
+            raise StoreError("store.unreadable", f"{self.path} is {kind}")
+        try:
+            with open(self.path, "rb") as file:
+                head = file.read(len(_MAGIC))
+        except OSError as error:
+            raise StoreError("store.unreadable", f"{self.path} cannot be read: {_reason(error)}") from None
+        if head != _MAGIC and (head or not create):
+            raise self._foreign("is empty" if not head else "is something else")
+
+    def _set_up(self, create: bool) -> None:
+        apsw, connection = self._apsw, self._connection
+        assert connection is not None, "the file is open"
+        connection.set_busy_handler(self._wait)
+        for switch, on in (
+            (apsw.SQLITE_DBCONFIG_DEFENSIVE, 1),
+            (apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0),
+            (apsw.SQLITE_DBCONFIG_ENABLE_VIEW, 0),
+            (apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0),
+            (apsw.SQLITE_DBCONFIG_DQS_DDL, 0),
+            (apsw.SQLITE_DBCONFIG_DQS_DML, 0),
+        ):
+            connection.config(switch, on)
+        connection.execute(
+            f"PRAGMA cache_size=-{CACHE_KIB}; PRAGMA synchronous=FULL; PRAGMA fullfsync=ON; PRAGMA temp_store=MEMORY;"
+            f"PRAGMA mmap_size=0; PRAGMA cell_size_check=ON; PRAGMA journal_size_limit={WAL_KEPT_BYTES}"
+        )
+        if create and self._is_blank():
+            self._create()
+        self._check_header()
+        if not self.read_only and self._pragma("journal_mode") != "wal":
+            self._use_wal()
+
+    def _create(self) -> None:
+        self._use_wal()
+        with self.transaction():
+            if self._is_blank():  # another process may have been first
+                self.run("; ".join((*LOG, *INDEX)))
+                self.run(f"PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={FORMAT}")
+
+    def _use_wal(self) -> None:
+        # SQLite does not wait by itself when two processes make the same file.
+        deadline = time.monotonic() + self.wait_ms / 1000
+        while True:
+            try:
+                self.run("PRAGMA journal_mode=WAL")
+                return
+            except StoreError as error:
+                if error.code != "store.busy" or time.monotonic() > deadline:
+                    raise
+                time.sleep(NAP_S_MAX)
+
+    def _is_blank(self) -> bool:
+        return self._pragma("application_id") == 0 and not self.run("SELECT 1 FROM sqlite_schema LIMIT 1")
+
+    def _check_header(self) -> None:
+        if self._pragma("application_id") != APPLICATION_ID:
+            raise self._foreign("holds nothing" if self._is_blank() else "belongs to another program")
+        version = self._pragma("user_version")
+        if version > FORMAT:
+            raise StoreError(
+                "store.newer-format",
+                f"{self.name} has format {version}; this version of RhizomeDB reads up to {FORMAT}",
+                fix="pip install --upgrade rhizomedb",
+            )
+        found = {text for (text,) in self.run("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL")}
+        if version < 1 or found != {*LOG, *INDEX}:
+            raise self.damaged("its tables are not the ones that it was made with")
+
+    def _pragma(self, name: str) -> Any:
+        return self.run(f"PRAGMA {name}")[0][0]
+
+    @property
+    def read_only(self) -> bool:
+        """Whether the file can be read but not written."""
+        return self._connection is not None and self._connection.readonly("main")
+
+    # -- running ----------------------------------------------------------------------------------------------------
+
+    def run(self, sql: str, bindings: Any = ()) -> list[Any]:
+        """All rows of one statement. Nothing stays open behind it, so a read never stands in the way of a write."""
+        connection = self._connection
+        if connection is None:
+            raise StoreError("store.closed", f"{self.name} is closed")
+        try:
+            return connection.execute(sql, bindings).fetchall()
+        except self._apsw.Error as error:
+            raise self._as_ours(error) from error
+        except (ValueError, OverflowError) as error:  # such as a text in the file that is not UTF-8
+            raise self.damaged(str(error)) from error
+
+    def run_many(self, sql: str, rows: Iterable[Any]) -> None:
+        """One statement for each row."""
+        connection = self._connection
+        if connection is None:
+            raise StoreError("store.closed", f"{self.name} is closed")
+        try:
+            connection.executemany(sql, rows)
+        except self._apsw.Error as error:
+            raise self._as_ours(error) from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Become the one writer; keep everything at the end, or nothing when anything is raised."""
+        if self.read_only:
+            raise StoreError("store.read-only", f"{self.name} cannot be written", fix=f"chmod u+w {self.path}")
+        self.run("BEGIN IMMEDIATE")
+        try:
+            yield
+            self.run("COMMIT")
+        except BaseException:
+            if self._connection is not None and self._connection.in_transaction:
+                try:
+                    self._connection.execute("ROLLBACK")
+                except self._apsw.Error:  # SQLite has rolled back by itself, or the file is what is wrong
+                    pass
+            raise
+
+    def close(self) -> None:
+        """Let the file go. What is not committed is not kept."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            try:
+                connection.close()
+            except self._apsw.Error:
+                connection.close(force=True)
+
+    # -- errors -----------------------------------------------------------------------------------------------------
+
+    def _wait(self, tries: int) -> bool:
+        """Called while another process writes. In Python, so that Ctrl-C ends it."""
+        now = time.monotonic()
+        if tries == 0:
+            self._deadline = now + self.wait_ms / 1000
+        if now >= self._deadline:
+            return False
+        time.sleep(min(0.001 * (tries + 1), NAP_S_MAX))
+        return True
+
+    def _foreign(self, what: str) -> StoreError:
+        return StoreError("store.not-a-database", f"{self.name} is not a RhizomeDB database: it {what}")
+
+    def damaged(self, what: str) -> StoreError:
+        """The error for a part of the file that cannot be read or does not agree with another."""
+        return StoreError("store.damaged", f"{self.name} is damaged: {what}", fix=f"rhizome verify {self.path}")
+
+    def _as_ours(self, error: apsw.Error) -> StoreError:
+        apsw = self._apsw
+        match error:
+            case apsw.BusyError() | apsw.LockedError() | apsw.ProtocolError():
+                return StoreError(
+                    "store.busy",
+                    f"another process has been writing to {self.name} for {self.wait_ms / 1000:g} s",
+                    fix="wait until it has finished, and try again",
+                )
+            case apsw.FullError():
+                return StoreError("store.full", f"there is no room left for {self.name}; nothing of this write was kept")
+            case apsw.ReadOnlyError():
+                return StoreError("store.read-only", f"{self.name} cannot be written: {error}")
+            case apsw.CantOpenError() | apsw.PermissionsError() | apsw.AuthError():
+                return StoreError("store.unreadable", f"{self.name} cannot be opened: {error}")
+            case apsw.IOError():
+                return StoreError("store.unreadable", f"{self.name} cannot be read or written: {error}")
+            case apsw.NotADBError():
+                return self._foreign("cannot be read as one")
+            case apsw.ThreadingViolationError():
+                raise AssertionError("a store is used by one thread at a time") from error
+            case _:
+                return self.damaged(str(error))
+
+
+def _reason(error: Exception) -> str:
+    return (getattr(error, "strerror", None) or str(error)).lower()
