@@ -13,7 +13,7 @@ step acts on each tuple by itself, and looks at no attribute but those it needs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -103,7 +103,11 @@ class Conjunction:
 
     def origin(self, name: str) -> str:
         """The attribute that `name` is a copy of, in the end; or the name itself."""
-        copies = {step.name: step.operand.name for step in self.steps if isinstance(step, Compute) and isinstance(step.operand, Attribute)}
+        copies = {
+            step.name: step.operand.name
+            for step in self.steps
+            if isinstance(step, Compute) and isinstance(step.operand, Attribute)
+        }
         while name in copies:
             name = copies[name]
         return name
@@ -132,12 +136,13 @@ def conjunction_of(relation: Relation) -> Conjunction:
     def keep(formula: Formula) -> None:
         for part in conjuncts(formula):
             match part:
-                case Comparison(Attribute(name), "==", Constant(cell)) | Comparison(Constant(cell), "==", Attribute(name)):
+                case Comparison(Attribute(name), "==", Constant(cell)) | Comparison(
+                    Constant(cell), "==", Attribute(name)
+                ):
                     equal.append((name, cell))
                 case _:
                     steps.append(Keep(part, attributes_of(part)))
 
-    contradictory = False
     while True:
         match relation:
             case Select(child, formula):
@@ -166,15 +171,16 @@ def conjunction_of(relation: Relation) -> Conjunction:
                 if not isinstance(relation, Unit):
                     leaves.append(relation)
                 break
-    bare = Conjunction(tuple(reversed(leaves)), tuple(reversed(steps)), {}, contradictory)
+    bare = Conjunction(tuple(reversed(leaves)), tuple(reversed(steps)), {})
     for name, cell in equal:  # one at a time: an attribute may be asked to equal two different constants
         bare = bare.given({name: cell})
     return bare
 
 
-def _matched(left: Relation, right: Relation, formula: Formula, keep: object, steps: list[Step]) -> None:
+def _matched(
+    left: Relation, right: Relation, formula: Formula, keep: Callable[[Formula], None], steps: list[Step]
+) -> None:
     """Turn `a == b` between the sides into a copy of `a` under the name `b`, on which the sides then join naturally."""
-    assert callable(keep)
     copied: set[str] = set()
     for part in conjuncts(formula):
         match part:

@@ -12,7 +12,7 @@ prints in the notation of PomoRA; `show` prints trees.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import TypeAlias
 
 from rhizomedb.algebra.formula import (
@@ -51,6 +51,11 @@ class Relation:
     def label(self) -> str:
         """The operator and its own arguments, without the expressions that it reads."""
         raise NotImplementedError
+
+    def with_child(self, place: int, child: Relation) -> Relation:
+        """The same operator with another expression in place of one of its children."""
+        names = [each.name for each in fields(self) if isinstance(getattr(self, each.name), Relation)]
+        return replace(self, **{names[place]: child})
 
     def _become(self, attributes: Attributes, depth: int = 1) -> None:
         if len(set(attributes)) < len(attributes):
@@ -247,6 +252,10 @@ class Union(Relation):
         """`union`."""
         return "union"
 
+    def with_child(self, place: int, child: Relation) -> Relation:
+        """The union with another relation in one place."""
+        return Union((*self.relations[:place], child, *self.relations[place + 1 :]))
+
 
 @dataclass(frozen=True, slots=True)
 class Binary(Relation):
@@ -343,7 +352,9 @@ class EquiJoin(Binary):
                     pass
                 case _:
                     raise PlanError(
-                        "algebra.formula", f"`{part}` is no equality; an equijoin takes nothing else", fix="use a theta join"
+                        "algebra.formula",
+                        f"`{part}` is no equality; an equijoin takes nothing else",
+                        fix="use a theta join",
                     )
         self._disjoint()
         self._joined()

@@ -94,8 +94,7 @@ class Table:
         """The rows by their cells at some positions; it stays up to date."""
         index = self._indexes.get(positions)
         if index is None:
-            index = self._indexes[positions] = {}
-            _fill(index, positions, self.rows)
+            index = self._indexes[positions] = index_of(positions, self.rows)
         return index
 
     def matching(self, bound: Mapping[str, Cell]) -> Collection[Row]:
@@ -118,7 +117,14 @@ class Table:
         return positions, cells if len(cells) > 1 else cells[0]
 
 
-def _fill(index: Index, positions: tuple[int, ...], rows: Iterable[Row]) -> None:
+def index_of(positions: Sequence[int], rows: Iterable[Row]) -> Index:
+    """Rows by their cells at some positions."""
+    index: Index = {}
+    _fill(index, positions, rows)
+    return index
+
+
+def _fill(index: Index, positions: Sequence[int], rows: Iterable[Row]) -> None:
     of = key(positions)
     for row in rows:
         found = index.get(of(row))

@@ -125,7 +125,7 @@ class Connection(Reader):
             names = Names(self._store, cut)
             subject = names.entity(entity)
             if attribute is not None:
-                self._check_attribute(attribute)
+                self.check_attribute(attribute)
             found = view.registers(self._store, cut, [subject], VIEW_BUDGET)
             claims = [
                 claim

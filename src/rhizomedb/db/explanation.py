@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rhizomedb.algebra import Derivation
+from rhizomedb.algebra import Absent, Derivation, Group, Premise, lines
 from rhizomedb.crdt.policy import Choice, Claim
 from rhizomedb.db.moment import show_ms
 from rhizomedb.db.result import show
 from rhizomedb.facts.cid import Cid
-from rhizomedb.facts.value import Attribute, Cell, Entity, Value, plain
+from rhizomedb.facts.value import Attribute, Entity, Value, plain
 
 AuthorName = Callable[[bytes], str]
 
@@ -72,12 +72,12 @@ class Record(Mapping[Attribute, Any]):
         return len(self.choices)
 
     def __repr__(self) -> str:
-        lines = [f"{self.label}  (0x{self.entity.hex()[:12]}, policy {self.policy})"]
+        text = [f"{self.label}  (0x{self.entity.hex()[:12]}, policy {self.policy})"]
         width = max((len(str(attribute)) for attribute in self), default=0)
         for attribute, choice in self.choices.items():
             mark = "  ≠ contested" if attribute in self.contested else ""
-            lines.append(f"  {attribute!s:<{width}}  {', '.join(show(value) for value in choice.values)}{mark}")
-        return "\n".join(lines)
+            text.append(f"  {attribute!s:<{width}}  {', '.join(show(value) for value in choice.values)}{mark}")
+        return "\n".join(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,12 +179,12 @@ class History(Sequence[Statement]):
         return [statement.as_dict() for statement in self]
 
     def __repr__(self) -> str:
-        lines = [f"{self.label}: {len(self):,} statement{'' if len(self) == 1 else 's'}"]
-        lines += [
+        text = [f"{self.label}: {len(self):,} statement{'' if len(self) == 1 else 's'}"]
+        text += [
             f"  {show_ms(s.claim.time.ms)}  {s.author}  {s.attribute} = {show(s.claim.value)}  {s.fate}"
             for s in self._statements[:50]
         ]
-        return "\n".join([*lines, *([f"… {len(self) - 50:,} more"] if len(self) > 50 else [])])
+        return "\n".join([*text, *([f"… {len(self) - 50:,} more"] if len(self) > 50 else [])])
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,71 +249,68 @@ class Explanation:
 
     def __str__(self) -> str:
         shown = ", ".join(show(value) for value in self.shown)
-        lines = [f"{self.label} · {self.attribute} = {shown}", f"  shown by policy {self.policy}: {self.reason}"]
+        text = [f"{self.label} · {self.attribute} = {shown}", f"  shown by policy {self.policy}: {self.reason}"]
         for heading, supports in (("said by", self.support), ("against it", self.against)):
             if supports:
-                lines.append(f"  {heading}")
+                text.append(f"  {heading}")
             for s in supports:
-                lines.append(f"    {show(s.claim.value)}  {s.author}, {show_ms(s.claim.time.ms)}")
-                lines.append(f"      fact …{s.claim.fact.short}  in delta …{s.claim.delta.short}")
-                lines.append(f"      arrived in epoch {s.epoch}, {show_ms(s.arrived_ms)}, with {s.origin}")
+                text.append(f"    {show(s.claim.value)}  {s.author}, {show_ms(s.claim.time.ms)}")
+                text.append(f"      fact …{s.claim.fact.short}  in delta …{s.claim.delta.short}")
+                text.append(f"      arrived in epoch {s.epoch}, {show_ms(s.arrived_ms)}, with {s.origin}")
         if self.fallen:
-            lines.append("  no longer standing")
-            lines += [
+            text.append("  no longer standing")
+            text += [
                 f"    {show(s.claim.value)}  {s.author}, {show_ms(s.claim.time.ms)}: {s.fate}" for s in self.fallen[:20]
             ]
-            lines += [f"    … {len(self.fallen) - 20} more: rhizome history"] if len(self.fallen) > 20 else []
+            text += [f"    … {len(self.fallen) - 20} more: rhizome history"] if len(self.fallen) > 20 else []
         if self.support:
-            lines.append("  derived")
-            lines += [f"    {line}" for line in derivation_lines(self.support[0].derivation, self.name)]
-        return "\n".join(lines)
+            text.append("  derived")
+            text += [f"    {line}" for line in derivation_lines(self.support[0].derivation, self.name)]
+        return "\n".join(text)
 
     __repr__ = __str__
 
 
-def show_cell(cell: Cell, name: AuthorName | None = None) -> str:
-    """A cell of a derivation, author keys by name where that is known."""
-    value = plain(cell)
-    if isinstance(value, bytes) and len(value) == 32 and name is not None:
+def derivation_lines(derivation: Derivation, name: AuthorName, lines_max: int = 200) -> list[str]:
+    """A derivation as an indented tree, author keys by name."""
+    shown: list[str] = []
+    for depth, text in lines(derivation, show=lambda value: show_term(value, name)):
+        if len(shown) == lines_max:
+            return [*shown, "…"]
+        shown.append("  " * depth + text)
+    return shown
+
+
+def show_term(value: Value, name: AuthorName) -> str:
+    """A value within a derivation: keys by author name, CIDs by their last characters, long text cut."""
+    if isinstance(value, bytes) and len(value) == KEY_BYTES:
         return name(value)
-    return show(value, 40) if not isinstance(value, str) else f'"{show(value, 40)}"'
+    return f'"{show(value, 40)}"' if isinstance(value, str) else show(value, 40)
 
 
-def derivation_lines(derivation: Derivation, name: AuthorName | None = None, lines_max: int = 200) -> list[str]:
-    """A derivation as an indented tree: each tuple above the ones it rests on. A tuple met again is not unfolded again."""
-    lines: list[str] = []
-    unfolded: set[int] = set()
-    stack: list[tuple[Derivation, int]] = [(derivation, 0)]
-    while stack:
-        node, depth = stack.pop()
-        again = id(node) in unfolded and bool(node.premises)
-        lines.append("  " * depth + describe(node, name) + ("  (as above)" if again else ""))
-        if len(lines) >= lines_max:
-            lines.append("…")
-            break
-        if not again:
-            unfolded.add(id(node))
-            stack.extend((premise, depth + 1) for premise in reversed(node.premises))
-    return lines
+KEY_BYTES = 32
 
 
-def describe(node: Derivation, name: AuthorName | None = None) -> str:
-    """One tuple of a derivation as it is written."""
-    inner = ", ".join(f"{column}: {show_cell(cell, name)}" for column, cell in node.columns)
-    mark = "no " if node.absent else ""
-    return f"{mark}{node.relation}({inner})"
-
-
-def derivation_dict(derivation: Derivation, depth_max: int = 40) -> dict[str, Any]:
+def derivation_dict(premise: Premise, depth_max: int = 40) -> dict[str, Any]:
     """A derivation as nested data, cut at a depth."""
-    return {
-        "relation": derivation.relation,
-        "tuple": {column: plain(cell) for column, cell in derivation.columns},
-        **({"absent": True} if derivation.absent else {}),
-        **({"rule": str(derivation.rule)} if derivation.rule is not None else {}),
-        **(
-            {"because": [derivation_dict(premise, depth_max - 1) for premise in derivation.premises]}
-            if derivation.premises and depth_max
-            else {}
-        ),
-    }
+    match premise:
+        case Absent(relation, pattern):
+            return {"absent": relation, "pattern": {column: plain(cell) for column, cell in pattern}}
+        case Group(function, relation, pattern, count, members):
+            return {
+                "aggregate": function,
+                "relation": relation,
+                "pattern": {column: plain(cell) for column, cell in pattern},
+                "count": count,
+                "members": [derivation_dict(member, depth_max - 1) for member in members] if depth_max else [],
+            }
+        case Derivation(relation, columns, row, rule, premises):
+            found: dict[str, Any] = {
+                "relation": relation,
+                "tuple": {column: plain(cell) for column, cell in zip(columns, row, strict=True)},
+            }
+            if rule is not None:
+                found["rule"] = str(rule)
+            if premises and depth_max:
+                found["because"] = [derivation_dict(below, depth_max - 1) for below in premises]
+            return found

@@ -6,18 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rhizomedb.algebra import Derivation, Evaluation, Plan, Relations, Source, Table
+from rhizomedb.algebra import Derivation, Evaluation, Plan, Relations, Source, lower, show
 from rhizomedb.algebra import evaluate as evaluate_plan
-from rhizomedb.algebra import lower, show_plan
 from rhizomedb.budget import Budget
 from rhizomedb.db.result import Result
 from rhizomedb.errors import RequestError, nearest_names
-from rhizomedb.facts.value import Cell, check_value, exact
-from rhizomedb.logic.builtins import AGGREGATES, Aggregate
-from rhizomedb.logic.check import checked, columns
-from rhizomedb.logic.bind import relevant, substitute
-from rhizomedb.logic.parse import parse
-from rhizomedb.logic.syntax import Program
+from rhizomedb.facts.value import Cell, check_value
+from rhizomedb.logic import AGGREGATES, Aggregate, Program, checked, columns, parse, relevant, substitute
+
+STORED_CID = "$cid"
+"""The column of a stored relation that holds the CIDs of its tuples; programs bind it with `C := fact(...)`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +26,9 @@ class Prepared:
     plan: Plan
     aggregates: Mapping[str, Aggregate]
 
-    def run(self, source: Source, budget: Budget, trace: bool = False) -> Evaluation:
+    def run(self, source: Source, budget: Budget) -> Evaluation:
         """Evaluate over a source within a budget."""
-        return evaluate_plan(self.plan, source, aggregates=self.aggregates, meter=budget.meter(), trace=trace)
+        return evaluate_plan(self.plan, source, aggregates=self.aggregates, meter=budget.meter())
 
 
 def prepare(
@@ -40,11 +38,15 @@ def prepare(
     aggregates: Mapping[str, Aggregate] | None = None,
     relation: str | None = None,
 ) -> Prepared:
-    """Parse, fill in parameters, check and lower a program; `relation` keeps only the rules it depends on."""
+    """Parse, fill in parameters, check and lower a program over stored relations with these columns.
+
+    `relation` keeps only the rules that it depends on.
+    """
     parsed = parse(program) if isinstance(program, str) else program
     known = {**AGGREGATES, **(aggregates or {})}
     values = {name: check_value(value) for name, value in (parameters or {}).items()}
-    whole = checked(substitute(parsed, values), stored, aggregates=known)
+    seen = {name: tuple(column for column in columns if column != STORED_CID) for name, columns in stored.items()}
+    whole = checked(substitute(parsed, values), seen, aggregates=known)
     wanted = whole if relation is None else relevant(whole, relation)
     return Prepared(wanted, lower(wanted, stored, known), known)
 
@@ -82,11 +84,7 @@ def query(
     answer = answer_relation(parsed, relation)
     prepared = prepare(parsed, stored, parameters, aggregates, answer)
     evaluation = prepared.run(source, budget)
-
-    def derive(row: tuple[Cell, ...]) -> Derivation:
-        return prepared.run(source, budget, trace=True).explain(answer, row)
-
-    return Result(answer, prepared.plan.derived[answer], evaluation.rows(answer), derive)
+    return _result(answer, evaluation, budget)
 
 
 def explain(
@@ -102,7 +100,7 @@ def explain(
     """The plan of a query with estimated and real tuple counts."""
     parsed = parse(program) if isinstance(program, str) else program
     prepared = prepare(parsed, stored, parameters, aggregates, answer_relation(parsed, relation))
-    return show_plan(prepared.plan, source, prepared.run(source, budget))
+    return show(prepared.plan, source, prepared.run(source, budget))
 
 
 def evaluate(
@@ -122,22 +120,16 @@ def evaluate(
     [{'a': 1, 'b': 2}, {'a': 1, 'b': 3}, {'a': 2, 'b': 3}]
     """
     parsed = parse(program) if isinstance(program, str) else program
-    given = {name: [row if isinstance(row, tuple) else tuple(row) for row in rows] for name, rows in (relations or {}).items()}
+    budget = budget or Budget()
+    given = {name: [tuple(map(check_value, row)) for row in rows] for name, rows in (relations or {}).items()}
     order = columns(parsed, {name: len(rows[0]) if rows else None for name, rows in given.items()})
-    heads = {rule.head.relation for rule in parsed.rules}
-    stored = {name: attributes for name, attributes in order.items() if name in given or name not in heads}
-    tables = {
-        name: Table(attributes, ([exact(check_value(value)) for value in row] for row in given.get(name, ())))
-        for name, attributes in stored.items()
-    }
-    prepared = prepare(parsed, stored, parameters, aggregates)
-    evaluation = prepared.run(Relations(tables), budget or Budget())
+    source = Relations({name: (order[name], rows) for name, rows in given.items()})
+    evaluation = prepare(parsed, source.stored, parameters, aggregates).run(source, budget)
+    return {name: _result(name, evaluation, budget) for name in evaluation.plan.derived}
 
-    def result(name: str) -> Result:
-        def derive(row: tuple[Cell, ...]) -> Derivation:
-            return prepared.run(Relations(tables), budget or Budget(), trace=True).explain(name, row)
 
-        return Result(name, prepared.plan.derived[name], evaluation.rows(name), derive)
+def _result(relation: str, evaluation: Evaluation, budget: Budget) -> Result:
+    def derive(row: tuple[Cell, ...]) -> Derivation:
+        return evaluation.explain(relation, row, meter=budget.meter())
 
-    return {name: result(name) for name in prepared.plan.derived}
-
+    return Result(relation, evaluation.plan.derived[relation], evaluation.relations[relation], derive)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from rhizomedb.algebra import Evaluation
 from rhizomedb.budget import Budget
 from rhizomedb.crdt import policy as policies
 from rhizomedb.crdt.policy import Claim, Policy
@@ -27,14 +28,14 @@ from rhizomedb.db.moment import to_ms
 from rhizomedb.db.naming import Authors, Names
 from rhizomedb.db.result import Result
 from rhizomedb.db.search import Match, matching
-from rhizomedb.db.source import STORED, StoreSource
+from rhizomedb.db.source import StoreSource
 from rhizomedb.errors import RequestError, nearest_names
 from rhizomedb.facts.cid import Cid
+from rhizomedb.facts.clock import HybridTime
 from rhizomedb.facts.fact import Fact
 from rhizomedb.facts.value import Attribute, Cell, Entity, Value, exact, plain
-from rhizomedb.logic.builtins import Aggregate
-from rhizomedb.logic.syntax import Program
-from rhizomedb.store.store import AttributeSummary, Cut, Epoch, Store
+from rhizomedb.logic import Aggregate, Program
+from rhizomedb.store.store import COLUMNS, AttributeSummary, Cut, Epoch, Store
 
 if TYPE_CHECKING:
     from rhizomedb.db.database import Database
@@ -82,7 +83,7 @@ class Reader:
 
     def as_of(self, moment: Moment) -> Database:
         """The database as it was claimed at a time: only what was said up to then."""
-        until = to_ms(moment, now_ms())
+        until = to_ms(moment, now_ms(), edge="end")
         return self._at(until=until if self.cut.until is None else min(until, self.cut.until))
 
     def since(self, moment: Moment) -> Database:
@@ -144,7 +145,7 @@ class Reader:
         cut, chosen, authors = self.cut, self._policy(policy), self._authors()
         names = Names(self._store, cut)
         if attribute is not None:
-            self._check_attribute(attribute)
+            self.check_attribute(attribute)
         if entity is not None:
             subject = names.entity(entity)
             found = list(view.registers(self._store, cut, [subject], VIEW_BUDGET).values())
@@ -175,11 +176,11 @@ class Reader:
         cut, chosen, authors = self.cut, self._policy(policy), self._authors()
         names = Names(self._store, cut)
         subject = names.entity(entity)
-        evaluation = view.run_subjects(self._store, cut, [subject], VIEW_BUDGET, trace=True)
-        register = view.group(evaluation.rows(view.SURVIVOR)).get((subject, exact(attribute)))
+        evaluation = view.run_subjects(self._store, cut, [subject], VIEW_BUDGET)
+        register = view.group(evaluation.relations[view.SURVIVOR]).get((subject, exact(attribute)))
         fallen = [s for s in self._statements(cut, subject, evaluation, attribute, authors) if not s.standing]
         if register is None:
-            self._check_attribute(attribute)
+            self.check_attribute(attribute)
             if not fallen:
                 raise RequestError(
                     "db.unknown-attribute",
@@ -191,7 +192,7 @@ class Reader:
                 subject, names.label(subject), attribute, (), chosen.name, "nothing stands", (), (), tuple(fallen), authors.name
             )
         choice = chosen.choose(register.claims)
-        rows = {(row[3], row[4]): row for row in evaluation.rows(view.SURVIVOR)}
+        rows = {(row[3], row[4]): row for row in evaluation.relations[view.SURVIVOR]}
         shown = {exact(value) for value in choice.values}
         epochs = self._epochs()
 
@@ -229,7 +230,7 @@ class Reader:
         names = Names(self._store, cut)
         subject = names.entity(entity)
         if attribute is not None:
-            self._check_attribute(attribute)
+            self.check_attribute(attribute)
         evaluation = view.run_subjects(self._store, cut, [subject], VIEW_BUDGET)
         return History(names.label(subject), self._statements(cut, subject, evaluation, attribute, self._authors()))
 
@@ -241,7 +242,7 @@ class Reader:
         """
         matches = [Match.parse(name, value) for name, value in conditions.items()]
         for match in matches:
-            self._check_attribute(match.attribute)
+            self.check_attribute(match.attribute)
         return self.select(text, matches, policy=policy, limit=limit)
 
     def select(
@@ -280,7 +281,7 @@ class Reader:
         """
         return queries.query(
             StoreSource(self._store, self.cut),
-            STORED,
+            COLUMNS,
             program,
             relation=relation,
             parameters=parameters,
@@ -300,7 +301,7 @@ class Reader:
         """The plan of a program, with estimated and real tuple counts."""
         return queries.explain(
             StoreSource(self._store, self.cut),
-            STORED,
+            COLUMNS,
             program,
             relation=relation,
             parameters=parameters,
@@ -358,7 +359,8 @@ class Reader:
     def _data_attributes(self) -> list[AttributeSummary]:
         return [s for s in self._store.attributes(self.cut) if not is_reserved(s.attribute)]
 
-    def _check_attribute(self, attribute: Attribute) -> None:
+    def check_attribute(self, attribute: Attribute) -> None:
+        """Refuse an attribute that no visible fact has."""
         known = [summary.attribute for summary in self._data_attributes()]
         if exact(attribute) not in {exact(name) for name in known}:
             raise RequestError(
@@ -391,11 +393,11 @@ class Reader:
                     )
 
     def _statements(
-        self, cut: Cut, subject: Entity, evaluation: view.Evaluation, attribute: Attribute | None, authors: Authors
+        self, cut: Cut, subject: Entity, evaluation: Evaluation, attribute: Attribute | None, authors: Authors
     ) -> list[Statement]:
         fates, epochs = view.fates(evaluation), self._epochs()
         statements = []
-        for fact, delta, _entity, attr, value in evaluation.rows("write"):
+        for fact, delta, _entity, attr, value in evaluation.relations["write"]:
             if attribute is not None and attr != exact(attribute):
                 continue
             author, ms, counter = self._delta(delta)  # type: ignore[arg-type]
@@ -403,7 +405,7 @@ class Reader:
             epoch = epochs[self._epoch_of(delta)]  # type: ignore[arg-type]
             statements.append(
                 Statement(
-                    Claim(plain(value), fact, delta, author, view.HybridTime(ms, counter)),  # type: ignore[arg-type]
+                    Claim(plain(value), fact, delta, author, HybridTime(ms, counter)),  # type: ignore[arg-type]
                     plain(attr),  # type: ignore[arg-type]
                     authors.name(author),
                     epoch.number,

@@ -8,12 +8,6 @@ from rhizomedb.algebra import Table
 from rhizomedb.facts.value import Cell
 from rhizomedb.store.store import COLUMNS, Cut, Store
 
-STORED: dict[str, tuple[str, ...]] = {
-    name: tuple(column for column in columns if column != "$cid") for name, columns in COLUMNS.items()
-}
-"""The relations every program can use, with the attributes that a program sees."""
-
-
 class StoreSource:
     """`fact`, `cause`, `delta`, `asserts` and `arrival` at a cut, plus `extra` relations given as tuples."""
 
@@ -29,7 +23,7 @@ class StoreSource:
     def scan(self, relation: str, bound: Mapping[str, Cell]) -> Iterable[tuple[Cell, ...]]:
         """The tuples that agree with `bound`."""
         if relation in self._extra:
-            return self._extra[relation].lookup(bound)
+            return self._extra[relation].matching(bound)
         return self._store.scan(relation, bound, self._cut)
 
     def size(self, relation: str, bound: Mapping[str, Cell]) -> int:

@@ -15,11 +15,11 @@ from rhizomedb.budget import Budget
 from rhizomedb.crdt.policy import Claim, distinct
 from rhizomedb.crdt.register import claims_contested, claims_of_subjects
 from rhizomedb.db.query import Prepared, prepare
-from rhizomedb.db.source import STORED, StoreSource
+from rhizomedb.db.source import StoreSource
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.clock import HybridTime
-from rhizomedb.facts.value import Attribute, Cell, Entity, Exact, Value, exact, plain
-from rhizomedb.store.store import Cut, Store
+from rhizomedb.facts.value import Attribute, Cell, Entity, Value, exact, plain
+from rhizomedb.store.store import COLUMNS, Cut, Store
 
 Key: TypeAlias = tuple[Entity, Cell]
 """A register: an entity and the exact form of an attribute."""
@@ -50,27 +50,27 @@ class Register:
 
 
 @cache
-def _subjects_program(wanted: str) -> Prepared:
-    return prepare(claims_of_subjects(), {**STORED, **SUBJECT}, relation=wanted)
+def _subjects_program() -> Prepared:
+    return prepare(claims_of_subjects(), {**COLUMNS, **SUBJECT}, relation=SURVIVOR)
 
 
 def run_subjects(
-    store: Store, cut: Cut, entities: Iterable[Entity], budget: Budget, *, trace: bool = False, wanted: str = SURVIVOR
+    store: Store, cut: Cut, entities: Iterable[Entity], budget: Budget
 ) -> Evaluation:
     """Evaluate the register program for every register of the given entities."""
     source = StoreSource(store, cut, {"subject": Table(SUBJECT["subject"], ((entity,) for entity in entities))})
-    return _subjects_program(wanted).run(source, budget, trace)
+    return _subjects_program().run(source, budget)
 
 
 def registers(store: Store, cut: Cut, entities: Iterable[Entity], budget: Budget) -> dict[Key, Register]:
     """The registers of the given entities that hold anything."""
-    return group(run_subjects(store, cut, entities, budget).rows(SURVIVOR))
+    return group(run_subjects(store, cut, entities, budget).relations[SURVIVOR])
 
 
 def contested(store: Store, cut: Cut, attribute: Attribute, budget: Budget) -> dict[Key, Register]:
     """The registers of one attribute in which different values stand."""
-    prepared = prepare(claims_contested(), STORED, {"attribute": attribute}, relation=SURVIVOR)
-    found = group(prepared.run(StoreSource(store, cut), budget).rows(SURVIVOR))
+    prepared = prepare(claims_contested(), COLUMNS, {"attribute": attribute}, relation=SURVIVOR)
+    found = group(prepared.run(StoreSource(store, cut), budget).relations[SURVIVOR])
     return {key: register for key, register in found.items() if len(register.values) > 1}
 
 
@@ -101,9 +101,9 @@ class Fate:
 def fates(evaluation: Evaluation) -> Mapping[tuple[Cid, Cid], Fate]:
     """The fate of every claim (fact, delta) of the evaluated registers."""
     found: dict[tuple[Cid, Cid], Fate] = {}
-    for fact, delta, *_ in evaluation.rows("superseded"):
+    for fact, delta, *_ in evaluation.relations["superseded"]:
         found[fact, delta] = Fate(False, "replaced")  # type: ignore[index]
-    for fact, delta, by in evaluation.rows("retracted"):
+    for fact, delta, by in evaluation.relations["retracted"]:
         found[fact, delta] = Fate(False, "retracted", (by,))  # type: ignore[index, arg-type]
     return found
 
@@ -119,5 +119,3 @@ def batches(entities: Iterable[Entity], size: int) -> Iterator[list[Entity]]:
     if batch:
         yield batch
 
-
-__all__ = ["Exact", "Fate", "Register", "contested", "fates", "registers", "run_subjects"]

@@ -8,6 +8,7 @@ and saying the same again adds nothing.
 from __future__ import annotations
 
 import itertools
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from rhizomedb.db.connection import Connection
 from rhizomedb.db.identity import new_entity
 from rhizomedb.db.transaction import Transaction
 from rhizomedb.errors import Error, ExchangeError
-from rhizomedb.exchange.git import Commit
+from rhizomedb.exchange.git import Commit, commits, roots
 from rhizomedb.exchange.source import Source
 from rhizomedb.exchange.table import BadRow, Notice, Progress, Row, Table
 from rhizomedb.facts.cid import Cid
@@ -98,14 +99,14 @@ def _entity(row: Row, key: Sequence[str]) -> Entity:
 COMMIT = "git/commit"
 
 
-def commit_facts(commits: Iterable[Commit], repository: Entity) -> Iterator[Fact]:
+def commit_facts(history: Iterable[Commit], repository: Entity) -> Iterator[Fact]:
     """A history as facts: each commit is a write to its repository whose causes are the writes of its parents.
 
     The register ⟨repository, "git/commit"⟩ therefore holds the heads of the history: more than one is a fork that
     nobody has merged. What is said about a commit itself stands beside, with the same causes.
     """
     writes: dict[str, Cid] = {}
-    for commit in commits:
+    for commit in history:
         causes = [writes[parent] for parent in commit.parents if parent in writes]
         write = Fact(repository, COMMIT, commit.sha, causes)
         writes[commit.sha] = write.cid
@@ -120,25 +121,23 @@ def commit_facts(commits: Iterable[Commit], repository: Entity) -> Iterator[Fact
             yield Fact(entity, "git/parent", derive({COMMIT: parent}), causes)
 
 
-def import_commits(db: Connection, commits: Iterable[Commit], *, author: str, name: str, origin: str) -> ImportReport:
-    """Import the commit history of a repository as what `author` says. Clones of one repository meet."""
+def import_commits(db: Connection, folder: str, *, author: str, origin: str) -> ImportReport:
+    """Import the commit history of a git repository as what `author` says. Clones of one repository meet."""
+    first = next(iter(roots(folder)), None)
+    if first is None:
+        return ImportReport(0, Transaction(None), (Notice("empty", f"{folder} has no commits yet"),))
     count = 0
 
-    def counted(history: Iterable[Commit]) -> Iterator[Commit]:
+    def counted() -> Iterator[Commit]:
         nonlocal count
-        for commit in history:
+        for commit in commits(folder):
             count += 1
             yield commit
 
-    history = iter(commits)
-    first = next(history, None)
-    if first is None:
-        return ImportReport(0, Transaction(None))
-    # The first commit names the repository, so that every clone of it derives the same entity.
-    repository = derive({"git/repository": first.sha})
-    facts = itertools.chain(
-        [Fact(repository, "name", name)], commit_facts(counted(itertools.chain([first], history)), repository)
-    )
+    # The least root commit names the repository, so that every clone of it derives the same entity.
+    repository = derive({"git/repository": first})
+    name = os.path.basename(os.path.abspath(folder)).removesuffix(".git")
+    facts = itertools.chain([Fact(repository, "name", name)], commit_facts(counted(), repository))
 
     def batches() -> Iterator[list[Fact]]:
         while batch := list(itertools.islice(facts, BATCH_ROWS)):

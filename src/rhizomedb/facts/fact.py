@@ -192,18 +192,14 @@ def check_causes(causes: object) -> tuple[Cid, ...]:
             raise ValueRefused("facts.causes", f"a cause is a CID, not {type(cause).__name__}", fix="[fact.cid]")
         distinct.add(cause)
         if len(distinct) > CAUSES_MAX:
-            raise _too_many_causes()
+            raise ValueRefused(
+                "facts.causes", f"more than {CAUSES_MAX:,} causes", fix="say several facts, each the cause of the next"
+            )
     return tuple(sorted(distinct, key=bytes))
 
 
 def _encode_causes(causes: tuple[Cid, ...]) -> bytes:
     return codec.head(codec.LIST, len(causes)) + b"".join([codec.encode_link(cause) for cause in causes])
-
-
-def _too_many_causes() -> ValueRefused:
-    return ValueRefused(
-        "facts.causes", f"more than {CAUSES_MAX:,} causes", fix="say several facts, each the cause of the next"
-    )
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------
@@ -214,6 +210,7 @@ _LINK: Final = b"\xd8\x2a\x58\x25\x00\x01\x71\x12\x20"
 
 _CONSTANTS: Final = {0xF4: False, 0xF5: True}
 _FACT_LIMITS: Final = codec.Limits(items=5 + CAUSES_MAX)
+"""The list, its four parts, and as many causes as are allowed."""
 
 
 def decode_at(data: bytes, offset: int = 0) -> tuple[Fact, int]:
@@ -309,8 +306,6 @@ def decode_slowly_at(data: bytes, offset: int = 0) -> tuple[Fact, int]:
         raise refused("facts.entity-type", f"an entity is bytes, not {type(entity).__name__}", offset)
     if type(causes) is not list or any(type(cause) is not Cid for cause in causes):
         raise refused("facts.causes", "the causes are a list of links", offset)
-    if len(causes) > CAUSES_MAX:
-        raise _too_many_causes()
     if any(not earlier < later for earlier, later in pairwise(causes)):
         raise refused("facts.not-canonical", "the causes are not sorted, or one is there twice", offset)
     for part in (attribute, value):

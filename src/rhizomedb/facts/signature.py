@@ -23,7 +23,7 @@ FIELD: Final = 2**255 - 19
 GROUP_ORDER: Final = 2**252 + 27742317777372353535851937790883648493
 """The order of the base point: a canonical scalar is less."""
 
-_Y_8: Final = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD83D3D706A17C7
+_Y_8: Final = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
 SMALL_ORDER: Final = frozenset({0, 1, FIELD - 1, _Y_8, FIELD - _Y_8})
 """The y coordinates of the eight points whose order divides eight. Either sign of x is such a point, or none at all."""
 

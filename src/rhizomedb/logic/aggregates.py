@@ -40,7 +40,7 @@ class Aggregate:
 def _numbers(rows: Sequence[Row]) -> list[int | float]:
     """The numbers in the first column; other kinds are passed over."""
     numbers: list[int | float] = []
-    for (cell, *_) in rows:
+    for cell, *_ in rows:
         if type(cell) is int:
             numbers.append(cell)
         elif type(cell) is Exact and type(cell.value) is float:
@@ -82,6 +82,14 @@ def _average(rows: Sequence[Row]) -> Cell | None:
     return _finite(sum(numbers) / len(numbers))
 
 
+def _least(rows: Sequence[Row]) -> Cell | None:
+    return min((row[0] for row in rows), key=order_cell, default=None)
+
+
+def _greatest(rows: Sequence[Row]) -> Cell | None:
+    return max((row[0] for row in rows), key=order_cell, default=None)
+
+
 _average_doc = "The sum of the numbers divided by how many there are: a float; no result where there is none."
 
 AGGREGATES: dict[str, Aggregate] = {
@@ -90,8 +98,8 @@ AGGREGATES: dict[str, Aggregate] = {
         Aggregate("count", None, 0, len, "How many tuples match.", "int"),
         Aggregate("count_distinct", 1, 0, lambda rows: len(set(rows)), "How many different values there are.", "int"),
         Aggregate("sum", 1, 0, _sum, "The sum of the numbers: a float if one of them is. 0 over nothing.", "number"),
-        Aggregate("min", 1, None, lambda rows: min((row[0] for row in rows), key=order_cell), "The least value."),
-        Aggregate("max", 1, None, lambda rows: max((row[0] for row in rows), key=order_cell), "The greatest value."),
+        Aggregate("min", 1, None, _least, "The least value."),
+        Aggregate("max", 1, None, _greatest, "The greatest value."),
         Aggregate("avg", 1, None, _average, _average_doc, "float"),
         Aggregate("mean", 1, None, _average, "Another name for avg.", "float"),
     )

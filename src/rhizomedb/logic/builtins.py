@@ -14,9 +14,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from rhizomedb.facts.cid import Cid
-from rhizomedb.facts.value import FALSE, INTEGER_MAX, INTEGER_MIN, KIND_NAMES, TRUE, VALUE_BYTES_MAX, Cell, Exact, Value
-from rhizomedb.facts.value import exact, kind_of, order, order_cell, plain
+from rhizomedb.facts.value import (
+    FALSE,
+    INTEGER_MAX,
+    INTEGER_MIN,
+    KIND_NAMES,
+    TRUE,
+    VALUE_BYTES_MAX,
+    Cell,
+    Exact,
+    Value,
+    exact,
+    kind_of,
+    order,
+    order_cell,
+    plain,
+)
 from rhizomedb.logic import textual
 from rhizomedb.logic.aggregates import AGGREGATES as AGGREGATES
 from rhizomedb.logic.aggregates import Aggregate as Aggregate
@@ -64,7 +77,10 @@ class Function:
         return self.parameters[min(index, len(self.parameters) - 1)]
 
     def __str__(self) -> str:
-        shown = [f"[{kind}]" if place >= len(self.parameters) - self.optional else kind for place, kind in enumerate(self.parameters)]
+        shown = [
+            f"[{kind}]" if place >= len(self.parameters) - self.optional else kind
+            for place, kind in enumerate(self.parameters)
+        ]
         return f"{self.name}({', '.join(shown)}{', …' if self.variadic else ''}) -> {self.result}"
 
 
@@ -135,13 +151,14 @@ def _number(value: Value) -> Value | None:
 
 
 def _int(value: Any) -> Value | None:
-    number = _number(value)
-    return None if number is None or (isinstance(value, str) and not isinstance(number, int)) else int(number)  # type: ignore[call-overload,no-any-return]
+    number = textual.number(value) if isinstance(value, str) else value
+    # A text must write an int: "2.5" is no more an int than "two".
+    return None if isinstance(value, str) and type(number) is not int else int(number)
 
 
 def _float(value: Any) -> Value | None:
-    number = _number(value)
-    return None if number is None else float(number)  # type: ignore[arg-type]
+    number: Any = _number(value)
+    return None if number is None else float(number)
 
 
 def _extreme(choose: Callable[..., Value]) -> Callable[..., Value]:
@@ -158,16 +175,46 @@ _TABLE: tuple[tuple[str, str, str, Callable[..., Value | None], str], ...] = (
     ("mod", "int int", "int", operator.mod, "What div leaves over; it has the sign of the divisor."),
     ("neg", "number", "number", operator.neg, "The number with the other sign; written -X."),
     ("abs", "number", "number", abs, "The number without its sign."),
-    ("round", "number int?", "number", _round, "The nearest int, halves away from zero; with digits, a float rounded there."),
+    (
+        "round",
+        "number int?",
+        "number",
+        _round,
+        "The nearest int, halves away from zero; with digits, a float rounded there.",
+    ),
     ("floor", "number", "int", math.floor, "The greatest int that is not above."),
     ("ceil", "number", "int", math.ceil, "The least int that is not below."),
-    ("least", "any any*", "any", _extreme(min), "The least of the arguments; kinds order bool, int, float, text, bytes, CID."),
+    (
+        "least",
+        "any any*",
+        "any",
+        _extreme(min),
+        "The least of the arguments; kinds order bool, int, float, text, bytes, CID.",
+    ),
     ("greatest", "any any*", "any", _extreme(max), "The greatest of the arguments."),
     # Kinds
-    ("kind", "any", "text", lambda value: KIND_NAMES[kind_of(value)], 'The kind of a value: "bool", "int", "float", "text", "bytes", "cid".'),
-    ("same", "any any", "bool", lambda a, b: exact(a) == exact(b), "Whether two values have the same kind and are equal; 1 and 1.0 are not."),
+    (
+        "kind",
+        "any",
+        "text",
+        lambda value: KIND_NAMES[kind_of(value)],
+        'The kind of a value: "bool", "int", "float", "text", "bytes", "cid".',
+    ),
+    (
+        "same",
+        "any any",
+        "bool",
+        lambda a, b: exact(a) == exact(b),
+        "Whether two values have the same kind and are equal; 1 and 1.0 are not.",
+    ),
     ("number", "number|text", "number", _number, 'The number that a text writes: "3" gives 3, "3.0" gives 3.0.'),
-    ("int", "bool|number|text", "int", _int, "An int: a float loses its fraction, true is 1, a text must write an int."),
+    (
+        "int",
+        "bool|number|text",
+        "int",
+        _int,
+        "An int: a float loses its fraction, true is 1, a text must write an int.",
+    ),
     ("float", "number|text", "float", _float, "A float."),
     ("text", "any", "text", textual.text, 'The value as text: 3 gives "3", bytes give hexadecimal digits.'),
     ("hex", "bytes", "text", bytes.hex, "Bytes as hexadecimal digits."),
@@ -181,12 +228,42 @@ _TABLE: tuple[tuple[str, str, str, Callable[..., Value | None], str], ...] = (
     ("starts_with", "text text", "bool", str.startswith, "Whether the first begins with the second."),
     ("ends_with", "text text", "bool", str.endswith, "Whether the first ends with the second."),
     ("contains", "text text", "bool", operator.contains, "Whether the second stands somewhere in the first."),
-    ("like", "text text", "bool", textual.like, r"Whether the pattern covers the text: % any characters, _ one, \% itself."),
-    ("replace", "text text text", "text", textual.replace, "The first with each occurrence of the second made the third."),
-    ("slice", "text|bytes int int?", "text|bytes", textual.slice_, "From a start to before an end; from 0, negative from the end."),
-    ("split_part", "text text int", "text", textual.split_part, "The n-th part between separators, from 1; negative from the end."),
+    (
+        "like",
+        "text text",
+        "bool",
+        textual.like,
+        r"Whether the pattern covers the text: % any characters, _ one, \% itself.",
+    ),
+    (
+        "replace",
+        "text text text",
+        "text",
+        textual.replace,
+        "The first with each occurrence of the second made the third.",
+    ),
+    (
+        "slice",
+        "text|bytes int int?",
+        "text|bytes",
+        textual.slice_,
+        "From a start to before an end; from 0, negative from the end.",
+    ),
+    (
+        "split_part",
+        "text text int",
+        "text",
+        textual.split_part,
+        "The n-th part between separators, from 1; negative from the end.",
+    ),
     # Time: milliseconds since 1970 in UTC
-    ("time_ms", "text", "int", textual.time_ms, 'Milliseconds of an ISO time; UTC unless it says else: "2026-11-01T12:00".'),
+    (
+        "time_ms",
+        "text",
+        "int",
+        textual.time_ms,
+        'Milliseconds of an ISO time; UTC unless it says else: "2026-11-01T12:00".',
+    ),
     ("time_text", "int", "text", textual.time_text, 'A time in milliseconds as "2026-11-01T12:00:00.000Z".'),
     ("date", "int", "text", textual.date, 'The day of a time in milliseconds: "2026-11-01".'),
     ("year", "int", "int", textual.calendar("year"), "The year of a time in milliseconds."),
@@ -228,4 +305,4 @@ def compare(comparison: str, left: Cell, right: Cell) -> bool:
     return kind_left == kind_right and _ORDERINGS[comparison](value_left, value_right)
 
 
-__all__ = ["AGGREGATES", "FUNCTIONS", "KINDS", "Aggregate", "Cid", "Function", "compare", "kinds_of", "user_aggregate"]
+__all__ = ["AGGREGATES", "FUNCTIONS", "KINDS", "Aggregate", "Function", "compare", "kinds_of", "user_aggregate"]

@@ -159,7 +159,9 @@ class Expressions:
         if not self.at("("):
             return False
         first, second = self.peek(1), self.peek(2)
-        return self.at(")", 1) or (first.kind in ("name", "quoted") and second.text in (":", ":-") and second.kind == "symbol")
+        return self.at(")", 1) or (
+            first.kind in ("name", "quoted") and second.text in (":", ":-") and second.kind == "symbol"
+        )
 
     def _close_expression(self) -> None:
         token = self.peek()
@@ -225,7 +227,9 @@ class Expressions:
             case "int":
                 digits = token.text.lstrip("0") or "0"
                 if len(digits) > 19:  # Python refuses to read very long numbers with an error of its own
-                    self.fail(f"{sign}{digits[:24]}… does not fit in 64 bits", token, "store it as text, or as two values")
+                    self.fail(
+                        f"{sign}{digits[:24]}… does not fit in 64 bits", token, "store it as text, or as two values"
+                    )
                 return check_value(int(sign + digits))
             case "float":
                 return check_value(float(sign + token.text))
@@ -233,7 +237,9 @@ class Expressions:
                 try:
                     return check_value(json.loads(token.text))
                 except json.JSONDecodeError as error:
-                    self.fail(f"the text is not a JSON string: {error.msg}", token, r'"a \"quoted\" word, a \n, a \u00e9"')
+                    self.fail(
+                        f"the text is not a JSON string: {error.msg}", token, r'"a \"quoted\" word, a \n, a \u00e9"'
+                    )
             case _:
                 kind, literal = token.text.split('"')[:2]
                 if kind == "cid":

@@ -147,7 +147,9 @@ class _Parser(Expressions):
 
     def _arrow_mistaken(self) -> None:
         token = self.peek()
-        written = {"<": "<-", "<=": "<=", "=": "=", ":=": ":=", ":": ":"}.get(token.text) if token.kind == "symbol" else None
+        written = (
+            {"<": "<-", "<=": "<=", "=": "=", ":=": ":=", ":": ":"}.get(token.text) if token.kind == "symbol" else None
+        )
         if written is not None:
             self.fail(f"a head and its body are joined by `:-`, not `{written}`", token, ":-")
         if token.text == "," and token.kind == "symbol":
@@ -233,7 +235,9 @@ class _Parser(Expressions):
         if self._aggregate_ahead() or self._atom_ahead():
             if operator.text == "==" and isinstance(left, Variable | Constant | Parameter) and self._aggregate_ahead():
                 return self._aggregation(left)
-            self.fail("bind the result first, then compare it", self.peek(), f"N := count : p(x: X), N {operator.text} 3")
+            self.fail(
+                "bind the result first, then compare it", self.peek(), f"N := count : p(x: X), N {operator.text} 3"
+            )
         right = self.expression()
         if self.peek().text in COMPARISONS:
             fix = f"{left} {operator.text} {right}, {right} {self.peek().text} …"
@@ -255,7 +259,11 @@ class _Parser(Expressions):
         parameters: list[Variable] = []
         while not self.at(":") and self.peek().kind in ("variable", "name"):
             if self._atom_ahead():
-                self.fail(f"`:` is missing before `{self.peek().text}`", self.peek(), f"{function.text} … : {self.peek().text}(…)")
+                self.fail(
+                    f"`:` is missing before `{self.peek().text}`",
+                    self.peek(),
+                    f"{function.text} … : {self.peek().text}(…)",
+                )
             parameters.append(self.variable())
             if not self.take(","):
                 break
@@ -352,7 +360,9 @@ class _Parser(Expressions):
         if isinstance(default, Variable):
             self.fail("a default is a constant or a parameter", default.span or token, f"{term} = 0")
         if defaults.setdefault(term, default) != default:
-            self.report(f"`{term}` has two defaults", default.span or token, f"{term} = {default}", "logic.optional-default")
+            self.report(
+                f"`{term}` has two defaults", default.span or token, f"{term} = {default}", "logic.optional-default"
+            )
 
     def _expression_in_atom(self, relation: str, attribute: str, first: Token) -> NoReturn:
         name = show_name(attribute)
@@ -386,7 +396,11 @@ class _Parser(Expressions):
 
     def _open(self, relation: str) -> None:
         if not self.take("("):
-            self.fail(f"expected `(` after `{show_name(relation)}`, found {self.peek()}", self.peek(), f"{show_name(relation)}()")
+            self.fail(
+                f"expected `(` after `{show_name(relation)}`, found {self.peek()}",
+                self.peek(),
+                f"{show_name(relation)}()",
+            )
 
     def _close(self, relation: str) -> None:
         if not self.take(")"):

@@ -31,10 +31,6 @@ OPERATORS = ("or", "and", "+", "-", "*", "/")
 COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 
 
-def _span() -> Span | None:
-    return field(default=None, compare=False, repr=False, kw_only=True)  # type: ignore[return-value]  # dataclasses' own idiom
-
-
 def show_value(value: Value) -> str:
     """A constant as PomoLogic writes it: `true`, `3`, `3.0`, `"text"`, `bytes"00ff"`, `cid"bafy…"`."""
     match value:
@@ -63,7 +59,7 @@ class Variable:
     """A name that stands for a value; it begins with a capital letter, or with `_` and a capital."""
 
     name: str
-    span: Span | None = _span()
+    span: Span | None = field(default=None, compare=False, repr=False, kw_only=True)
 
     def __str__(self) -> str:
         return self.name
@@ -74,7 +70,7 @@ class Constant:
     """A value written in the program."""
 
     value: Value
-    span: Span | None = _span()
+    span: Span | None = field(default=None, compare=False, repr=False, kw_only=True)
 
     def __eq__(self, other: object) -> bool:  # 1, 1.0 and true are three constants
         return isinstance(other, Constant) and type(self.value) is type(other.value) and self.value == other.value
@@ -91,7 +87,7 @@ class Parameter:
     """A place for a value that is given when the program runs and is never pasted into text: `$name`."""
 
     name: str
-    span: Span | None = _span()
+    span: Span | None = field(default=None, compare=False, repr=False, kw_only=True)
 
     def __str__(self) -> str:
         return f"${self.name}"
@@ -107,11 +103,13 @@ class Call:
 
     function: str
     arguments: tuple[Expression, ...]
-    span: Span | None = _span()
+    span: Span | None = field(default=None, compare=False, repr=False, kw_only=True)
 
     def __str__(self) -> str:
         if self.function in OPERATORS and len(self.arguments) == 2:
-            left, right = (f"({a})" if isinstance(a, Call) and a.function in OPERATORS else str(a) for a in self.arguments)
+            left, right = (
+                f"({a})" if isinstance(a, Call) and a.function in OPERATORS else str(a) for a in self.arguments
+            )
             return f"{left} {self.function} {right}"
         return f"{self.function}({', '.join(map(str, self.arguments))})"
 
@@ -125,7 +123,7 @@ class Atom:
 
     relation: str
     arguments: tuple[tuple[str, Term], ...] = ()
-    span: Span | None = _span()
+    span: Span | None = field(default=None, compare=False, repr=False, kw_only=True)
 
     def __str__(self) -> str:
         inner = ", ".join(f"{show_name(attribute)}: {term}" for attribute, term in self.arguments)
@@ -161,7 +159,7 @@ class Aggregation:
     function: str
     parameters: tuple[Variable, ...]
     atom: Atom
-    span: Span | None = _span()
+    span: Span | None = field(default=None, compare=False, repr=False, kw_only=True)
 
     def __str__(self) -> str:
         parameters = "".join(f" {', '.join(map(str, self.parameters))}" if self.parameters else "")
@@ -175,7 +173,7 @@ class Constraint:
     left: Expression
     operator: str
     right: Expression
-    span: Span | None = _span()
+    span: Span | None = field(default=None, compare=False, repr=False, kw_only=True)
 
     def __str__(self) -> str:
         return f"{self.left} {self.operator} {self.right}"
@@ -197,7 +195,7 @@ class Assignment:
 
     target: Variable
     expression: Expression
-    span: Span | None = _span()
+    span: Span | None = field(default=None, compare=False, repr=False, kw_only=True)
 
     def __str__(self) -> str:
         return f"{self.target} := {self.expression}"
@@ -216,7 +214,8 @@ class OptionalAtom:
     def __str__(self) -> str:
         given = dict(self.defaults)
         inner = ", ".join(
-            f"{show_name(attribute)}: {term}" + (f" = {given[term]}" if isinstance(term, Variable) and term in given else "")
+            f"{show_name(attribute)}: {term}"
+            + (f" = {given[term]}" if isinstance(term, Variable) and term in given else "")
             for attribute, term in self.atom.arguments
         )
         return f"optional {show_name(self.atom.relation)}({inner})"
@@ -232,7 +231,7 @@ class Rule:
     head: Atom
     body: tuple[Predicate, ...] = ()
     inductive: bool = False
-    span: Span | None = _span()
+    span: Span | None = field(default=None, compare=False, repr=False, kw_only=True)
 
     def __str__(self) -> str:
         head = f"{self.head}{'@next' if self.inductive else ''}"
@@ -250,7 +249,7 @@ class Declaration:
     relation: str
     attributes: tuple[tuple[str, str], ...]
     event: bool = False
-    span: Span | None = _span()
+    span: Span | None = field(default=None, compare=False, repr=False, kw_only=True)
 
     def __str__(self) -> str:
         inner = ", ".join(

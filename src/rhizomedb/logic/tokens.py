@@ -79,6 +79,7 @@ class Places:
         self._starts = [0]
         for line in text.splitlines(keepends=True):
             self._starts.append(self._starts[-1] + len(line))
+        del self._starts[max(1, len(self._starts) - 1) :]
 
     def span(self, start: int, length: int) -> Span:
         """The place of `length` characters from an offset on."""
@@ -113,7 +114,9 @@ def tokenize(text: str) -> tuple[list[Token], list[ProgramError]]:
         if kind == "word":
             kind = _word_kind(piece)
         if kind == "error":
-            position = fail(position, match.end(), f"`{piece}` needs backquotes: a plain name has only ASCII letters", f"`{piece}`")
+            position = fail(
+                position, match.end(), f"`{piece}` needs backquotes: a plain name has only ASCII letters", f"`{piece}`"
+            )
             continue
         if kind != "space":
             tokens.append(Token(kind, piece, places.span(position, len(piece)), position))
@@ -131,7 +134,7 @@ def _word_kind(word: str) -> str:
 def _unreadable(text: str, start: int) -> tuple[int, str, str | None]:
     """Where the unreadable part ends, what is wrong with it and what to write."""
     character = text[start]
-    if character in "\"`" or text.startswith(("bytes\"", "cid\""), start):
+    if character in '"`' or text.startswith(('bytes"', 'cid"'), start):
         line = re.compile(r"[^\r\n]*").match(text, start)
         assert line is not None, "this pattern matches anywhere"
         piece = line.group().rstrip()
@@ -140,7 +143,11 @@ def _unreadable(text: str, start: int) -> tuple[int, str, str | None]:
         end -= len(piece) > 1 and piece.endswith(".")
         quote = "`" if character == "`" else '"'
         closed = piece.count(quote) > 1
-        message = "the text holds an escape or a character that JSON does not allow" if closed else f"a closing {quote} is missing"
+        message = (
+            "the text holds an escape or a character that JSON does not allow"
+            if closed
+            else f"a closing {quote} is missing"
+        )
         return end, message, None if closed else f"{piece.rstrip('.),')}{quote}"
     if text.startswith("/*", start):
         return len(text), "the comment is not closed: `*/` is missing", "/* comment */"

@@ -15,15 +15,15 @@ for it). Both pass the same suite. The five relations are what programs see (err
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.clock import HybridTime
-from rhizomedb.facts.delta import Delta
-from rhizomedb.facts.value import Attribute, Cell
+from rhizomedb.facts.delta import Delta, Group
+from rhizomedb.facts.value import Attribute, Cell, order
 
 COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "fact": ("$cid", "entity", "attribute", "value"),
@@ -79,6 +79,7 @@ class Held:
     origin: str
     due_ms: int | None
     reason: str
+    group: Group | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +101,18 @@ class AttributeSummary:
     kinds: tuple[tuple[str, int], ...]
 
 
+def most_facts_first(summaries: Iterable[AttributeSummary]) -> list[AttributeSummary]:
+    """Summaries as `attributes` gives them: by facts, most first, then by attribute."""
+    return sorted(summaries, key=lambda summary: (-summary.facts, order(summary.attribute)))
+
+
 class Store(Protocol):
     """A log of deltas and the relations over it. Not safe for several threads at once; several processes are fine."""
 
     path: str
+
+    is_writing: bool
+    """Whether `writing` is open."""
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
@@ -118,6 +127,7 @@ class Store(Protocol):
     def scan(self, relation: str, bound: Mapping[str, Cell], cut: Cut) -> Iterator[tuple[Cell, ...]]:
         """The distinct tuples of a stored relation (`COLUMNS`) that agree with `bound`, visible at the cut.
 
+        They come lazily, and are those that were visible when this was called, whatever is written while they are read.
         An index serves `bound` by fact $cid, entity, entity+attribute, attribute, attribute+value, value; cause from,
         cause to; delta id; asserts delta, asserts fact; arrival delta. Other bounds filter.
         """
@@ -128,11 +138,11 @@ class Store(Protocol):
         ...
 
     def envelope(self, delta: Cid) -> bytes | None:
-        """The exact bytes of a delta as it arrived, or None."""
+        """The exact bytes of a delta as it arrived, visible or held back, or None."""
         ...
 
     def envelopes(self, after_epoch: int = 0) -> Iterator[tuple[int, bytes]]:
-        """Every visible-to-all delta's epoch and exact bytes, in the order of the log."""
+        """The epoch and exact bytes of every delta that is visible when this is called, in the order of the log."""
         ...
 
     def entities(self, cut: Cut) -> Iterator[bytes]:
@@ -163,6 +173,10 @@ class Store(Protocol):
         """The deltas kept back, soonest first."""
         ...
 
+    def members(self, author: bytes, group: Group) -> tuple[int, list[Cid]]:
+        """How many deltas of an author's group are visible, and which are held back."""
+        ...
+
     def names(self) -> dict[bytes, str]:
         """What this copy calls each author key."""
         ...
@@ -182,7 +196,10 @@ class Store(Protocol):
         ...
 
     def append(self, deltas: Sequence[Delta], epoch: int) -> int:
-        """Add verified deltas, in order, to an epoch; known ones are passed over. Returns how many were new."""
+        """Add verified deltas, in order, to the epoch that was begun last; known ones are passed over.
+
+        Returns how many were new. A delta that was held back is so no more.
+        """
         ...
 
     def hold(self, delta: Delta, arrived_ms: int, origin: str, due_ms: int | None, reason: str) -> bool:

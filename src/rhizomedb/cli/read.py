@@ -1,0 +1,263 @@
+"""The verbs that ask: get, conflicts, why, history, find, query, schema, stats, and the summary of a file."""
+
+from __future__ import annotations
+
+import re
+from argparse import Namespace
+from pathlib import Path
+
+from rhizomedb.cli import out
+from rhizomedb.cli.session import at_moment, attribute_named, budget_of, opened, pairs, print_lines, value_of
+from rhizomedb.db.explanation import Record
+from rhizomedb.db.moment import show_ms
+from rhizomedb.db.reader import Reader
+from rhizomedb.db.search import Match
+from rhizomedb.errors import RequestError
+from rhizomedb.facts.value import Attribute
+
+
+def get(options: Namespace) -> int:
+    """What the view shows of an entity, or of one attribute of it."""
+    with opened(options.file) as db:
+        reader = at_moment(db, options)
+        record: Record = reader.get(options.name, policy=options.policy)
+        wanted = list(record)
+        if options.attribute is not None:
+            attribute = attribute_named(reader, options.attribute)
+            if attribute not in record:
+                reader.why(options.name, attribute)  # the error that says what is wrong, unless it was said and fell
+                wanted = []
+            else:
+                wanted = [attribute]
+        if options.json:
+            print_lines([_record_dict(record, wanted)])
+        elif options.attribute is not None:
+            for value in record.choices[wanted[0]].values if wanted else ():
+                out.say(out.value_text(value))
+        else:
+            out.say(out.strong(record.label))
+            rows = [[str(a), out.values(record.choices[a].values), "≠" if a in record.contested else ""] for a in wanted]
+            out.say_table(["", "", ""], rows, indent="  ")
+            if record.contested:
+                command = f"rhizome why {options.file} {out.quoted(record.label)} {out.quoted(_first(record))}"
+                out.say(f"\n≠ {out.plural(len(record.contested), 'attribute')} with more than one value; try: {command}")
+    return 0
+
+
+def conflicts(options: Namespace) -> int:
+    """Every register with more than one standing value."""
+    with opened(options.file) as db:
+        reader = at_moment(db, options)
+        attribute = None if options.attribute is None else attribute_named(reader, options.attribute)
+        found = reader.conflicts(options.name, attribute, policy=options.policy)
+        if options.json:
+            print_lines((conflict.as_dict() for conflict in found), options.limit)
+            return 0
+        shown = found[: options.limit] if options.limit is not None else found
+        for conflict in shown:
+            out.say(out.strong(f"{conflict.label} · {conflict.attribute}"))
+            decided = {repr(value) for value in conflict.shown}
+            rows = [
+                [
+                    "→" if repr(said.value) in decided else "",
+                    out.value_text(said.value),
+                    ", ".join(f"{name} {show_ms(ms)}" for name, ms in zip(said.authors, said.times_ms, strict=True)),
+                ]
+                for said in conflict.values
+            ]
+            out.say_table(["", "", ""], rows, indent="  ")
+            out.say(out.faint(f"    shown by {conflict.policy}: {conflict.reason}"))
+        more = f", {len(found) - len(shown):,} more not shown" if len(shown) < len(found) else ""
+        out.say(f"{out.plural(len(found), 'conflict')}{more}")
+        if found:
+            out.say(f"try: rhizome why {options.file} {out.quoted(found[0].label)} {out.quoted(str(found[0].attribute))}")
+    return 0
+
+
+def why(options: Namespace) -> int:
+    """Why the view shows a value."""
+    with opened(options.file) as db:
+        reader = at_moment(db, options)
+        explanation = reader.why(options.name, attribute_named(reader, options.attribute), policy=options.policy)
+        if options.json:
+            print_lines([explanation.as_dict()])
+        else:
+            for line in str(explanation).splitlines():
+                out.say(out.safe(line))
+    return 0
+
+
+def history(options: Namespace) -> int:
+    """Everything ever said about an entity."""
+    with opened(options.file) as db:
+        reader = at_moment(db, options)
+        attribute = None if options.attribute is None else attribute_named(reader, options.attribute)
+        found = reader.history(options.name, attribute)
+        if options.json:
+            print_lines(found.to_dicts(), options.limit)
+            return 0
+        out.say(out.strong(found.label))
+        shown = found[: options.limit] if options.limit is not None else found
+        rows = [
+            [show_ms(s.claim.time.ms), s.author, str(s.attribute), s.claim.value, s.fate, f"epoch {s.epoch}, {s.origin}"]
+            for s in shown
+        ]
+        out.say_table(["claimed", "author", "attribute", "value", "now", "arrived"], rows)
+        if len(found) > len(shown):
+            out.say(f"… {len(found) - len(shown):,} more")
+    return 0
+
+
+def find(options: Namespace) -> int:
+    """The entities that a text or conditions match."""
+    with opened(options.file) as db:
+        reader = at_moment(db, options)
+        matches = [_condition(reader, text) for text in options.where]
+        found = reader.select(options.text, matches, policy=options.policy)
+        shown = found[: options.limit] if options.limit is not None else found
+        if options.json:
+            print_lines(_record_dict(record, list(record)) for record in shown)
+            return 0
+        rows = [[record.label, _summary_of(record)] for record in shown]
+        out.say_table(["", ""], rows)
+        out.say(f"{out.plural(len(found), 'entity', 'entities')}" + (f", {len(shown):,} shown" if len(shown) < len(found) else ""))
+    return 0
+
+
+def query(options: Namespace) -> int:
+    """Run a program."""
+    text = options.program
+    if text.startswith("@"):
+        try:
+            text = Path(text[1:]).read_text("utf-8")
+        except (OSError, UnicodeDecodeError, ValueError) as error:
+            raise RequestError("exchange.unreadable", f"{text[1:]} cannot be read: {error}") from None
+    parameters = {name: value_of(value) for name, value in pairs(options.param, "--param").items()}
+    budget = budget_of(options.budget)
+    with opened(options.file) as db:
+        reader = at_moment(db, options)
+        if options.explain:
+            out.say(reader.explain(text, relation=options.relation, budget=budget, **parameters))
+            return 0
+        result = reader.query(text, relation=options.relation, budget=budget, **parameters)
+        if options.json:
+            print_lines(result.to_dicts(), options.limit)
+            return 0
+        shown = result[: options.limit] if options.limit is not None else result
+        out.say_table(list(result.columns), shown)
+        out.say(f"{out.plural(len(result), 'tuple')}" + (f", {len(shown):,} shown" if len(shown) < len(result) else ""))
+    return 0
+
+
+def schema(options: Namespace) -> int:
+    """Every attribute in use."""
+    with opened(options.file) as db:
+        rows = [
+            {"attribute": s.attribute, "facts": s.facts, "entities": s.entities, "kinds": dict(s.kinds)} for s in db.schema()
+        ]
+        if options.json:
+            print_lines(rows)
+        else:
+            cells = [
+                [
+                    str(s.attribute),
+                    ", ".join(kind if len(s.kinds) == 1 else f"{kind} ({count:,})" for kind, count in s.kinds),
+                    s.facts,
+                    s.entities,
+                ]
+                for s in db.schema()
+            ]
+            out.say_table(["attribute", "kind", "facts", "entities"], cells)
+    return 0
+
+
+def stats(options: Namespace) -> int:
+    """How much there is, who said it, and what is held back."""
+    with opened(options.file) as db:
+        reader = at_moment(db, options)
+        counts = reader.stats()
+        held = db.held()
+        authors = reader.authors()
+        if options.json:
+            print_lines(
+                [
+                    {
+                        **counts.as_dict(),
+                        "names": list(authors),
+                        "held_back": [{"delta": h.id, "reason": h.reason, "due": h.due_ms, "origin": h.origin} for h in held],
+                    }
+                ]
+            )
+            return 0
+        shown = ("facts", "entities", "attributes", "deltas", "authors", "causes", "epoch")
+        rows = [[name, getattr(counts, name)] for name in shown]
+        out.say_table(["", ""], rows)
+        out.say(f"authors: {', '.join(map(out.safe, authors)) or 'none'}")
+        for one in held:
+            due = f" until {show_ms(one.due_ms)}" if one.due_ms is not None else ""
+            out.say(f"held back{due}: delta …{one.id.short}, {one.reason} ({out.safe(one.origin)})")
+    return 0
+
+
+def summary(path: str, *, as_json: bool) -> int:
+    """Five lines about a file, and what to do next."""
+    with opened(path) as db:
+        counts = db.stats()
+        authors = db.authors()
+        found = db.conflicts()
+        if as_json:
+            print_lines([{**counts.as_dict(), "names": list(authors), "conflicts": len(found)}])
+            return 0
+        newest = db.arrivals()[-1:] or None
+        said = f"{out.plural(counts.facts, 'fact')} about {out.plural(counts.entities, 'entity', 'entities')}"
+        out.say(f"{out.strong(path)}: {said}, {out.plural(counts.attributes, 'attribute')}")
+        out.say(f"  said by {', '.join(map(out.safe, list(authors)[:8])) or 'nobody yet'}{' …' if len(authors) > 8 else ''}")
+        out.say(f"  epoch {counts.epoch}" + (f", last change {show_ms(newest[0].at_ms)}: {out.safe(newest[0].origin)}" if newest else ""))
+        out.say(f"  {out.plural(len(found), 'conflict')}" + (f", first {out.safe(found[0].label)} · {found[0].attribute}" if found else ""))
+        out.say(f"  {out.plural(counts.held, 'delta')} held back" if counts.held else "  nothing held back")
+        out.say("next:")
+        if not counts.facts:
+            out.say(f"  rhizome import {path} table.csv --as SOURCE --key COLUMN")
+        elif found:
+            first = found[0]
+            out.say(f"  rhizome conflicts {path}")
+            out.say(f"  rhizome why {path} {out.quoted(first.label)} {out.quoted(str(first.attribute))}")
+        else:
+            out.say(f"  rhizome find {path} TEXT\n  rhizome schema {path}")
+    return 0
+
+
+CONDITION = re.compile(r"\s*(.+?)\s*(<=|>=|!=|==|=|<|>|~)\s*(.*?)\s*\Z", re.DOTALL)
+TESTS = {"=": "eq", "==": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge", "~": "contains"}
+
+
+def _condition(reader: Reader, text: str) -> Match:
+    match = CONDITION.match(text)
+    if not match:
+        raise RequestError("db.condition", f"{text!r} is not a condition", fix='"year < 1990", "director = Ridley Scott", "title ~ moon"')
+    name, operator, written = match.groups()
+    attribute = attribute_named(reader, name)
+    reader.check_attribute(attribute)
+    value = value_of(written[1:-1] if len(written) > 1 and written[0] == written[-1] == '"' else written)
+    if operator == "~":
+        value = written
+    return Match(attribute, TESTS[operator], value)
+
+
+def _record_dict(record: Record, wanted: list[Attribute]) -> dict[str, object]:
+    return {
+        "entity": record.label,
+        "id": record.entity,
+        "policy": record.policy,
+        "values": {str(a): record[a] for a in wanted},
+        "contested": sorted(map(str, record.contested.intersection(wanted))),
+    }
+
+
+def _summary_of(record: Record) -> str:
+    shown = (item for item in record.choices.items() if record.label not in map(str, item[1].values))
+    return "; ".join(f"{attribute}: {out.values(choice.values)}" for attribute, choice in shown)
+
+
+def _first(record: Record) -> str:
+    return min(map(str, record.contested))

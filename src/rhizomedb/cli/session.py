@@ -1,0 +1,123 @@
+"""What every verb needs: the database that the options name, at the moment they name, and a way to print data."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+
+from rhizomedb.budget import Budget
+from rhizomedb.db.connection import Connection, connect
+from rhizomedb.db.reader import Reader
+from rhizomedb.errors import RequestError, ValueRefused, nearest_names
+from rhizomedb.exchange.output import to_line
+from rhizomedb.facts.value import Attribute, Value, check_value
+
+BUDGET_LIMITS = {"facts": "facts", "rounds": "rounds", "time": "seconds", "memory": "bytes"}
+
+
+@contextmanager
+def opened(path: str, *, create: bool = False, author: str | None = None) -> Iterator[Connection]:
+    """The database file, closed at the end."""
+    with connect(path, create=create, author=author) as db:
+        yield db
+
+
+def at_moment(db: Connection, options: Namespace) -> Reader:
+    """The database at the moment, and by the authors, that the options name."""
+    reader: Reader = db
+    if options.epoch is not None:
+        reader = reader.at_epoch(options.epoch)
+    if options.as_of is not None:
+        reader = reader.as_of(options.as_of)
+    if options.since is not None:
+        reader = reader.since(options.since)
+    if options.by:
+        reader = reader.by(*options.by)
+    return reader
+
+
+def print_lines(rows: Iterable[Mapping[str, object]], limit: int | None = None) -> None:
+    """One JSON object per line."""
+    for number, row in enumerate(rows):
+        if limit is not None and number >= limit:
+            break
+        sys.stdout.write(to_line(row) + "\n")
+
+
+def attribute_named(reader: Reader, text: str) -> Attribute:
+    """The attribute that a word of the command line means: text, unless only a number of that spelling is in use."""
+    known = [summary.attribute for summary in reader.schema()]
+    if text in known:
+        return text
+    return next((a for a in known if not isinstance(a, str) and str(a) == text), text)
+
+
+def value_of(text: str, kind: str | None = None) -> Value:
+    """The value that a word of the command line means: int, float, true or false as it looks, else text."""
+    looks = {
+        "int": lambda: int(text),
+        "float": lambda: float(text),
+        "bool": lambda: {"true": True, "false": False}[text.lower()],
+        "text": lambda: text,
+    }
+    if kind is not None:
+        try:
+            return check_value(looks[kind]())
+        except (ValueError, KeyError):
+            raise RequestError("db.usage", f"{text!r} is not of type {kind}", fix="--type text takes it as it is") from None
+    for kind_tried in ("int", "float", "bool"):
+        try:
+            value = check_value(looks[kind_tried]())
+        except (ValueError, KeyError, ValueRefused):
+            continue
+        # 007, 1_000 and +5 are text: what a person typed must come back as typed
+        if kind_tried == "bool" or _as_typed(text, value):
+            return value
+    return text
+
+
+def _as_typed(text: str, value: Value) -> bool:
+    digits = text.removeprefix("-")
+    if not digits or not digits[0].isdigit() or "_" in text or (len(digits) > 1 and digits[0] == "0" and digits[1].isdigit()):
+        return False
+    return isinstance(value, int) == digits.isdigit()
+
+
+def pairs(options: Iterable[str], option: str) -> dict[str, str]:
+    """`NAME=VALUE` options as a dict."""
+    found: dict[str, str] = {}
+    for text in options:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise RequestError("db.usage", f"{option} {text!r} is not NAME=VALUE", fix=f"{option} runtime=int")
+        found[name] = value
+    return found
+
+
+def budget_of(limits: Iterable[str]) -> Budget:
+    """The budget that `--budget` options describe."""
+    changes: dict[str, float | int | None] = {}
+    for name, text in pairs(limits, "--budget").items():
+        if name not in BUDGET_LIMITS:
+            raise RequestError(
+                "db.usage",
+                f"{name!r} is not a limit",
+                nearest=nearest_names(name, BUDGET_LIMITS),
+                fix=f"--budget {{{','.join(BUDGET_LIMITS)}}}=N",
+            )
+        try:
+            number = float(text)
+        except ValueError:
+            raise RequestError("db.usage", f"--budget {name}: {text!r} is not a number") from None
+        if not number > 0:
+            raise RequestError("db.usage", f"--budget {name}: {text} is not above 0")
+        changes[BUDGET_LIMITS[name]] = number if name == "time" else int(number * (1 << 20 if name == "memory" else 1))
+    return Budget(**changes)  # type: ignore[arg-type]  # the names are those of Budget
+
+
+def file_stem(path: str) -> str:
+    """A source's name from its file: `data/imdb.csv.gz` is `imdb`."""
+    return os.path.basename(path).removesuffix(".gz").rpartition(".")[0] or os.path.basename(path)

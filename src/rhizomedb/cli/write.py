@@ -1,0 +1,240 @@
+"""The verbs that change a database or carry it: import, add, retract, export, verify."""
+
+from __future__ import annotations
+
+import os
+from argparse import Namespace
+
+from rhizomedb.cli import out
+from rhizomedb.cli.session import at_moment, attribute_named, file_stem, opened, pairs, print_lines, value_of
+from rhizomedb.db.connection import Connection
+from rhizomedb.db.transaction import Transaction
+from rhizomedb.errors import RequestError
+from rhizomedb.exchange.importer import ImportReport, holds_deltas, import_commits, import_deltas, import_table
+from rhizomedb.exchange.output import FORMATS, write_lines, write_rows
+from rhizomedb.exchange.reader import read_table
+from rhizomedb.exchange.source import Source
+from rhizomedb.exchange.table import Options
+
+
+def import_(options: Namespace) -> int:
+    """Take in a table, a git history or exported deltas."""
+    if options.git is not None:
+        return _import_git(options)
+    if options.source is None:
+        raise RequestError(
+            "db.usage",
+            "import needs a database file and a file to import",
+            fix="rhizome import films.db imdb.csv --as imdb --key title",
+        )
+    if options.source != "-" and options.format in (None, "jsonl"):
+        source = Source(options.source)
+        if holds_deltas(source):
+            return _import_deltas(options, source)
+    key = _names(options.key)
+    new_file = not os.path.exists(options.file)
+    reading = Options(
+        format=options.format,
+        delimiter={"tab": "\t", "\\t": "\t"}.get(options.delimiter, options.delimiter),
+        key=key,
+        types=pairs(options.type, "--type"),
+        known={} if new_file else _known_kinds(options.file),
+        rename=pairs(options.rename, "--rename"),
+        only=_names(options.only),
+        drop=_names(options.drop),
+        skip_bad=options.skip_bad,
+    )
+    with out.progress(f"reading {options.source}") as bar:
+        table = read_table(options.source, reading, progress=bar)
+    author = options.author or (file_stem(options.source) if options.source != "-" else "stdin")
+    if options.dry_run:
+        rows = [{"column": column, "kind": table.kinds[column], "key": column in key} for column in table.columns]
+        if options.json:
+            print_lines(rows)
+        else:
+            good = table.rows_count - table.bad_count
+            out.say(f"{out.plural(good, 'row')} would be imported as {author}; nothing was written")
+            out.say_table(["column", "kind", ""], [[r["column"], r["kind"], "key" if r["key"] else ""] for r in rows])
+        _say_notices(ImportReport(table.rows_count, Transaction(None), table.notices, table.bad_rows, table.bad_count))
+        return 0
+    with opened(options.file, create=True) as db:
+        with out.progress(f"importing as {author}") as bar:
+            report = import_table(
+                db, table, author=author, key=key, origin=f"import of {os.path.basename(table.name)}", progress=bar
+            )
+        _report(options, db, report, author)
+    return 0
+
+
+def _import_git(options: Namespace) -> int:
+    with opened(options.file, create=True) as db:
+        author = options.author or "git"
+        report = import_commits(db, options.git, author=author, origin=f"import of git history {options.git}")
+        _report(options, db, report, author, what="commit")
+    return 0
+
+
+def _import_deltas(options: Namespace, source: Source) -> int:
+    with opened(options.file, create=True) as db:
+        admission = import_deltas(db, source, origin=f"import of {os.path.basename(source.name)}")
+        counts = {"new": admission.new, "known": admission.known, "held": admission.held}
+        if options.json:
+            print_lines([counts])
+        else:
+            out.say(
+                f"{out.plural(admission.new, 'delta')} taken in, {admission.known:,} known already"
+                + (f", {admission.held:,} held back (rhizome stats)" if admission.held else "")
+            )
+    return 0
+
+
+def add(options: Namespace) -> int:
+    """Say one thing; it replaces what the view showed."""
+    with opened(options.file, create=True, author=options.author) as db:
+        attribute = attribute_named(db, options.attribute)
+        value = value_of(options.value, options.type)
+        transaction = db.transact([(options.name, attribute, value)], origin="rhizome add")
+        if options.json:
+            print_lines([_as_dict(transaction)])
+        elif transaction:
+            out.say(f"said: {options.name} · {attribute} = {out.value_text(value)}   (epoch {transaction.epoch})")
+        else:
+            out.say(f"nothing new: {options.name} · {attribute} = {out.value_text(value)} was said by you already")
+    return 0
+
+
+def retract(options: Namespace) -> int:
+    """Take back what stands."""
+    with opened(options.file, author=options.author) as db:
+        attribute = None if options.attribute is None else attribute_named(db, options.attribute)
+        value = None if options.value is None else value_of(options.value, options.type)
+        scope = "own" if options.own else "seen"
+        transaction = db.retract(options.name, attribute, value, scope=scope, origin="rhizome retract")  # type: ignore[arg-type]
+        if options.json:
+            print_lines([_as_dict(transaction)])
+        else:
+            what = " · ".join(str(part) for part in (options.name, attribute, value) if part is not None)
+            out.say(f"taken back: {what}   ({out.plural(transaction.facts, 'claim')}; history keeps them)")
+    return 0
+
+
+def export(options: Namespace) -> int:
+    """Write the view, or every delta."""
+    to_stdout = options.target == "-"
+    chosen = options.format or ("csv" if to_stdout else None) or _format_of(options.target)
+    with opened(options.file) as db:
+        reader = at_moment(db, options)
+        if chosen == "jsonl":
+            if reader is not db:
+                raise RequestError(
+                    "db.usage", "jsonl exports every delta, not a moment", fix="--format json exports the view at a moment"
+                )
+            count = write_lines((delta.to_json() for delta in db.deltas()), options.target)
+            what = "delta"
+        else:
+            records = reader.records(policy=options.policy)
+            rows = [
+                {str(a): list(c.values) if options.policy == "all" else c.values[0] for a, c in record.choices.items()}
+                for record in records
+            ]
+            columns = sorted({column for row in rows for column in row}, key=_column_order)
+            count = write_rows(rows, options.target, format=chosen, columns=columns)
+            what = "row"
+    if not to_stdout:
+        out.note(f"{out.plural(count, what)} written to {options.target}")
+    return 0
+
+
+def verify(options: Namespace) -> int:
+    """Re-check everything; 3 if something is wrong."""
+    with opened(options.file) as db:
+        findings = list(db.verify())
+        rows = [{"record": f.record, "code": f.code, "message": f.message} for f in findings]
+        if options.json:
+            print_lines([*rows, {"ok": not rows, "deltas": db.stats().deltas, "facts": db.stats().facts}])
+        elif rows:
+            out.say(f"{out.plural(len(rows), 'finding')}:")
+            for finding in findings:
+                out.say(out.safe(f"  {finding.record}: {finding.message} [{finding.code}]"))
+        else:
+            stats = db.stats()
+            out.say(
+                f"all well: {out.plural(stats.deltas, 'delta')}, {out.plural(stats.facts, 'fact')}; "
+                "every hash, signature and index row was checked"
+            )
+        if options.rebuild_index:
+            db.rebuild_index()
+            out.note("the indexes were made anew from the log")
+    return 3 if rows else 0
+
+
+def _report(options: Namespace, db: Connection, report: ImportReport, author: str, what: str = "row") -> None:
+    transaction = report.transaction
+    if options.json:
+        print_lines(
+            [
+                {
+                    f"{what}s": report.rows,
+                    **_as_dict(transaction),
+                    "author": author,
+                    "bad_rows": [{"line": bad.line, "message": bad.message} for bad in report.bad_rows],
+                    "notices": [notice.message for notice in report.notices],
+                }
+            ]
+        )
+        return
+    if transaction:
+        stats = db.stats()
+        out.say(
+            f"{out.plural(report.rows, what)} as {author}: {out.plural(transaction.facts, 'new statement')} "
+            f"(epoch {transaction.epoch}); the database has {out.plural(stats.facts, 'fact')} "
+            f"about {out.plural(stats.entities, 'entity', 'entities')} from {out.plural(stats.authors, 'author')}"
+        )
+    else:
+        out.say(f"{out.plural(report.rows, what)} as {author}: nothing new")
+    _say_notices(report)
+
+
+def _say_notices(report: ImportReport) -> None:
+    for notice in report.notices:
+        out.note(f"note: {notice}")
+    if report.bad_count:
+        out.note(f"{out.plural(report.bad_count, 'row')} skipped:")
+        for bad in report.bad_rows[:20]:
+            out.note(f"  {bad}")
+        if report.bad_count > 20:
+            out.note(f"  … {report.bad_count - 20:,} more")
+
+
+def _as_dict(transaction: Transaction) -> dict[str, object]:
+    return {"epoch": transaction.epoch, "deltas": list(transaction.deltas), "facts": transaction.facts}
+
+
+def _known_kinds(path: str) -> dict[str, str]:
+    """The kind that each attribute of a database holds, where it holds one kind only."""
+    with opened(path) as db:
+        return {
+            summary.attribute: summary.kinds[0][0]
+            for summary in db.schema()
+            if isinstance(summary.attribute, str) and len(summary.kinds) == 1
+        }
+
+
+def _names(text: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip()) if text else ()
+
+
+def _column_order(column: str) -> tuple[int, str]:
+    """Names first, then the rest by alphabet."""
+    first = ("title", "name", "label")
+    return (first.index(column) if column in first else len(first), column)
+
+
+def _format_of(target: str) -> str:
+    suffix = target.lower().removesuffix(".gz").rpartition(".")[2]
+    if suffix not in FORMATS:
+        raise RequestError(
+            "db.usage", f"the format of {target!r} cannot be told from its name", fix="--format csv, json or jsonl"
+        )
+    return suffix
+

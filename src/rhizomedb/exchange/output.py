@@ -1,0 +1,262 @@
+"""Rows out: CSV, JSON and JSON lines for other programs, to a file or to standard output.
+
+A file appears whole or not at all: rows go to a temporary file beside it, which takes its name at the end. When the
+reader of a pipe goes away (`| head`), writing stops without a word.
+
+Data is written exactly. In particular a text that begins with `=`, `+`, `-` or `@` stays as it is, although a
+spreadsheet takes it for a formula: whoever opens an export of strangers' data in one should import its columns as text.
+
+A CSV cell holds a bool as `true` or `false`, a float with its point (`1.0`), bytes in hexadecimal, a CID as its text,
+several values as a JSON array; an absent value and an empty text are both an empty cell. JSON holds bytes and CIDs as
+DAG-JSON does, and keeps every kind.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import gzip
+import io
+import json
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import IO, Any, Final, TextIO, TypeAlias, cast
+
+from rhizomedb.errors import ExchangeError, nearest_names
+from rhizomedb.facts.cid import Cid
+
+RowOut: TypeAlias = Mapping[str, object]
+"""A row to write: values by column; `None` for an absent one, a list for several, in JSON any nesting of these."""
+
+FORMATS: Final = ("csv", "tsv", "json", "jsonl")
+
+
+def write_rows(
+    rows: Iterable[RowOut],
+    path: str | os.PathLike[str] | None = None,
+    *,
+    format: str | None = None,
+    columns: Sequence[str] | None = None,
+    stdout: TextIO | None = None,
+) -> int:
+    """Write rows, and say how many; `None` or `-` is standard output.
+
+    The format is that of the path's name (`films.csv`, `films.jsonl.gz`) unless given; for standard output it is JSON
+    lines. CSV needs its columns first: where they are not given, the rows are collected to find them.
+    """
+    to_stdout = path is None or os.fspath(path) == "-"
+    chosen = format or ("jsonl" if to_stdout else _format_of(os.fspath(path or "")))
+    if chosen not in WRITERS:
+        raise ExchangeError(
+            "exchange.format",
+            f"{chosen!r} is not a format that can be written",
+            nearest=nearest_names(chosen, WRITERS),
+            fix=f"use one of {', '.join(FORMATS)}",
+        )
+    if chosen in ("csv", "tsv") and columns is None:
+        rows = list(rows)
+        columns = columns_of(rows)
+    opened = _standard_output(stdout or sys.stdout) if to_stdout else _whole_file(os.fspath(path or ""))
+    counted = _Counted(rows)
+    with opened as out:
+        WRITERS[chosen](counted, columns, out)
+    return counted.count
+
+
+def columns_of(rows: Iterable[RowOut]) -> list[str]:
+    """Every column of the rows, in the order in which they come up."""
+    return list(dict.fromkeys(name for row in rows for name in row))
+
+
+class _Counted:
+    def __init__(self, rows: Iterable[RowOut]) -> None:
+        self._rows = rows
+        self.count = 0
+
+    def __iter__(self) -> Iterator[RowOut]:
+        for row in self._rows:
+            yield row
+            self.count += 1
+
+
+# What a value looks like in each format.
+
+
+def to_json(value: object) -> Any:
+    """A value, or any nesting of values, as `json.dumps` takes it: bytes and CIDs in their DAG-JSON forms."""
+    if isinstance(value, Cid):
+        return {"/": str(value)}
+    if isinstance(value, bytes):
+        return {"/": {"bytes": base64.b64encode(value).decode("ascii").rstrip("=")}}
+    if isinstance(value, Mapping):
+        return {str(name): to_json(inner) for name, inner in value.items()}
+    if isinstance(value, str | int | float) or value is None:
+        return value
+    if isinstance(value, Iterable):
+        return [to_json(inner) for inner in value]
+    return str(value)
+
+
+def to_cell(value: object) -> str:
+    """A value as the text of a CSV cell."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, Cid):
+        return str(value)
+    return to_line(value)
+
+
+def to_line(value: object) -> str:
+    """A value or a row as one line of JSON."""
+    return json.dumps(to_json(value), ensure_ascii=False, allow_nan=False)
+
+
+# How a whole output is laid out in each format.
+
+
+def _write_csv(rows: Iterable[RowOut], columns: Sequence[str] | None, out: TextIO, delimiter: str = ",") -> None:
+    names = list(columns or ())
+    # The csv module quotes a carriage return only if lines end in one; so they do, and `_Unix` takes it off again.
+    writer = csv.writer(_Unix(out), delimiter=delimiter, lineterminator="\r\n")
+    writer.writerow(names)
+    for row in rows:
+        writer.writerow([to_cell(row.get(name)) for name in names])
+
+
+def _write_tsv(rows: Iterable[RowOut], columns: Sequence[str] | None, out: TextIO) -> None:
+    _write_csv(rows, columns, out, "\t")
+
+
+def _write_lines(rows: Iterable[RowOut], columns: Sequence[str] | None, out: TextIO) -> None:
+    for row in rows:
+        out.write(to_line(_chosen(row, columns)) + "\n")
+
+
+def _write_json(rows: Iterable[RowOut], columns: Sequence[str] | None, out: TextIO) -> None:
+    before = "[\n"
+    for row in rows:
+        out.write(f"{before}  {to_line(_chosen(row, columns))}")
+        before = ",\n"
+    out.write("\n]\n" if before != "[\n" else "[]\n")
+
+
+WRITERS: Final[dict[str, Callable[[Iterable[RowOut], Sequence[str] | None, TextIO], None]]] = {
+    "csv": _write_csv,
+    "tsv": _write_tsv,
+    "json": _write_json,
+    "jsonl": _write_lines,
+}
+
+
+def _chosen(row: RowOut, columns: Sequence[str] | None) -> RowOut:
+    return row if columns is None else {name: row[name] for name in columns if name in row}
+
+
+class _Unix:
+    """A file whose lines come ended by CR LF and are written ended by LF; the csv writer writes a row at a time."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def write(self, line: str) -> int:
+        return self._out.write(line[:-2] + "\n")
+
+
+# Where it goes.
+
+
+@contextmanager
+def _whole_file(path: str) -> Iterator[TextIO]:
+    """A file that takes its place when everything is written; a pipe or device is written straight to."""
+    if "\0" in path:
+        raise ExchangeError("exchange.unwritable", f"{path!r} cannot be the name of a file")
+    try:
+        target = os.path.realpath(path)  # a symbolic link stays one
+        exists = os.path.exists(target)
+        if exists and not stat.S_ISREG(os.stat(target).st_mode):
+            if os.path.isdir(target):
+                raise ExchangeError("exchange.unwritable", f"{path} is a folder")
+            with open(target, "wb") as device, _quiet_pipe(), _text(device, path) as out:
+                yield out
+            return
+        descriptor, temporary = tempfile.mkstemp(prefix=".rhizome-", dir=os.path.dirname(target))
+        try:
+            with open(descriptor, "wb") as file:
+                with _text(file, path) as out:
+                    yield out
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, stat.S_IMODE(os.stat(target).st_mode) if exists else 0o666 & ~_umask())
+            os.replace(temporary, target)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary)
+            raise
+    except OSError as error:
+        raise ExchangeError("exchange.unwritable", f"{path} cannot be written: {error.strerror or error}") from None
+
+
+@contextmanager
+def _text(file: IO[bytes], path: str) -> Iterator[TextIO]:
+    packed = gzip.GzipFile("", "wb", mtime=0, fileobj=file) if path.lower().endswith(".gz") else None
+    text = io.TextIOWrapper(cast(IO[bytes], packed or file), encoding="utf-8", newline="")
+    try:
+        yield text
+        text.flush()
+    finally:
+        text.detach()
+        if packed is not None:
+            packed.close()
+
+
+@contextmanager
+def _standard_output(stdout: TextIO) -> Iterator[TextIO]:
+    if isinstance(stdout, io.TextIOWrapper):
+        stdout.reconfigure(encoding="utf-8")  # what programs read is UTF-8 wherever they run
+    with _quiet_pipe(stdout):
+        yield stdout
+        stdout.flush()
+
+
+@contextmanager
+def _quiet_pipe(stream: TextIO | None = None) -> Iterator[None]:
+    """Let a broken pipe end the writing in silence; the stream goes nowhere afterwards, so that exit is silent too."""
+    try:
+        yield
+    except BrokenPipeError:
+        with suppress(OSError, ValueError):
+            if stream is not None:
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, stream.fileno())
+                os.close(nowhere)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _format_of(path: str) -> str:
+    """The format that a path's name says."""
+    suffix = os.path.splitext(path.lower().removesuffix(".gz"))[1].removeprefix(".")
+    suffix = {"ndjson": "jsonl", "tab": "tsv"}.get(suffix, suffix)
+    if suffix not in FORMATS:
+        raise ExchangeError(
+            "exchange.format",
+            f"the name {path!r} does not say a format",
+            fix=f"end it in .{', .'.join(FORMATS)}, or use --format",
+        )
+    return suffix

@@ -1,0 +1,426 @@
+"""Reading the index: the stored relations as SQL over it, and the rows that come back as tuples of cells.
+
+Each relation has a few *paths*, ways to its rows through an index; the bound columns choose one. The text of a
+statement is put together of constants only. A scan reads page after page, each a finished statement that goes on behind
+the last row of the one before and never past the mark of its cut: so a slow reader holds no lock, may write while it
+reads, and still sees one moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final, TypeAlias
+
+from rhizomedb.errors import Error
+from rhizomedb.facts import codec
+from rhizomedb.facts.cid import Cid
+from rhizomedb.facts.value import FALSE, INTEGER_MAX, INTEGER_MIN, TRUE, Cell, exact, plain
+from rhizomedb.store.file import File
+from rhizomedb.store.layout import STUB_BYTES, Mark, pack, stub, unpack
+from rhizomedb.store.store import COLUMNS, Cut
+
+PAGE_ROWS_MIN: Final = 256
+PAGE_ROWS_MAX: Final = 4096
+"""How many rows are read at once: few at first, for most scans are short."""
+
+COUNT_MAX: Final = 256
+"""How far `size` counts before it estimates."""
+
+REMEMBERED_MAX: Final = 50_000
+"""How many attributes are remembered with their numbers."""
+
+Bindings: TypeAlias = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """One way to rows: the bound columns it uses, where the rows are, and the order in which they come."""
+
+    uses: frozenset[str]
+    source: str
+    where: str
+    order: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some of a relation's tuples: the columns to read, when a row is within a window of time, and the paths to rows.
+
+    The paths are tried in order; the last takes no bound column.
+    """
+
+    select: str
+    within: str
+    paths: tuple[Path, ...]
+
+    def path(self, bound: frozenset[str]) -> Path:
+        """The first path whose columns are all bound."""
+        return next(path for path in self.paths if path.uses <= bound)
+
+
+def _path(uses: str, source: str, where: str, order: str) -> Path:
+    return Path(frozenset(uses.split()), source, where, tuple(order.split()))
+
+
+_WINDOW: Final = "{0}.ms > :since AND {0}.ms <= :until"
+_FACT_WITHIN: Final = (
+    f"EXISTS (SELECT 1 FROM delta w WHERE w.seq = f.delta AND {_WINDOW.format('w')})"
+    " OR EXISTS (SELECT 1 FROM repeat r CROSS JOIN delta w ON w.seq = r.delta"
+    f" WHERE r.fact = f.row AND r.delta <= :deltas AND {_WINDOW.format('w')})"
+)
+_IS_CID: Final = "substr(f.cid, 1, 8) = substr(:{0}, 1, 8) AND f.cid = :{0}"
+_THE_FACT: Final = "(SELECT f.row FROM fact f WHERE substr(f.cid, 1, 8) = substr(:{0}, 1, 8) AND f.cid = :{0})"
+_THE_DELTA: Final = "(SELECT seq FROM delta WHERE substr(id, 1, 8) = substr(:{0}, 1, 8) AND id = :{0})"
+_ENTITY: Final = "f.entity = (SELECT row FROM entity WHERE stub = :entity)"
+_ATTRIBUTE: Final = "f.attribute = (SELECT row FROM attribute WHERE stub = :attribute)"
+
+_FACTS: Final = "fact f {} CROSS JOIN entity e ON e.row = f.entity"
+_CAUSES: Final = "cause c {} CROSS JOIN fact f ON f.row = c.fact"
+_FIRST: Final = "fact f {} CROSS JOIN delta d ON d.seq = f.delta"
+_AGAIN: Final = "repeat g {} CROSS JOIN fact f ON f.row = g.fact CROSS JOIN delta d ON d.seq = g.delta"
+_DELTAS: Final = "delta d CROSS JOIN author a ON a.row = d.author"
+_ARRIVALS: Final = "delta d CROSS JOIN epoch p ON p.number = d.epoch"
+
+PARTS: Final[dict[str, tuple[Part, ...]]] = {
+    "fact": (
+        Part(
+            "f.cid, e.stub, f.attribute, f.value",
+            _FACT_WITHIN,
+            (
+                _path("$cid", _FACTS.format("INDEXED BY fact_cid"), _IS_CID.format("cid"), "f.row"),
+                _path(
+                    "entity attribute",
+                    _FACTS.format("INDEXED BY fact_entity"),
+                    f"{_ENTITY} AND {_ATTRIBUTE}",
+                    "f.row",
+                ),
+                _path("entity", _FACTS.format("INDEXED BY fact_entity"), _ENTITY, "f.attribute f.row"),
+                _path(
+                    "attribute value",
+                    _FACTS.format("INDEXED BY fact_value"),
+                    f"f.value = :value AND {_ATTRIBUTE}",
+                    "f.row",
+                ),
+                _path("value", _FACTS.format("INDEXED BY fact_value"), "f.value = :value", "f.attribute f.row"),
+                _path("attribute", _FACTS.format("INDEXED BY fact_attribute"), _ATTRIBUTE, "f.row"),
+                _path("", _FACTS.format("NOT INDEXED"), "f.row <= :facts", "f.row"),
+            ),
+        ),
+    ),
+    "cause": (
+        Part(
+            "f.cid, c.cid",
+            _FACT_WITHIN,
+            (
+                _path("from", _CAUSES.format(""), f"c.fact = {_THE_FACT.format('from')}", "c.cid"),
+                _path(
+                    "to",
+                    _CAUSES.format("INDEXED BY cause_cid"),
+                    "substr(c.cid, -8) = substr(:to, -8) AND c.cid = :to",
+                    "c.fact",
+                ),
+                _path("", _CAUSES.format(""), "c.fact <= :facts", "c.fact c.cid"),
+            ),
+        ),
+    ),
+    "delta": (
+        Part(
+            "d.id, a.stub, d.system, d.ms, d.counter, d.edge, d.scope",
+            _WINDOW.format("d"),
+            (
+                _path("id", _DELTAS, f"d.seq = {_THE_DELTA.format('id')}", "d.seq"),
+                _path("", _DELTAS, "d.seq <= :deltas", "d.seq"),
+            ),
+        ),
+    ),
+    "asserts": (
+        Part(  # what a delta was the first to say
+            "d.id, f.cid",
+            _WINDOW.format("d"),
+            (
+                _path("fact", _FIRST.format("INDEXED BY fact_cid"), _IS_CID.format("fact"), "f.row"),
+                _path(
+                    "delta",
+                    "delta d CROSS JOIN fact f NOT INDEXED",
+                    f"d.seq = {_THE_DELTA.format('delta')} AND f.row > d.fact_after AND f.row <= d.fact_last",
+                    "f.row",
+                ),
+                _path("", _FIRST.format("NOT INDEXED"), "f.row <= :facts", "f.row"),
+            ),
+        ),
+        Part(  # and what it said again
+            "d.id, f.cid",
+            _WINDOW.format("d"),
+            (
+                _path("fact", _AGAIN.format(""), f"g.fact = {_THE_FACT.format('fact')}", "g.delta"),
+                _path(
+                    "delta",
+                    _AGAIN.format("INDEXED BY repeat_delta"),
+                    f"g.delta = {_THE_DELTA.format('delta')}",
+                    "g.fact",
+                ),
+                _path("", _AGAIN.format(""), "g.delta <= :deltas", "g.fact g.delta"),
+            ),
+        ),
+    ),
+    "arrival": (
+        Part(
+            "d.id, d.epoch, p.at_ms, p.origin",
+            _WINDOW.format("d"),
+            (
+                _path("delta", _ARRIVALS, f"d.seq = {_THE_DELTA.format('delta')}", "d.seq"),
+                _path("", _ARRIVALS, "d.seq <= :deltas", "d.seq"),
+            ),
+        ),
+    ),
+}
+"""How each relation is read. A relation of several parts is their union; they have no tuple in common."""
+
+_SEEN: Final = {
+    "fact": "f.row <= :facts",
+    "cause": "c.fact <= :facts",
+    "delta": "d.seq <= :deltas",
+    "asserts": "d.seq <= :deltas",
+    "arrival": "d.seq <= :deltas",
+}
+"""What lies before a mark."""
+
+
+@cache
+def statement(relation: str, part: int, bound: frozenset[str], windowed: bool, further: bool) -> str:
+    """The SQL for one page: `windowed` if claimed time has bounds, `further` if it is not the first page."""
+    chosen = PARTS[relation][part]
+    path = chosen.path(bound)
+    order = ", ".join(path.order)
+    conditions = [path.where, _SEEN[relation]]
+    if windowed:
+        conditions.append(f"({chosen.within})")
+    if further:
+        conditions.append(f"({order}) > ({', '.join(f':after{place}' for place in range(len(path.order)))})")
+    where = " AND ".join(conditions)
+    return f"SELECT {order}, {chosen.select} FROM {path.source} WHERE {where} ORDER BY {order} LIMIT :most"
+
+
+class Reader:
+    """Tuples out of the index of a file."""
+
+    def __init__(self, file: File) -> None:
+        self._file = file
+        self._attributes: dict[int, Cell] = {}
+
+    def forget(self) -> None:
+        """Drop what is remembered: the numbers of attributes may be others now."""
+        self._attributes.clear()
+
+    def scan(self, relation: str, bound: Mapping[str, Cell], cut: Cut, mark: Mark) -> Iterator[tuple[Cell, ...]]:
+        """The tuples of a relation that agree with `bound` at a cut whose epoch ends at a mark."""
+        bindings = bind(relation, bound)
+        if bindings is None:
+            return
+        bindings.update(facts=mark.facts, deltas=mark.deltas, **window(cut))
+        keys = frozenset(bound)
+        windowed = cut.since is not None or cut.until is not None
+        decode = getattr(self, f"_{relation}")
+        for number, part in enumerate(PARTS[relation]):
+            path = part.path(keys)
+            width = len(path.order)
+            filters = [(place, bound[name]) for place, name in enumerate(COLUMNS[relation]) if name in keys - path.uses]
+            most, further = PAGE_ROWS_MIN, False
+            while True:
+                rows = self._file.run(
+                    statement(relation, number, keys, windowed, further), {**bindings, "most": most}
+                )
+                for row in rows:
+                    cells = decode(row[width:])
+                    if not filters or all(cells[place] == cell for place, cell in filters):
+                        yield cells
+                if len(rows) < most:
+                    break
+                bindings.update((f"after{place}", rows[-1][place]) for place in range(width))
+                most, further = PAGE_ROWS_MAX, True
+
+    def size(self, relation: str, bound: Mapping[str, Cell], mark: Mark) -> int:
+        """How many tuples `scan` would give, counted up to `COUNT_MAX` and estimated beyond."""
+        totals = {
+            "fact": mark.facts,
+            "cause": mark.causes,
+            "asserts": mark.facts + mark.repeats,
+            "delta": mark.deltas,
+            "arrival": mark.deltas,
+        }
+        total = totals[relation]
+        bindings = bind(relation, bound)
+        if bindings is None:
+            return 0
+        used = [part.path(frozenset(bound)).uses for part in PARTS[relation]]
+        if not any(used):
+            return total
+        if used == [frozenset({"attribute"})]:
+            found = self._file.run("SELECT facts FROM attribute WHERE stub = :attribute", bindings)
+            return int(found[0][0]) if found else 0
+        bindings.update(facts=mark.facts, deltas=mark.deltas)
+        counted = sum(
+            len(
+                self._file.run(
+                    statement(relation, part, frozenset(bound), False, False), {**bindings, "most": COUNT_MAX}
+                )
+            )
+            for part in range(len(used))
+        )
+        return counted if counted < COUNT_MAX else max(counted, total // 20)
+
+    # -- rows to cells ----------------------------------------------------------------------------------------------
+
+    def _fact(self, row: tuple[bytes, bytes, int, bytes]) -> tuple[Cell, ...]:
+        cid, entity, attribute, value = row
+        known = self._attributes.get(attribute)
+        return (
+            unpack(cid),
+            entity if len(entity) < STUB_BYTES else self.whole(entity),
+            self.attribute(attribute) if known is None else known,
+            self.cell(value),
+        )
+
+    def _cause(self, row: tuple[bytes, bytes]) -> tuple[Cell, ...]:
+        return unpack(row[0]), unpack(row[1])
+
+    _asserts = _cause
+
+    def _delta(self, row: tuple[bytes, bytes, str, int, int, bytes, str]) -> tuple[Cell, ...]:
+        identity, author, system, ms, counter, edge, scope = row
+        return unpack(identity), author, system, ms, counter, self.whole(edge), scope
+
+    def _arrival(self, row: tuple[bytes, int, int, str]) -> tuple[Cell, ...]:
+        identity, epoch, at_ms, origin = row
+        return unpack(identity), epoch, at_ms, origin
+
+    def attribute(self, row: int) -> Cell:
+        """The attribute of a number."""
+        cell = self._attributes.get(row)
+        if cell is None:
+            found = self._file.run("SELECT stub FROM attribute WHERE row = ?", (row,))
+            if not found:
+                raise self._file.damaged(f"the index names an attribute {row} that it does not have")
+            if len(self._attributes) >= REMEMBERED_MAX:
+                self._attributes.clear()
+            cell = self._attributes[row] = self.cell(found[0][0])
+        return cell
+
+    def cell(self, short: bytes) -> Cell:
+        """The cell that a stub of an encoded value stands for."""
+        first = short[0] if short else 0xFF
+        if first < 0x18:
+            return first
+        if 0x60 <= first < 0x78:
+            return self._text(short, 1)
+        if first == 0x78 and len(short) < STUB_BYTES:
+            return self._text(short, 2)
+        if 0x40 <= first < 0x58:
+            return short[1:]
+        if first == 0xF5:
+            return TRUE
+        if first == 0xF4:
+            return FALSE
+        try:
+            return exact(codec.decode(self.whole(short)))
+        except Error as error:
+            if error.code.startswith("store."):
+                raise
+            raise self._file.damaged(f"the index holds a value that is none: {error.message}") from error
+
+    def _text(self, encoded: bytes, start: int) -> str:
+        try:
+            return str(encoded[start:], "utf-8")
+        except UnicodeDecodeError as error:
+            raise self._file.damaged("the index holds a text that is not UTF-8") from error
+
+    def whole(self, short: bytes) -> bytes:
+        """The bytes that a stub stands for."""
+        if len(short) < STUB_BYTES:
+            return short
+        found = self._file.run("SELECT body FROM long WHERE stub = ?", (short,))
+        if not found or stub(found[0][0]) != short:
+            raise self._file.damaged("the index holds the beginning of a long value but not the value")
+        body: bytes = found[0][0]
+        return body
+
+
+def facts_from(cut: Cut) -> str:
+    """FROM and WHERE for the facts `f` that are visible at a cut; binds `facts`, `deltas`, `since` and `until`."""
+    within = "" if cut.since is None and cut.until is None else f" AND ({_FACT_WITHIN})"
+    return f"FROM fact f WHERE f.row <= :facts{within}"
+
+
+def kind_of_encoded(first: bytes) -> str:
+    """The name of a value's kind by the first byte of its encoding."""
+    if first in (b"\xf4", b"\xf5"):
+        return "bool"
+    return _MAJOR_KINDS.get(first[0] >> 5 if first else -1, "float")
+
+
+_MAJOR_KINDS: Final = {
+    codec.UNSIGNED: "int",
+    codec.NEGATIVE: "int",
+    codec.BYTES: "bytes",
+    codec.TEXT: "text",
+    codec.TAG: "cid",
+}
+
+
+# -- cells to bindings -------------------------------------------------------------------------------------------------
+
+
+def bind(relation: str, bound: Mapping[str, Cell]) -> Bindings | None:
+    """The bindings for the bound columns that paths use; None if no tuple can agree with them."""
+    bindings: Bindings = {}
+    for name, cell in bound.items():
+        assert name in COLUMNS[relation], f"{relation} has no column {name}"
+        binder = _BINDERS.get((relation, name))
+        if binder is None:
+            continue
+        found = binder(cell)
+        if found is None:
+            return None
+        bindings[name.lstrip("$")] = found
+    return bindings
+
+
+def _bind_block(cell: Cell) -> bytes | None:
+    return pack(cell) if type(cell) is Cid and cell.is_block else None
+
+
+def _bind_cid(cell: Cell) -> bytes | None:
+    return pack(cell) if type(cell) is Cid else None
+
+
+def _bind_bytes(cell: Cell) -> bytes | None:
+    return stub(cell) if type(cell) is bytes else None
+
+
+def _bind_value(cell: Cell) -> bytes | None:
+    value = plain(cell)
+    return stub(codec.SCALARS[type(value)](value))
+
+
+_BINDERS: Final[dict[tuple[str, str], Callable[[Cell], bytes | None]]] = {
+    ("fact", "$cid"): _bind_block,
+    ("fact", "entity"): _bind_bytes,
+    ("fact", "attribute"): _bind_value,
+    ("fact", "value"): _bind_value,
+    ("cause", "from"): _bind_block,
+    ("cause", "to"): _bind_cid,
+    ("delta", "id"): _bind_block,
+    ("asserts", "delta"): _bind_block,
+    ("asserts", "fact"): _bind_block,
+    ("arrival", "delta"): _bind_block,
+}
+"""How the columns that paths use are looked up."""
+
+
+def window(cut: Cut) -> dict[str, int]:
+    """The bounds of claimed time, as numbers that SQLite can compare."""
+    since = INTEGER_MIN if cut.since is None else max(INTEGER_MIN, min(cut.since, INTEGER_MAX))
+    until = INTEGER_MAX if cut.until is None else max(INTEGER_MIN, min(cut.until, INTEGER_MAX))
+    return {"since": since, "until": until}
