@@ -82,7 +82,6 @@ class TestSources:
         for here, there in ((one, two), (two, one)):
             here.admit([delta.encode() for delta in there.deltas()], origin="sync")
         for copy in (one, two):
-            copy._store.name(copy._keyring.key("wikipedia").public, "wikipedia")
             assert standing(copy) == {136: {"wikipedia"}, 137: {"imdb"}}
 
 

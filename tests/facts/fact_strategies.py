@@ -36,7 +36,14 @@ deltas = st.builds(
 
 nodes = st.recursive(
     st.one_of(
-        st.none(), st.booleans(), st.integers(-(2**64), 2**64 - 1), integers, floats, texts, st.binary(max_size=40), cids
+        st.none(),
+        st.booleans(),
+        st.integers(-(2**64), 2**64 - 1),
+        integers,
+        floats,
+        texts,
+        st.binary(max_size=40),
+        cids,
     ),
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(texts, inner, max_size=5),
     max_leaves=20,

@@ -27,7 +27,10 @@ SKY = [
     ),
 ]
 
-CAPSULE = ("a170706f6d6f64622f76302e312f66616374" + NOON_BLOCK, "bafyreie5ce2x7dc6tu6qeg2krk772nna5fm7r5xmkkgrf6vwiy62vebbji")
+CAPSULE = (
+    "a170706f6d6f64622f76302e312f66616374" + NOON_BLOCK,
+    "bafyreie5ce2x7dc6tu6qeg2krk772nna5fm7r5xmkkgrf6vwiy62vebbji",
+)
 
 SCALARS = [
     (True, "f5", "bafyreibidt52tu6dea2wajgk4gchd7lwxkvhvvszqa3r2uy7immax54oue"),

@@ -3,6 +3,7 @@
 import json
 import random
 import struct
+import tracemalloc
 import warnings
 from pathlib import Path
 
@@ -143,7 +144,17 @@ def negative() -> list[tuple[str, bytes, str]]:
         add(f"simple-{simple:02x}", bytes([simple]), "facts.malformed")
     for simple in (0, 20, 21, 22, 23, 31, 32, 255):
         add(f"simple-f8{simple:02x}", bytes([0xF8, simple]), "facts.malformed")
-    for block in ("f90000", "f93c00", "f98000", "f97e00", "f97c00", "fa00000000", "fa3f800000", "fa7fc00000", "fa7f800000"):
+    for block in (
+        "f90000",
+        "f93c00",
+        "f98000",
+        "f97e00",
+        "f97c00",
+        "fa00000000",
+        "fa3f800000",
+        "fa7fc00000",
+        "fa7f800000",
+    ):
         add(f"short-float-{block}", block, "facts.not-canonical")
     for bits in ("7ff8000000000000", "7ff8000000000001", "fff8000000000000", "7ff0000000000001", "7fffffffffffffff"):
         add(f"nan-{bits}", "fb" + bits, "facts.float-not-finite")
@@ -182,14 +193,34 @@ def negative() -> list[tuple[str, bytes, str]]:
     for inner in ("00", "6100", "80", "a0", "f6", "d82a4100"):
         add(f"link-of-{inner}", "d82a" + inner, "facts.malformed")
 
-    for block in ("a2616200616100", "a262616100616100", "a2626161006162" + "00", "a3616100616300616200", "a261620060" + "00"):
+    for block in (
+        "a2616200616100",
+        "a262616100616100",
+        "a2626161006162" + "00",
+        "a3616100616300616200",
+        "a261620060" + "00",
+    ):
         add(f"unsorted-{block}", block, "facts.not-canonical")
     for block in ("a2616100616100", "a2600060" + "01", "a3616100616200616200"):
         add(f"repeated-{block}", block, "facts.not-canonical")
     for key in ("00", "20", "4161", "80", "a0", "f4", "f6", "fb3ff0000000000000", LINK):
         add(f"key-{key[:8]}", "a1" + key + "00", "facts.malformed")
 
-    for text in ("80", "c0", "ff", "fe", "c080", "c1bf", "e080", "e08080", "eda080", "edbfbf", "f0808080", "f4908080", "f8888080"):
+    for text in (
+        "80",
+        "c0",
+        "ff",
+        "fe",
+        "c080",
+        "c1bf",
+        "e080",
+        "e08080",
+        "eda080",
+        "edbfbf",
+        "f0808080",
+        "f4908080",
+        "f8888080",
+    ):
         data = bytes.fromhex(text)
         add(f"utf8-{text}", bytes([0x60 + len(data)]) + data, "facts.text-not-utf8")
         add(f"utf8-key-{text}", b"\xa1" + bytes([0x60 + len(data)]) + data + b"\x00", "facts.text-not-utf8")
@@ -225,6 +256,16 @@ def test_refused(block, code):
     with pytest.raises(ValueRefused) as refusal:
         decode(block)
     assert refusal.value.code == code
+
+
+def test_T5_refusing_takes_little_memory():
+    for name, block, _ in NEGATIVE:
+        tracemalloc.start()
+        with pytest.raises(ValueRefused):
+            decode(block)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 16 << 20, name
 
 
 def test_refusals_say_where():
@@ -270,7 +311,9 @@ def test_foreign_links_only_on_request(raw):
     assert refusal.value.code == "facts.cid-bytes"
 
 
-@pytest.mark.parametrize("raw", ["", "01", "0171", "01711220", "ff" * 40, "02551220" + "22" * 32, "0155122022", "015580"])
+@pytest.mark.parametrize(
+    "raw", ["", "01", "0171", "01711220", "ff" * 40, "02551220" + "22" * 32, "0155122022", "015580"]
+)
 def test_no_cid_at_all(raw):
     with pytest.raises(ValueRefused) as refusal:
         any_link(bytes.fromhex(raw))

@@ -90,7 +90,10 @@ def test_one_blank_part_is_part_of_the_key():
     assert derive({"title": "The Matrix", "year": ""}) != derive({"title": "The Matrix"})
 
 
-@given(st.dictionaries(texts.map(str.strip).filter(bool), values, min_size=1, max_size=4), st.randoms(use_true_random=False))
+@given(
+    st.dictionaries(texts.map(str.strip).filter(bool), values, min_size=1, max_size=4),
+    st.randoms(use_true_random=False),
+)
 def test_the_order_of_a_key_does_not_matter(key, chance):
     pairs = list(key.items())
     chance.shuffle(pairs)

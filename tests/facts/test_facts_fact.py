@@ -104,7 +104,9 @@ def test_I8_capsule_refused(block, code):
     assert refusal(Fact.decode_capsule, bytes.fromhex(block)) == code
 
 
-@pytest.mark.parametrize("causes", [(NOON, SUNSET), (SUNSET, NOON), (NOON, SUNSET, NOON, NOON)], ids=["12", "21", "1211"])
+@pytest.mark.parametrize(
+    "causes", [(NOON, SUNSET), (SUNSET, NOON), (NOON, SUNSET, NOON, NOON)], ids=["12", "21", "1211"]
+)
 def test_D30_D32_causes_are_a_set(causes):
     fact = Fact(E, "v", 1, [cause.cid for cause in causes])
     assert str(fact.cid) == "bafyreiafn6suvxmw452vnh5m3z2ufp3cpkss5dkfeyi3p6kypktx7nvpty"
@@ -176,7 +178,9 @@ HEAD = "8450" + E.hex() + "6176"
         pytest.param("8450" + E.hex() + "f60180", "facts.attribute-type", id="D28-null-attribute"),
         pytest.param("8450" + E.hex() + "800180", "facts.attribute-type", id="D28-list-attribute"),
         pytest.param(
-            "8450" + E.hex() + "d82a582500" + bytes(NOON.cid).hex() + "0180", "facts.attribute-type", id="D28-link-attribute"
+            "8450" + E.hex() + "d82a582500" + bytes(NOON.cid).hex() + "0180",
+            "facts.attribute-type",
+            id="D28-link-attribute",
         ),
         pytest.param("84636162636176" + "0180", "facts.entity-type", id="I2-text-entity"),
         pytest.param("84f66176" + "0180", "facts.entity-type", id="D22-null-entity"),
@@ -309,7 +313,9 @@ def test_D39_too_many_parents():
     causes = [Cid.of(b"%d" % number) for number in range(CAUSES_MAX + 1)]
     assert refusal(Fact, E, "v", 1, causes) == "facts.causes"
     assert refusal(Fact.decode, raw_fact(*sorted(causes))) == "facts.too-big"
-    assert refusal(Fact.decode, raw_fact(*sorted(Cid.of(b"%d" % number) for number in range(20_000)))) == "facts.too-big"
+    assert (
+        refusal(Fact.decode, raw_fact(*sorted(Cid.of(b"%d" % number) for number in range(20_000)))) == "facts.too-big"
+    )
 
 
 def test_D41_the_same_fact_from_two_writers_is_one():
@@ -364,7 +370,7 @@ def test_copies_and_pickles(fact):
     assert copy.deepcopy(fact) == pickle.loads(pickle.dumps(fact)) == fact
 
 
-class Color(str, Enum):
+class Color(str, Enum):  # noqa: UP042 # unlike a StrEnum, its str() is not its text
     BLUE = "blue"
 
 
@@ -429,7 +435,9 @@ def test_fuzzed_facts_are_refused_or_encode_to_the_same_bytes():
     chance = random.Random(4)
     seeds = [fact.encode() for fact, _ in PLACES.values()]
     seeds += [Fact(E, "v", value, [NOON.cid, SUNSET.cid]).encode() for value, _, _ in SCALARS]
-    seeds += [Fact(E, attribute, "x" * 60).encode() for attribute, _ in ATTRIBUTES] + [fact.encode() for fact, _, _ in SKY]
+    seeds += [Fact(E, attribute, "x" * 60).encode() for attribute, _ in ATTRIBUTES] + [
+        fact.encode() for fact, _, _ in SKY
+    ]
     accepted = 0
     for _ in range(20_000):
         block = mutated(chance.choice(seeds), chance)

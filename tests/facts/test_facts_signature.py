@@ -99,7 +99,9 @@ def test_T1_unsafe_keys_are_refused(public):
         assert refusal.value.code == "delta.author-key"
 
 
-@pytest.mark.parametrize("public", [b"", bytes(31), bytes(33), b"\x02" + bytes(31), "x" * 32, bytearray(32), None], ids=repr)
+@pytest.mark.parametrize(
+    "public", [b"", bytes(31), bytes(33), b"\x02" + bytes(31), "x" * 32, bytearray(32), None], ids=repr
+)
 def test_other_things_are_no_keys(public):
     with pytest.raises(DeltaRefused) as refusal:
         check_public(public)

@@ -94,7 +94,7 @@ Step: TypeAlias = Keep | Compute | Without | OrElse
 
 @dataclass(frozen=True, slots=True)
 class Conjunction:
-    """Leaves to join, steps to take, and attributes that must equal a constant; `contradictory` if no tuple can satisfy it."""
+    """Leaves to join, steps to take, attributes that must equal a constant; `contradictory` if no tuple can do that."""
 
     leaves: tuple[Relation, ...]
     steps: tuple[Step, ...]
@@ -113,7 +113,7 @@ class Conjunction:
         return name
 
     def given(self, bound: Mapping[str, Cell]) -> Conjunction:
-        """The same with more attributes bound to constants: those of leaves as constants, computed ones kept by a step."""
+        """The same with more constants: for attributes of leaves as they are, for computed ones as a step."""
         if not bound:
             return self
         computed = {name for step in self.steps for name in step.gives}
@@ -125,6 +125,11 @@ class Conjunction:
             elif constants.setdefault(origin, cell) != cell:
                 contradictory = True
         return Conjunction(self.leaves, tuple(kept), constants, contradictory)
+
+
+def within(leaf: Relation, constants: Mapping[str, Cell]) -> Mapping[str, Cell]:
+    """The constants that a leaf has the attributes of."""
+    return {name: constants[name] for name in leaf.attributes if name in constants} if constants else {}
 
 
 def conjunction_of(relation: Relation) -> Conjunction:

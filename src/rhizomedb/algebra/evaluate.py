@@ -7,8 +7,8 @@ and both can be switched off to leave the textbook's evaluator, against which th
   time the tuples that the round before added, instead of everything again;
 * `probe`: joins ask an index for the few keys that they need (see `retrieve`).
 
-Assignment is inflationary (R3), so a relation's size says its state. Every assignment that adds tuples is a *step* with a
-number, and each tuple keeps the number of the step that first added it: that is all that an explanation needs later.
+Assignment is inflationary (R3), so a relation's size says its state. Each run of an assignment that adds tuples has a
+number, the *stamp* of the tuples that it adds: that is all that an explanation needs later.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Evaluation:
     aggregates: Mapping[str, Aggregate]
 
     def explain(self, relation: str, row: Row, *, meter: Meter | None = None) -> Derivation:
-        """Why a tuple is there: the rule that first added it, and the tuples that the rule used, each with its own reason."""
+        """Why a tuple is there: the rule that first added it and what the rule used, each with its own reason."""
         return explain(self, relation, row, meter or Budget().meter())
 
 
@@ -68,29 +68,22 @@ def evaluate(
 
     Raises `BudgetExceeded` where the meter's budget ends; nothing outside the returned value is ever changed.
     """
-    run = _Run(plan, source, aggregates, meter or Budget().meter(), seminaive, probe)
+    relations = {name: Table(attributes) for name, attributes in plan.derived.items()}
+    reader = Reader(relations, source, aggregates, meter or Budget().meter(), probe=probe)
+    run = _Run(plan, reader, relations, seminaive)
     run.block(plan.block)
-    run.meter.check()
-    return Evaluation(plan, source, run.relations, tuple(run.steps.values()), tuple(run.origins), aggregates)
+    return Evaluation(plan, source, relations, tuple(run.steps.values()), tuple(run.origins), aggregates)
 
 
 class _Run:
     """One evaluation under way."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        source: Source,
-        aggregates: Mapping[str, Aggregate],
-        meter: Meter,
-        seminaive: bool,
-        probe: bool,
-    ) -> None:
-        self.meter = meter
-        self.clock = meter._clock  # the only clock there is here; it came in with the budget
+    def __init__(self, plan: Plan, reader: Reader, relations: dict[str, Table], seminaive: bool) -> None:
+        self.relations = relations
+        self.reader = reader
         self.seminaive = seminaive
-        self.relations = {name: Table(attributes) for name, attributes in plan.derived.items()}
-        self.reader = Reader(self.relations, source, aggregates, meter, probe=probe)
+        self.meter = reader.meter
+        self.clock = self.meter._clock  # the only clock there is here; it came in with the budget
         self.steps = {id(assign): Step(assign) for assign in plan.block.assignments()}
         self.origins: list[Assign] = []
 
@@ -175,7 +168,7 @@ def _guarded(node: Relation) -> tuple[Relation, ...]:
 
 
 def derivatives(assign: Assign, loop: Loop) -> Iterator[tuple[str, Relation]]:
-    """For each occurrence of a relation assigned in the loop: its name, and the expression that there reads the change."""
+    """For each occurrence of a relation that the loop assigns: its name, and the expression that reads its change."""
     assigned = set(loop.relations)
     pending: list[tuple[Relation, tuple[tuple[Relation, int], ...]]] = [(assign.expression, ())]
     while pending:

@@ -17,8 +17,9 @@ to attributes that are called so (L25). The order in which atoms are joined is f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import count
 
 from rhizomedb.algebra.formula import Attribute, Call, Comparison, Constant, Formula, Holds, Operand, Row, conjunction
 from rhizomedb.algebra.program import CID_COLUMN, Assign, Block, Loop, Plan, Statement
@@ -67,7 +68,7 @@ ALWAYS = frozenset({"count", "count_distinct"})
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """What lowering must know of relations: their attributes, which have CIDs, and the aggregates' values of nothing."""
+    """What lowering must know: relations' attributes, which have CIDs, and aggregates' values over nothing."""
 
     attributes: Mapping[str, Attributes]
     with_cids: frozenset[str]
@@ -91,7 +92,7 @@ def lower(
     stored: Mapping[str, Attributes],
     aggregates: Mapping[str, builtins.Aggregate] = builtins.AGGREGATES,
 ) -> Plan:
-    """The plan of a checked program without parameters, over stored relations with these columns (`$cid` among them)."""
+    """The plan of a checked program without parameters over stored relations of these columns, `$cid` among them."""
     schema = schema_of(
         program, {name: tuple(c for c in columns if c != CID_COLUMN) for name, columns in stored.items()}
     )
@@ -128,12 +129,12 @@ def expression(rule: Rule, catalog: Catalog) -> Relation:
     relation = body(rule, catalog)
     columns: list[str] = []
     given = dict(rule.head.arguments)
-    for place, name in enumerate(catalog.attributes[rule.head.relation]):
+    for name in catalog.attributes[rule.head.relation]:
         term = given[name]
         if isinstance(term, Variable) and term.name not in columns:
             columns.append(term.name)
         else:
-            columns.append(f"#{place}")
+            columns.append(_fresh(relation.attributes))
             relation = Extend(relation, columns[-1], _operand(term))
     return _renamed(
         Project(relation, tuple(columns)), zip(columns, catalog.attributes[rule.head.relation], strict=True)
@@ -249,7 +250,7 @@ def _aggregated(relation: Relation, aggregation: Aggregation, step: Step, catalo
     whole, columns = _matching(aggregation.atom, None, aggregation.atom.relation in catalog.with_cids, catalog)
     variables = list(dict.fromkeys(variable.name for variable in step.needs))
     keys = tuple(columns[name] for name in variables)
-    result = _fresh(1, {*whole.attributes, *relation.attributes})
+    result = _fresh({*whole.attributes, *relation.attributes})
     parameters = tuple(columns[variable.name] for variable in aggregation.parameters)
     grouped = GroupBy(whole, keys, (Aggregate(result, aggregation.function, parameters),))
     target = aggregation.target
@@ -272,10 +273,8 @@ def _aggregated(relation: Relation, aggregation: Aggregation, step: Step, catalo
     return joined if binds else _selected(joined, [Comparison(_operand(target), "==", Attribute(result))])
 
 
-def _fresh(number: int, taken: set[str]) -> str:
-    while (name := f"#{number}") in taken:
-        number += 1
-    return name
+def _fresh(taken: Collection[str]) -> str:
+    return next(name for number in count(1) if (name := f"#{number}") not in taken)
 
 
 def _renamed(relation: Relation, names: Iterable[tuple[str, str]]) -> Relation:

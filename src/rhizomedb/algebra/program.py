@@ -21,7 +21,7 @@ CID_COLUMN = "$cid"
 
 @dataclass(frozen=True, slots=True)
 class Assign:
-    """`relation :- expression`: add the expression's tuples to the relation. `rule` is where it comes from, if one rule is."""
+    """`relation :- expression`: add the tuples of the expression to the relation; `rule` is where it comes from."""
 
     relation: str
     expression: Relation
@@ -70,7 +70,7 @@ Statement: TypeAlias = Assign | Loop
 
 @dataclass(frozen=True)
 class Plan:
-    """A block, the columns of the stored relations it may read (`$cid` among them), and the attributes of those it derives."""
+    """A block, the columns of the stored relations that it may read (`$cid` among them), and what it derives."""
 
     block: Block
     stored: Mapping[str, Attributes]

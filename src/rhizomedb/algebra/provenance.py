@@ -8,20 +8,20 @@ What it gives is a first derivation, one of the shortest in rounds; there may be
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 from rhizomedb.algebra.formula import Row
 from rhizomedb.algebra.lower import Catalog, body
 from rhizomedb.algebra.program import CID_COLUMN, Assign, Plan
 from rhizomedb.algebra.relation import Attributes, Relation, Scan
-from rhizomedb.algebra.retrieve import Bound, Reader
-from rhizomedb.algebra.source import Source, Table
+from rhizomedb.algebra.retrieve import Reader
+from rhizomedb.algebra.source import Bound, Source, Table
 from rhizomedb.budget import Meter
 from rhizomedb.errors import PlanError, nearest_names
-from rhizomedb.facts.value import Cell, exact, plain
+from rhizomedb.facts.value import Cell, Value, exact, plain
 from rhizomedb.logic import builtins, syntax
 from rhizomedb.logic.safety import group
 from rhizomedb.logic.syntax import (
@@ -35,9 +35,6 @@ from rhizomedb.logic.syntax import (
     show_name,
     show_value,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 MEMBERS_MAX = 1000
 """How many members of an aggregate's group an explanation holds; it always holds their count."""
@@ -120,31 +117,33 @@ def explain(evaluation: Evaluated, relation: str, row: Row, meter: Meter) -> Der
     return built[relation, row]
 
 
-def lines(derivation: Derivation) -> Iterator[tuple[int, str]]:
-    """A derivation as indented lines, each tuple's reason written out once: (depth, text)."""
+def lines(
+    derivation: Derivation, *, show: Callable[[Value], str] = show_value, rules: bool = True
+) -> Iterator[tuple[int, str]]:
+    """A derivation as indented lines, each tuple's reason written out once: (depth, text). `show` writes a value."""
     shown: set[int] = set()
     pending: list[tuple[int, Premise]] = [(0, derivation)]
     while pending:
         depth, premise = pending.pop()
         match premise:
             case Absent(relation, pattern):
-                yield depth, f"no {_atom(relation, pattern)}"
+                yield depth, f"no {_atom(relation, pattern, show)}"
             case Group(function, relation, pattern, count, members):
-                yield depth, f"{function} over {count} of {_atom(relation, pattern)}"
+                yield depth, f"{function} over {count} of {_atom(relation, pattern, show)}"
                 pending += [(depth + 1, member) for member in reversed(members)]
             case Derivation(relation, columns, row, rule, premises):
-                text = _atom(relation, tuple(zip(columns, row, strict=True)))
+                text = _atom(relation, tuple(zip(columns, row, strict=True)), show)
                 again = id(premise) in shown and bool(premises)
-                yield depth, f"{text}{f'  by  {rule}' if rule and not again else '  (as above)' if again else ''}"
+                reason = "  (as above)" if again else f"  by  {rule}" if rule and rules else ""
+                yield depth, text + reason
                 shown.add(id(premise))
                 if not again:
                     pending += [(depth + 1, below) for below in reversed(premises)]
 
 
-def _atom(relation: str, pattern: tuple[tuple[str, Cell], ...]) -> str:
-    return (
-        f"{show_name(relation)}({', '.join(f'{show_name(name)}: {show_value(plain(cell))}' for name, cell in pattern)})"
-    )
+def _atom(relation: str, pattern: tuple[tuple[str, Cell], ...], show: Callable[[Value], str]) -> str:
+    inner = ", ".join(f"{show_name(name)}: {show(plain(cell))}" for name, cell in pattern)
+    return f"{show_name(relation)}({inner})"
 
 
 _Tuple: TypeAlias = tuple[str, Row]
@@ -202,7 +201,9 @@ class _Explainer:
         pattern = dict(zip(columns, row, strict=True))
         held = row in table if table is not None else any(True for _ in self.evaluation.source.scan(relation, pattern))
         if not held:
-            raise PlanError("algebra.unknown-tuple", f"there is no {_atom(relation, tuple(pattern.items()))}")
+            raise PlanError(
+                "algebra.unknown-tuple", f"there is no {_atom(relation, tuple(pattern.items()), show_value)}"
+            )
 
     def premises(self, relation: str, row: Row) -> tuple[Rule | None, list[_Reference]]:
         """The rule that first gave a tuple, and what it used."""

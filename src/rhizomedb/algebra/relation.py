@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from rhizomedb.algebra.formula import (
     Attribute,
@@ -30,7 +30,7 @@ from rhizomedb.facts.value import Cell, plain
 from rhizomedb.logic.syntax import show_value
 
 DEPTH_MAX = 100
-"""How deep expressions nest. The left side of a join, selection or extension adds no depth: it is followed in a loop."""
+"""How deep expressions nest. The left side of a join, selection or extension is followed in a loop and is free."""
 
 Attributes: TypeAlias = tuple[str, ...]
 
@@ -55,7 +55,8 @@ class Relation:
     def with_child(self, place: int, child: Relation) -> Relation:
         """The same operator with another expression in place of one of its children."""
         names = [each.name for each in fields(self) if isinstance(getattr(self, each.name), Relation)]
-        return replace(self, **{names[place]: child})
+        changed: dict[str, Any] = {names[place]: child}
+        return replace(self, **changed)
 
     def _become(self, attributes: Attributes, depth: int = 1) -> None:
         if len(set(attributes)) < len(attributes):
@@ -120,7 +121,10 @@ class Values(Relation):
 
 @dataclass(frozen=True, slots=True)
 class Scan(Relation):
-    """All tuples of a named relation; `cid` names an attribute for their CIDs; a `change` reads what the last round added."""
+    """All tuples of a named relation; `cid` names an attribute for their CIDs.
+
+    A `change` reads what the last round of a loop added instead.
+    """
 
     relation: str
     names: Attributes
@@ -208,7 +212,7 @@ class Select(Relation):
 
 @dataclass(frozen=True, slots=True)
 class Extend(Relation):
-    """Every tuple with one more attribute, whose cell an operand gives; tuples for which it gives none are dropped (E20)."""
+    """Every tuple with one more attribute that an operand computes; without a result, no tuple (E20)."""
 
     child: Relation
     name: str
@@ -384,7 +388,7 @@ class AntiJoin(Binary):
 
 @dataclass(frozen=True, slots=True)
 class LeftJoin(Binary):
-    """The natural join, and each tuple of the left that matches nothing once, with `defaults` for the new attributes (E15i).
+    """The natural join, and with `defaults` for the new attributes each tuple of the left that matches nothing (E15i).
 
     With `support`, a tuple gets the defaults only if it does not match that either; one that matches the support and
     not the right is dropped. So an empty group's sum is the default, and a sum without a result is no tuple.
@@ -477,7 +481,7 @@ def _same(node: Relation, left: Relation, right: Relation) -> None:
     if set(left.attributes) != set(right.attributes):
         raise PlanError(
             "algebra.attributes",
-            f"{node.label} of relations with different attributes: {_names(left.attributes)}; {_names(right.attributes)}",
+            f"{node.label} of different attributes: {_names(left.attributes)}; {_names(right.attributes)}",
             fix="project or rename one side",
         )
 

@@ -5,8 +5,8 @@ that agree with some constants. It may also be given *keys*, tuples that the ask
 by which an expression over a large relation can be answered with a few index look-ups instead of a scan. Keys never
 change what is true of the answer that the asker uses, only how much else comes with it.
 
-Joins run over a `Conjunction`, smallest leaf first. Each next leaf is hashed on what it shares with the tuples so far,
-or, when these are few beside it, asked for their keys alone. With `probe=False` every leaf is read in full and hashed:
+A join looks the tuples it has so far up in the next leaf (`join`, `match`). The leaf is hashed on what the two share,
+or, when few tuples ask, itself asked for their keys alone. With `probe=False` every leaf is read in full and hashed:
 slower, simpler, and the oracle for the other way.
 """
 
@@ -15,16 +15,16 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
-from typing import Any, TypeAlias
+from typing import Any
 
-from rhizomedb.algebra.conjunction import Compute, Conjunction, Keep, OrElse, Step, Without, conjunction_of
-from rhizomedb.algebra.formula import Row, conjunction, test_of, value_of
+from rhizomedb.algebra.conjunction import Conjunction, conjunction_of, within
+from rhizomedb.algebra.formula import Row
+from rhizomedb.algebra.join import Joined, LookUp, Matches
 from rhizomedb.algebra.program import CID_COLUMN, scans
 from rhizomedb.algebra.relation import Attributes, GroupBy, Project, Relation, Rename, Scan, Union, Unit, Values
-from rhizomedb.algebra.source import Index, Source, Table, index_of, key, pick
+from rhizomedb.algebra.source import Bound, Index, Keys, Source, Table, index_of, key, pick
 from rhizomedb.budget import CHECK_EVERY, Meter
 from rhizomedb.errors import PlanError, nearest_names
-from rhizomedb.facts.value import Cell
 from rhizomedb.logic.builtins import Aggregate
 
 PROBE_COST = 8
@@ -32,30 +32,6 @@ PROBE_COST = 8
 
 SMALL = 64
 """A leaf of so few tuples is hashed without a thought."""
-
-SPEND_EVERY = 1024
-"""Tuples that a join makes between two looks at the budget."""
-
-Bound: TypeAlias = Mapping[str, Cell]
-"""Attributes that must equal a constant."""
-
-
-@dataclass(frozen=True, slots=True)
-class Keys:
-    """Tuples, over some of an expression's attributes, that its answer will be asked for."""
-
-    names: Attributes
-    rows: Collection[Row]
-
-
-@dataclass(frozen=True, slots=True)
-class Matches:
-    """Rows by key: `of` makes the key from a row of the asking side, `new` takes the wanted cells from a found row."""
-
-    groups: Index
-    of: Callable[[Row], Any]
-    new: Callable[[Row], Row]
-    distinct: bool
 
 
 @dataclass(slots=True)
@@ -115,7 +91,7 @@ class Reader:
             case Unit():
                 return [()]
             case Values(names, rows):
-                return _from_table(Table(names, rows), names, wanted, bound, None, None)
+                return Table(names, rows).read(wanted, bound)
             case Scan():
                 return self._scan(node, wanted, bound, keys)
             case Project(child):
@@ -139,7 +115,7 @@ class Reader:
     def _scan(self, scan: Scan, wanted: Attributes, bound: Bound, keys: Keys | None) -> Iterable[Row]:
         table = self._table(scan)
         if table is not None:
-            return _from_table(table, table.columns, wanted, bound, keys, self.before)
+            return table.read(wanted, bound, keys, self.before)
         columns = self.source.columns(scan.relation)
         if scan.cid is not None:  # from here on, the name of the column
             wanted = tuple(CID_COLUMN if name == scan.cid else name for name in wanted)
@@ -192,11 +168,8 @@ class Reader:
     def _aggregated(self, group: GroupBy, groups: Mapping[Row, list[Row]]) -> list[Row]:
         attributes = group.child.attributes
         work = [
-            (
-                pick([attributes.index(name) for name in aggregate.parameters]),
-                self.aggregate(aggregate.function).compute,
-            )
-            for aggregate in group.aggregates
+            (pick([attributes.index(name) for name in each.parameters]), self.aggregate(each.function).compute)
+            for each in group.aggregates
         ]
         results = []
         for cells, rows in groups.items():
@@ -227,33 +200,24 @@ class Reader:
         parts = self._parts(node).given(bound)
         if parts.contradictory:
             return []
-        joined = _Joined(self, parts, wanted)
+        joined = Joined(self, parts, wanted)
         joined.begin(keys)
         return joined.run()
 
-    def match(
-        self,
-        leaf: Relation,
-        shared: Attributes,
-        new: Attributes,
-        bound: Bound,
-        asking: Collection[Row],
-        columns: Attributes,
-    ) -> Matches:
+    def match(self, look_up: LookUp, asking: Collection[Row], columns: Attributes) -> Matches:
         """The rows of a leaf by their cells under `shared`, for look-ups by rows over `columns`."""
-        at = [columns.index(name) for name in shared]
-        if self.probe and self.before is None and shared:
-            indexed = self._indexed(leaf, shared, new, bound, at)
+        at = [columns.index(name) for name in look_up.shared]
+        if self.probe and self.before is None and look_up.shared:
+            indexed = self._indexed(look_up, at)
             if indexed is not None:
                 return indexed
-        names = (*shared, *new)
-        groups = self._hash(leaf, shared, names, bound, asking, at)
-        return Matches(groups, key(at), pick(range(len(shared), len(names))), distinct=True)
+        width = len(look_up.shared)
+        groups = self._hashed(look_up, asking, at)
+        return Matches(groups, key(at), pick(range(width, width + len(look_up.new))), distinct=True)
 
-    def _indexed(
-        self, leaf: Relation, shared: Attributes, new: Attributes, bound: Bound, at: Sequence[int]
-    ) -> Matches | None:
-        """Through the index that a derived relation keeps up to date, if the leaf is such a relation under other names."""
+    def _indexed(self, look_up: LookUp, at: Sequence[int]) -> Matches | None:
+        """Through the index that a derived relation keeps up to date, if the leaf is one under other names."""
+        leaf, shared, new, bound = look_up.leaf, look_up.shared, look_up.new, look_up.bound
         names = {name: name for name in leaf.attributes}
         while isinstance(leaf, Rename | Project):
             if isinstance(leaf, Rename):
@@ -273,31 +237,24 @@ class Reader:
         prefixed: Callable[[Row], Any] = (lambda row: of(cells + row)) if cells else of
         return Matches(table.index(spots), prefixed, pick([place[name] for name in new]), covered)
 
-    def _hash(
-        self,
-        leaf: Relation,
-        shared: Attributes,
-        names: Attributes,
-        bound: Bound,
-        asking: Collection[Row],
-        at: Sequence[int],
-    ) -> Index:
+    def _hashed(self, look_up: LookUp, asking: Collection[Row], at: Sequence[int]) -> Index:
+        """Through a hash table: of the whole leaf, kept for as long as that stays the same, or of the keys alone."""
+        leaf, shared, bound = look_up.leaf, look_up.shared, look_up.bound
+        names, spots = (*shared, *look_up.new), range(len(shared))
         known = self._know(leaf)
         question = (shared, names, tuple(bound.items()))
         version = (self._turn if known.change else 0, *(len(self.tables[name]) for name in known.reads))
         held = known.hashed.get(question)
         if held is not None and held[0] == version:
             return held[1]
-        spots = range(len(shared))
-        if self.probe and shared:
-            size = self.size(leaf, bound)
-            if size > SMALL:
-                rows = dict.fromkeys(map(pick(at), asking))
-                # Look-ups already paid for count: after many small rounds the whole leaf is hashed once instead.
-                spent = known.probes.get(question, 0) + len(rows)
-                if spent * PROBE_COST < size:
-                    known.probes[question] = spent
-                    return index_of(spots, self.rows(leaf, names, bound, Keys(shared, rows)))
+        size = self.size(leaf, bound) if self.probe and shared else 0
+        if size > SMALL:
+            rows = dict.fromkeys(map(pick(at), asking))
+            # Look-ups already paid for count: after many small rounds the whole leaf is hashed once instead.
+            spent = known.probes.get(question, 0) + len(rows)
+            if spent * PROBE_COST < size:
+                known.probes[question] = spent
+                return index_of(spots, self.rows(leaf, names, bound, Keys(shared, rows)))
         index = index_of(spots, self.rows(leaf, names, bound))
         known.hashed[question] = version, index
         return index
@@ -355,32 +312,3 @@ class Reader:
             change = any(s.change for s in read)
             known = self._known[id(node)] = _Known(node, derived, change, not derived and not change)
         return known
-
-
-def within(leaf: Relation, constants: Bound) -> Bound:
-    """The constants that a leaf has the attributes of."""
-    return {name: constants[name] for name in leaf.attributes if name in constants} if constants else {}
-
-
-def _from_table(
-    table: Table, columns: Attributes, wanted: Attributes, bound: Bound, keys: Keys | None, before: int | None
-) -> Iterable[Row]:
-    place = {name: position for position, name in enumerate(columns)}
-    rows: Iterable[Row]
-    if keys is not None and len(keys.rows) < len(table):
-        cells = tuple(bound.values())
-        sources = {place[name]: number for number, name in enumerate((*bound, *keys.names))}
-        spots = tuple(sorted(sources))
-        of, get = key([sources[spot] for spot in spots]), table.index(spots).get
-        rows = [row for asked in keys.rows for row in get(of(cells + asked), ())]
-    else:
-        rows = table.matching(bound)
-    if before is not None:
-        stamps = table.rows
-        rows = [row for row in rows if stamps[row] < before]
-    if wanted == columns:
-        return rows
-    if not wanted:
-        return [()] if any(True for _ in rows) else []
-    rows = map(pick([place[name] for name in wanted]), rows)
-    return dict.fromkeys(rows) if set(columns) - set(wanted) - set(bound) else rows

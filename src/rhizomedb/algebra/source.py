@@ -7,6 +7,7 @@ added it, and hash indexes that are made at the first question and kept up to da
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, Protocol, TypeAlias
 
@@ -19,18 +20,30 @@ Index: TypeAlias = dict[Any, list[Row]]
 """From the cells of some columns (the cell itself for one column) to the rows that have them, in order."""
 
 
+Bound: TypeAlias = Mapping[str, Cell]
+"""Attributes that must equal a constant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Distinct tuples, over some of a relation's attributes, that its answer will be asked for."""
+
+    names: Attributes
+    rows: Collection[Row]
+
+
 class Source(Protocol):
     """Stored relations, fixed for as long as an evaluation and its explanations last."""
 
-    def scan(self, relation: str, bound: Mapping[str, Cell]) -> Iterable[Row]:
-        """The distinct tuples that agree with `bound`, in the order of `columns`; `$cid` may be bound like any other."""
+    def scan(self, relation: str, bound: Bound) -> Iterable[Row]:
+        """The distinct tuples, in the order of `columns`, that agree with `bound`; `$cid` is bound like any other."""
         ...
 
     def columns(self, relation: str) -> Attributes:
         """The columns, `$cid` first where the relation's tuples have CIDs."""
         ...
 
-    def size(self, relation: str, bound: Mapping[str, Cell]) -> int:
+    def size(self, relation: str, bound: Bound) -> int:
         """About how many tuples `scan` would give, at no cost to speak of."""
         ...
 
@@ -60,8 +73,10 @@ class Table:
         self.columns = columns
         self.rows: dict[Row, int] = {}
         self._indexes: dict[tuple[int, ...], Index] = {}
+        rows = list(rows)
         for row in rows:
-            self.add(row)
+            self._fits(row)
+        self.extend(rows)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -77,8 +92,7 @@ class Table:
 
     def add(self, row: Row, stamp: int = 0) -> bool:
         """Add one row; whether it is new."""
-        if len(row) != len(self.columns):
-            raise PlanError("algebra.row", f"a row of {len(row)} values for {len(self.columns)} columns")
+        self._fits(row)
         if row in self.rows:
             return False
         self.extend([row], stamp)
@@ -97,14 +111,41 @@ class Table:
             index = self._indexes[positions] = index_of(positions, self.rows)
         return index
 
-    def matching(self, bound: Mapping[str, Cell]) -> Collection[Row]:
+    def matching(self, bound: Bound) -> Collection[Row]:
         """The rows that agree with `bound`."""
         if not bound:
             return self.rows
         positions, wanted = self._question(bound)
         return self.index(positions).get(wanted, ())
 
-    def _question(self, bound: Mapping[str, Cell]) -> tuple[tuple[int, ...], Any]:
+    def read(
+        self, wanted: Attributes, bound: Bound, keys: Keys | None = None, before: int | None = None
+    ) -> Iterable[Row]:
+        """The distinct tuples over `wanted` that agree with `bound` and a key, and were there before a stamp."""
+        place = {name: position for position, name in enumerate(self.columns)}
+        rows: Iterable[Row]
+        if keys is not None and len(keys.rows) < len(self.rows):
+            cells = tuple(bound.values())
+            sources = {place[name]: number for number, name in enumerate((*bound, *keys.names))}
+            spots = tuple(sorted(sources))
+            of, get = key([sources[spot] for spot in spots]), self.index(spots).get
+            rows = [row for asked in keys.rows for row in get(of(cells + asked), ())]
+        else:
+            rows = self.matching(bound)
+        if before is not None:
+            rows = [row for row in rows if self.rows[row] < before]
+        if wanted == self.columns:
+            return rows
+        if not wanted:
+            return [()] if any(True for _ in rows) else []
+        rows = map(pick([place[name] for name in wanted]), rows)
+        return dict.fromkeys(rows) if set(self.columns) - set(wanted) - set(bound) else rows
+
+    def _fits(self, row: Row) -> None:
+        if len(row) != len(self.columns):
+            raise PlanError("algebra.row", f"a row of {len(row)} values for {len(self.columns)} columns")
+
+    def _question(self, bound: Bound) -> tuple[tuple[int, ...], Any]:
         unknown = [name for name in bound if name not in self.columns]
         if unknown:
             raise PlanError(
@@ -147,7 +188,7 @@ class Relations:
             for name, (columns, rows) in relations.items()
         }
 
-    def scan(self, relation: str, bound: Mapping[str, Cell]) -> Iterable[Row]:
+    def scan(self, relation: str, bound: Bound) -> Iterable[Row]:
         """The rows that agree with `bound`, through an index."""
         return self.table(relation).matching(bound)
 
@@ -155,7 +196,7 @@ class Relations:
         """The relation's columns."""
         return self.table(relation).columns
 
-    def size(self, relation: str, bound: Mapping[str, Cell]) -> int:
+    def size(self, relation: str, bound: Bound) -> int:
         """Exactly how many rows agree with `bound`."""
         return len(self.table(relation).matching(bound))
 

@@ -274,7 +274,7 @@ class Explanation:
 def derivation_lines(derivation: Derivation, name: AuthorName, lines_max: int = 200) -> list[str]:
     """A derivation as an indented tree, author keys by name."""
     shown: list[str] = []
-    for depth, text in lines(derivation, show=lambda value: show_term(value, name)):
+    for depth, text in lines(derivation, show=lambda value: show_term(value, name), rules=False):
         if len(shown) == lines_max:
             return [*shown, "…"]
         shown.append("  " * depth + text)

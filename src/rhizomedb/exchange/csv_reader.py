@@ -15,7 +15,7 @@ from itertools import compress
 from typing import Any, Final
 
 from rhizomedb.errors import ExchangeError, ValueRefused
-from rhizomedb.exchange.infer import CONVERT, DECLARED_FORMS, Seen, look, parse_as, settle, why_not
+from rhizomedb.exchange.infer import CONVERT, Seen, look, parse_as, settle, why_not
 from rhizomedb.exchange.source import NOT_UTF8, Opened, Source
 from rhizomedb.exchange.table import (
     COLUMNS_MAX,
@@ -30,6 +30,7 @@ from rhizomedb.exchange.table import (
     check_columns,
     check_renames,
     keeps,
+    kinds_differ,
 )
 from rhizomedb.facts.value import VALUE_BYTES_MAX, Value, check_text
 
@@ -73,6 +74,7 @@ class Shape:
 
     def reader(self, lines: Iterator[str]) -> Any:
         """The standard library's reader, strict: a misplaced quotation mark is an error and not a guess."""
+        # The limit is one for the whole process and 128 KiB by default: it is only ever raised here.
         csv.field_size_limit(max(FIELD_CHARACTERS_MAX, csv.field_size_limit()))
         return csv.reader(lines, delimiter=self.delimiter, quoting=_QUOTING[self.quotes], strict=True)
 
@@ -232,7 +234,7 @@ def _good_rows(
                     bad.add(line, *found[0])
                 elif len(row) != width:
                     bad.add(line, "exchange.row-width", _wrong_width(row, width))
-                elif row[0] or any(map(str.strip, row)):
+                elif row[0].strip() or any(map(str.strip, row)):
                     yield line, row
             return
         except csv.Error as error:
@@ -268,7 +270,7 @@ def _look(chunk: Chunk, columns: list[Column], options: Options, bad: BadRows, k
     for column, cells, plain in zip(columns, raw, stripped, strict=True):
         if column.name in options.key and "" in plain:
             for line in compress(chunk.lines, (not cell for cell in plain)):
-                bad.add(line, "exchange.row-key", f"the key column `{column.name}` is empty")
+                bad.add_once(line, "exchange.row-key", f"the key column `{column.name}` is empty")
         if sum(map(len, cells)) > VALUE_BYTES_MAX // 4:  # bytes are at most four times the characters
             _note_too_long(column, chunk.lines, cells, bad)
         if column.declared is not None:
@@ -298,7 +300,7 @@ def _note_too_long(column: Column, lines: list[int], cells: Sequence[str], bad: 
         try:
             check_text(cell)
         except ValueRefused as error:
-            bad.add(line, "exchange.row-value", f"`{column.name}`: {error.message}")
+            bad.add_once(line, "exchange.row-value", f"`{column.name}`: {error.message}")
 
 
 def _note_undeclared(column: Column, lines: list[int], cells: Sequence[str], bad: BadRows) -> None:
@@ -311,7 +313,7 @@ def _note_undeclared(column: Column, lines: list[int], cells: Sequence[str], bad
             try:
                 parse_as(kind, cell)
             except (ValueError, ValueRefused) as error:
-                bad.add(line, "exchange.row-value", why_not(kind, column.name, cell, error))
+                bad.add_once(line, "exchange.row-value", why_not(kind, column.name, cell, error))
 
 
 def _fits(kind: str, cells: Sequence[str]) -> bool:
@@ -332,15 +334,7 @@ def _settle(column: Column) -> list[Notice]:
     column.kind, differs = settle(column.seen, column.known, column.fits_known)
     notices = []
     if differs:
-        equal = "; 1 and 1.0 are two values" if {column.kind, column.known} == {"int", "float"} else ""
-        notices.append(
-            Notice(
-                "kinds-differ",
-                f"`{column.name}` holds {column.kind} values here and {column.known} values in the database{equal} "
-                f"(--type {column.name}={column.known} reads it as {DECLARED_FORMS[column.known or 'text']})",
-                column.name,
-            )
-        )
+        notices.append(kinds_differ(column.name, column.kind, column.known or "text"))
     if column.kind == "text" and column.known != "text" and column.seen and not column.seen & (Seen.TEXT | Seen.BOOL):
         notices.append(
             Notice(
@@ -349,10 +343,11 @@ def _settle(column: Column) -> list[Notice]:
         )
     if column.kind == "text" and column.blanks:
         cells = "1 cell" if column.blanks == 1 else f"{column.blanks:,} cells"
+        begin = "begins or ends" if column.blanks == 1 else "begin or end"
         notices.append(
             Notice(
                 "blanks-kept",
-                f"{cells} of `{column.name}` begin or end with blanks, which are kept (--strip takes them off)",
+                f"{cells} of `{column.name}` {begin} with blanks, which are kept (--strip takes them off)",
                 column.name,
             )
         )

@@ -30,6 +30,7 @@ from rhizomedb.exchange.table import (
     check_columns,
     check_renames,
     keeps,
+    kinds_differ,
 )
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.value import KIND_NAMES, Value, check_text, check_value
@@ -56,13 +57,16 @@ def read_json(source: Source, options: Options, progress: Progress | None = None
     bad, keys = BadRows(), Keys()
     rows_count = 0
     for line, said in _objects(source, options, progress):
-        rows_count += 1
         try:
             values = columns.row(said)
-            columns.note(values)
         except _Refused as refused:
+            rows_count += 1
             bad.add(line, refused.code, refused.message)
             continue
+        if not values:
+            continue
+        rows_count += 1
+        columns.note(values)
         if options.key:
             keys.add((tuple(map(values.get, options.key)),), (line,))
     if rows_count:
@@ -160,11 +164,7 @@ class _Columns:
                 )
                 found.append(Notice("kinds-mixed", text, name))
             elif known and kinds not in ([], [known]) and name not in self._options.types:
-                text = (
-                    f"`{name}` holds {self.kind(name)} values here and {known} values in the database; they will never "
-                    f"be equal (--type {name}={known})"
-                )
-                found.append(Notice("kinds-differ", text, name))
+                found.append(kinds_differ(name, self.kind(name), known))
         return found
 
     def _kinds(self, name: str) -> list[str]:

@@ -153,13 +153,16 @@ class BadRows:
         self.lines: set[int] = set()
 
     def add(self, line: int, code: str, message: str) -> None:
-        """Note a bad row; only the first reason for a line counts."""
-        if line in self.lines:
-            return
+        """Note a bad row."""
         self.lines.add(line)
         self.count += 1
         if len(self.kept) < BAD_ROWS_KEPT:
             self.kept.append(BadRow(line, code, message))
+
+    def add_once(self, line: int, code: str, message: str) -> None:
+        """Note a bad row, unless the row that begins on this line is known to be bad for another reason."""
+        if line not in self.lines:
+            self.add(line, code, message)
 
     def union(self, other: BadRows) -> BadRows:
         """The bad rows of two disjoint parts of a file, in the order of their lines."""
@@ -260,6 +263,15 @@ def check_renames(options: Options, names: Iterable[str], name: str) -> None:
 def keeps(options: Options, column: str) -> bool:
     """Whether a column, by its new name, is to be read: the key always is."""
     return column in options.key or (column not in options.drop and (not options.only or column in options.only))
+
+
+def kinds_differ(column: str, kind: str, known: str) -> Notice:
+    """The notice that a column and the database hold different kinds under one name, and what to do about it."""
+    if (kind, known) == ("float", "int"):
+        reason = f"1 and 1.0 are two values (import what holds the ints again with --type {column}=float)"
+    else:
+        reason = f"they will never be equal (--type {column}={known} reads the column as {known})"
+    return Notice("kinds-differ", f"`{column}` holds {kind} here and {known} in the database: {reason}", column)
 
 
 def _no_column(name: str, column: str, option: str, known: set[str]) -> ExchangeError:

@@ -53,7 +53,7 @@ def _total(numbers: Sequence[int | float], divisor: int = 1) -> float | None:
     try:
         return math.fsum(numbers) / divisor
     except OverflowError:
-        from fractions import Fraction  # rare, and slow to import
+        from fractions import Fraction  # noqa: PLC0415  # rare, and slow to import
 
         try:
             return float(sum(map(Fraction, numbers)) / divisor)
@@ -104,7 +104,7 @@ AGGREGATES: dict[str, Aggregate] = {
         Aggregate("mean", 1, None, _average, "Another name for avg.", "float"),
     )
 }
-"""Every built-in aggregate by name. Values of several kinds compare by kind first: bool, int, float, text, bytes, CID."""
+"""Every built-in aggregate by name. Values of several kinds compare by kind first, in the order of `KIND_NAMES`."""
 
 
 def user_aggregate(

@@ -31,9 +31,7 @@ from rhizomedb.facts.value import (
     plain,
 )
 from rhizomedb.logic import textual
-from rhizomedb.logic.aggregates import AGGREGATES as AGGREGATES
-from rhizomedb.logic.aggregates import Aggregate as Aggregate
-from rhizomedb.logic.aggregates import user_aggregate as user_aggregate
+from rhizomedb.logic.aggregates import AGGREGATES, Aggregate, user_aggregate
 
 KINDS: Final[dict[str, frozenset[str]]] = {
     **{kind: frozenset({kind}) for kind in KIND_NAMES},
@@ -139,7 +137,7 @@ def _round(number: int | float, digits: int | None = None) -> Value | None:
         return number if isinstance(number, int) else _halves_up(number)
     if not 0 <= digits <= 15:
         return None
-    from decimal import ROUND_HALF_UP, Decimal  # only those who round to digits pay for it
+    from decimal import ROUND_HALF_UP, Decimal  # noqa: PLC0415  # only those who round to digits pay for it
 
     if isinstance(number, int) or abs(number) >= 1e15:
         return number
@@ -151,9 +149,9 @@ def _number(value: Value) -> Value | None:
 
 
 def _int(value: Any) -> Value | None:
-    number = textual.number(value) if isinstance(value, str) else value
+    number: Any = textual.number(value) if isinstance(value, str) else value
     # A text must write an int: "2.5" is no more an int than "two".
-    return None if isinstance(value, str) and type(number) is not int else int(number)
+    return None if type(number) is not int and isinstance(value, str) else int(number)
 
 
 def _float(value: Any) -> Value | None:
@@ -296,7 +294,7 @@ _ORDERINGS: Final[dict[str, Callable[[Any, Any], bool]]] = {
 
 
 def compare(comparison: str, left: Cell, right: Cell) -> bool:
-    """Whether a comparison holds. Between values of different kinds only `!=` does: 1 and 1.0 differ, 1 < 1.5 is false."""
+    """Whether a comparison holds. Between values of different kinds only `!=` does: 1 < 1.5 is false."""
     if comparison == "==":
         return left == right
     if comparison == "!=":

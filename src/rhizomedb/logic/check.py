@@ -45,7 +45,7 @@ def check(
 ) -> list[ProgramError]:
     """Everything wrong with a program over stored relations, in the order of the text; an empty list if nothing is.
 
-    `types` gives declared types of stored attributes, `parameters` the names that will be given (`None`: not known yet).
+    `types` gives declared types of stored attributes, `parameters` the names to be given (`None`: not known yet).
 
     >>> from rhizomedb.logic.parse import parse
     >>> [error.code for error in check(parse("p(x: X) :- q(y: Y)."), {"q": ("y",)})]
@@ -206,7 +206,8 @@ def _bad_aggregation(
             "logic.unknown-aggregate", message, where=aggregation.span, nearest=near, fix=(*near, "count")[0]
         )
     elif aggregate.parameters is not None and aggregate.parameters != given:
-        message = f"`{name}` takes {aggregate.parameters} parameter{'s' if aggregate.parameters != 1 else ''} and is given {given}"
+        plural = "" if aggregate.parameters == 1 else "s"
+        message = f"`{name}` takes {aggregate.parameters} parameter{plural} and is given {given}"
         shown = ", ".join("XYZUVW"[place % 6] for place in range(aggregate.parameters))
         fix = f"{aggregation.target} := {name} {shown} : {aggregation.atom.relation}(…)"
         yield ProgramError("logic.arity", message, where=aggregation.span, fix=fix)

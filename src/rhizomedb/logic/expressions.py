@@ -41,7 +41,8 @@ class Expressions:
 
     def __init__(self, source: str) -> None:
         self.source = source
-        self.tokens, self.errors = tokenize(source)
+        self.tokens = tokenize(source)
+        self.errors: list[ProgramError] = []
         self.index = 0
         self._nesting = 0
 
@@ -59,7 +60,8 @@ class Expressions:
     def advance(self) -> Token:
         """Take the next token."""
         token = self.peek()
-        if token.kind == "error":
+        if token.error is not None:
+            self.errors.append(token.error)
             raise Abandoned
         self.index = min(self.index + 1, len(self.tokens) - 1)
         return token
@@ -85,8 +87,10 @@ class Expressions:
         self.errors.append(ProgramError(code, message, where=span, fix=fix, source=self.source))
 
     def fail(self, message: str, where: Token | Span, fix: str | None = None, code: str = "logic.syntax") -> NoReturn:
-        """Note an error and give the statement up. What could not be tokenized has its error already."""
-        if not (isinstance(where, Token) and where.kind == "error"):
+        """Note an error and give the statement up. What could not be tokenized brings an error of its own."""
+        if isinstance(where, Token) and where.error is not None:
+            self.errors.append(where.error)
+        else:
             self.report(message, where, fix, code)
         raise Abandoned
 
@@ -251,7 +255,7 @@ class Expressions:
     def _lower_case(self, token: Token) -> NoReturn:
         name = token.text
         self.fail(
-            f"`{name}` is neither a variable nor a constant: variables begin with a capital letter, text stands in quotes",
+            f"`{name}` is no variable and no constant: variables begin with a capital letter, text stands in quotes",
             token,
             f'{name[:1].upper()}{name[1:]} or "{name}"',
         )

@@ -142,13 +142,14 @@ class Typing:
             self._atom(atom, "this atom never matches", negative=not isinstance(predicate, Selection))
 
     def _atom(self, atom: Atom, consequence: str, negative: bool = True) -> None:
-        """Terms that are never of their attribute's declared type; a positive atom's variables are judged as they are bound."""
+        """Terms that are never of their attribute's declared type; a positive atom's variables are judged apart."""
         for attribute, term in atom.arguments:
             if isinstance(term, Variable) and not negative:
                 continue
             declared = self._declared(atom, attribute)
             if not self.of(term) & declared:
-                message = f"`{attribute}` of `{atom.relation}` is {show_kinds(declared)} but {term} is {show_kinds(self.of(term))}: {consequence}"
+                kinds = f"is {show_kinds(declared)} but {term} is {show_kinds(self.of(term))}"
+                message = f"`{attribute}` of `{atom.relation}` {kinds}: {consequence}"
                 self._never(term, message, _converted(term, declared))
 
     def _comparison(self, constraint: Constraint, left: Expression, comparison: str, right: Expression) -> None:
@@ -162,7 +163,8 @@ class Typing:
         fix = fix or (
             f"{left} {comparison} float({right})" if kinds_right == {"int"} and kinds_left == {"float"} else None
         )
-        message = f"{left} is {show_kinds(kinds_left)} and {right} is {show_kinds(kinds_right)}: `{comparison}` never holds between them"
+        sides = f"{left} is {show_kinds(kinds_left)} and {right} is {show_kinds(kinds_right)}"
+        message = f"{sides}: `{comparison}` never holds between them"
         self.errors.append(
             ProgramError("logic.type", message, where=constraint.span, fix=fix or "the same kind on both sides")
         )

@@ -89,7 +89,7 @@ def atoms(rule: Rule) -> Iterator[Atom]:
 
 @dataclass(frozen=True, slots=True)
 class Dependency:
-    """That a rule's head needs a relation: `how` is empty for a plain positive atom, else `not`, `count`, `cid`, `optional`, …
+    """That a rule's head needs a relation, and how: empty for a plain positive atom, else `not`, `count`, `cid`, …
 
     All but the plain ones are strict: the relation must be complete before the rule runs.
     """

@@ -25,18 +25,15 @@ on behind the next period, so that all of a text's errors are reported at once.
 
 from __future__ import annotations
 
-from typing import NoReturn
-
-from rhizomedb.errors import ProgramError, ProgramErrors, Span, ValueRefused, nearest_names
-from rhizomedb.facts.value import check_text
-from rhizomedb.logic.expressions import ERRORS_MAX, Abandoned, Expressions
+from rhizomedb.errors import ProgramError, ProgramErrors, nearest_names
+from rhizomedb.logic.atoms import Atoms
+from rhizomedb.logic.expressions import ERRORS_MAX, Abandoned
 from rhizomedb.logic.syntax import (
     COMPARISONS,
     KEYWORDS,
     TYPES,
     Aggregation,
     Assignment,
-    Atom,
     Call,
     Condition,
     Constant,
@@ -52,7 +49,6 @@ from rhizomedb.logic.syntax import (
     Selection,
     Term,
     Variable,
-    show_name,
 )
 from rhizomedb.logic.tokens import TEXT_BYTES_MAX, Token
 
@@ -75,7 +71,7 @@ def _place(error: ProgramError) -> tuple[int, int]:
     return (error.span.line, error.span.column) if error.span else (0, 0)
 
 
-class _Parser(Expressions):
+class _Parser(Atoms):
     """Statements and predicates."""
 
     def program(self) -> Program:
@@ -106,12 +102,12 @@ class _Parser(Expressions):
     def _declaration(self) -> Declaration:
         event = self.advance().text == "event"
         first = self.peek()
-        relation = self._name("a relation")
+        relation = self.name("a relation")
         span = self.since(first)
-        self._open(relation)
+        self.open(relation)
         attributes: list[tuple[str, str]] = []
         while not self.at(")"):
-            attribute = self._name("an attribute")
+            attribute = self.name("an attribute")
             kind = "any"
             if self.take(":"):
                 token = self.advance()
@@ -122,13 +118,13 @@ class _Parser(Expressions):
             attributes.append((attribute, kind))
             if not self.take(","):
                 break
-        self._close(relation)
+        self.close(relation)
         self._end()
         return Declaration(relation, tuple(attributes), event, span=span)
 
     def _rule(self) -> Rule:
         first = self.peek()
-        head = self._atom(head=True)
+        head = self.atom(head=True)
         inductive = False
         if self.take("@"):
             if not self.take("next"):
@@ -209,11 +205,11 @@ class _Parser(Expressions):
         first = self.peek()
         if self.at("optional") and self.peek(1).kind in ("name", "quoted"):
             return self._optional()
-        if (self.at("!") or self.at("not")) and self._atom_ahead(1):
+        if (self.at("!") or self.at("not")) and self.atom_ahead(1):
             self.advance()
-            return Negation(self._atom())
-        if self._atom_ahead():
-            return Selection(self._atom())
+            return Negation(self.atom())
+        if self.atom_ahead():
+            return Selection(self.atom())
         if self._aggregate_ahead():
             self.fail("an aggregate needs a variable for its result", first, f"N := {first.text} … : p(x: X)")
         if first.kind == "name" and self.peek(1).text in (",", ".") and first.text not in KEYWORDS:
@@ -228,11 +224,13 @@ class _Parser(Expressions):
         if self.at("="):
             self.fail("`=` is not a comparison: `==` compares, `:=` binds", token, f"{left} == …")
         if not isinstance(left, Call):
+            if token.kind == "error":
+                self.advance()
             self.fail(f"`{left}` alone says nothing", first, f"{left} == true")
         return Condition(left)
 
     def _comparison(self, left: Expression, operator: Token, first: Token) -> Predicate:
-        if self._aggregate_ahead() or self._atom_ahead():
+        if self._aggregate_ahead() or self.atom_ahead():
             if operator.text == "==" and isinstance(left, Variable | Constant | Parameter) and self._aggregate_ahead():
                 return self._aggregation(left)
             self.fail(
@@ -250,28 +248,27 @@ class _Parser(Expressions):
             return self._aggregation(target)
         if not isinstance(target, Variable):
             self.fail("only a variable can be bound", self.since(first), f"V := …, V == {target}")
-        if self._atom_ahead():
-            return Selection(self._atom(), target)
+        if self.atom_ahead():
+            return Selection(self.atom(), target)
         return Assignment(target, self.expression(), span=self.since(first))
 
     def _aggregation(self, target: Term) -> Aggregation:
         function = self.advance()
         parameters: list[Variable] = []
         while not self.at(":") and self.peek().kind in ("variable", "name"):
-            if self._atom_ahead():
-                self.fail(
-                    f"`:` is missing before `{self.peek().text}`",
-                    self.peek(),
-                    f"{function.text} … : {self.peek().text}(…)",
-                )
+            if self.atom_ahead():
+                break
             parameters.append(self.variable())
             if not self.take(","):
                 break
+        if self.atom_ahead():
+            follows = self.peek().text
+            self.fail(f"`:` is missing before `{follows}`", self.peek(), f"{function.text} … : {follows}(…)")
         if not self.take(":"):
             self.fail(f"expected `:` and an atom, found {self.peek()}", self.peek(), f"{function.text} … : p(x: X)")
-        if not self._atom_ahead() and self.peek().text in ("!", "not", "optional"):
+        if not self.atom_ahead() and self.peek().text in ("!", "not", "optional"):
             self.fail("an aggregate runs over one plain atom", self.peek(), "give the rest a relation of its own")
-        return Aggregation(target, function.text, tuple(parameters), self._atom(), span=function.span)
+        return Aggregation(target, function.text, tuple(parameters), self.atom(), span=function.span)
 
     def _aggregate_ahead(self) -> bool:
         token, following = self.peek(), self.peek(1)
@@ -284,125 +281,6 @@ class _Parser(Expressions):
     def _optional(self) -> OptionalAtom:
         self.advance()
         defaults: dict[Variable, Constant | Parameter] = {}
-        atom = self._atom(defaults=defaults)
+        atom = self.atom(defaults=defaults)
         ordered = dict.fromkeys(term for _, term in atom.arguments if isinstance(term, Variable) and term in defaults)
         return OptionalAtom(atom, tuple((variable, defaults[variable]) for variable in ordered))
-
-    # Atoms
-
-    def _atom_ahead(self, ahead: int = 0) -> bool:
-        if self.peek(ahead).kind not in ("name", "quoted"):
-            return False
-        self.index += ahead + 1
-        named = self.named_arguments_ahead()
-        self.index -= ahead + 1
-        return named or (self.peek(ahead).kind == "quoted" and self.at("(", ahead + 1))
-
-    def _atom(self, head: bool = False, defaults: dict[Variable, Constant | Parameter] | None = None) -> Atom:
-        first = self.peek()
-        relation = self._name("a relation")
-        self._open(relation)
-        arguments: list[tuple[str, Term]] = []
-        while not self.at(")"):
-            attribute = self._attribute(relation)
-            if self.peek().kind == "variable" and self.peek().text == "_":
-                if head:
-                    self.fail("a head gives every attribute a value", self.peek(), "a variable that the body binds")
-                self.advance()
-            else:
-                term = self._argument_term(relation, attribute)
-                arguments.append((attribute, term))
-                self._default(term, defaults)
-            if not self.take(","):
-                break
-        self._close(relation)
-        return Atom(relation, tuple(arguments), span=self.since(first))
-
-    def _attribute(self, relation: str) -> str:
-        """The name of an attribute and its colon."""
-        token, following = self.peek(), self.peek(1)
-        if token.kind in ("variable", "text") and following.text == ":":
-            name = token.text.strip('"')
-            self.fail(f"{token} is not an attribute: a name like this stands in backquotes", token, f"`{name}`")
-        if token.kind not in ("name", "quoted"):
-            self._positional(relation, token)
-        if following.text == "=" and following.kind == "symbol":
-            self.fail("an attribute and its term are joined by `:`", following, f"{token.text}: …")
-        if following.text in (",", ")", "("):
-            self._positional(relation, token)
-        name = self._name("an attribute")
-        if self.at(":-"):  # `x:-3` is an attribute and a negative number
-            arrow = self.peek()
-            span = Span(arrow.span.line, arrow.span.column + 1, 1)
-            self.tokens[self.index] = Token("symbol", "-", span, arrow.start + 1)
-        elif not self.take(":"):
-            self.fail(f"expected `:`, found {self.peek()}", self.peek(), f"{show_name(name)}: …")
-        return name
-
-    def _argument_term(self, relation: str, attribute: str) -> Term:
-        first = self.peek()
-        if first.kind in ("name", "quoted") and self.at("(", 1):
-            self._expression_in_atom(relation, attribute, first)
-        term = self.term()
-        if self.peek().text in ("+", "-", "*", "/", "and", "or") and self.peek().kind in ("symbol", "name"):
-            self._expression_in_atom(relation, attribute, first)
-        return term
-
-    def _default(self, term: Term, defaults: dict[Variable, Constant | Parameter] | None) -> None:
-        token = self.peek()
-        if not self.take("="):
-            return
-        if defaults is None:
-            self.fail("only an optional atom has defaults", token, "optional p(x: X, y: Y = 0)")
-        if not isinstance(term, Variable):
-            self.fail("only a variable has a default", token, "optional p(x: X, y: Y = 0)")
-        default = self.term()
-        if isinstance(default, Variable):
-            self.fail("a default is a constant or a parameter", default.span or token, f"{term} = 0")
-        if defaults.setdefault(term, default) != default:
-            self.report(
-                f"`{term}` has two defaults", default.span or token, f"{term} = {default}", "logic.optional-default"
-            )
-
-    def _expression_in_atom(self, relation: str, attribute: str, first: Token) -> NoReturn:
-        name = show_name(attribute)
-        message = f"an atom takes variables and constants, not expressions: bind the value of `{name}` first"
-        self.fail(message, first, f"V := …, {show_name(relation)}({name}: V)")
-
-    def _positional(self, relation: str, token: Token) -> NoReturn:
-        if token.kind in ("end", "symbol") and token.text != "-":
-            self.fail(f"expected an attribute or `)`, found {token}", token, f"{show_name(relation)}(x: X)")
-        message = f"relations take named attributes: {show_name(relation)}(x: X)"
-        shown = token.text if token.kind != "name" else token.text.capitalize()
-        self.fail(message, token, f"{show_name(relation)}(attribute: {shown})", "logic.positional")
-
-    def _name(self, what: str) -> str:
-        token = self.peek()
-        if token.kind == "quoted" and len(token.text) > 2:
-            try:
-                name = check_text(token.text[1:-1])
-            except ValueRefused as refused:
-                self.fail(refused.message, token)
-            self.advance()
-            return name
-        if token.kind == "variable" and token.text != "_":
-            plain = token.text.lstrip("_")
-            fix = f"{plain[:1].lower()}{plain[1:]} or `{token.text}`"
-            self.fail(f"{token} cannot name {what}: names begin with a small letter", token, fix)
-        if token.kind != "name":
-            self.fail(f"expected the name of {what}, found {token}", token)
-        self.advance()
-        return token.text
-
-    def _open(self, relation: str) -> None:
-        if not self.take("("):
-            self.fail(
-                f"expected `(` after `{show_name(relation)}`, found {self.peek()}",
-                self.peek(),
-                f"{show_name(relation)}()",
-            )
-
-    def _close(self, relation: str) -> None:
-        if not self.take(")"):
-            token = self.peek()
-            self.fail(f"expected `,` or `)` in `{show_name(relation)}(…)`, found {token}", token)

@@ -45,7 +45,7 @@ class Schedule:
 
 
 def schedule(rule: Rule, assumed: Iterable[Variable] = ()) -> Schedule:
-    """The body in an order in which each predicate finds bound what it needs; of those that can run, the first in the text.
+    """The body in an order in which each predicate finds bound what it needs; text order among those that can run.
 
     Positive atoms are ready from the start, so a planner is free to order them among themselves.
 
@@ -100,7 +100,7 @@ def body_steps(rule: Rule) -> tuple[Step, ...]:
 
 
 def group(rule: Rule, aggregation: Aggregation) -> tuple[Variable, ...]:
-    """The variables of an aggregate's atom that the rest of the rule binds: the aggregate has one result for each of them."""
+    """The variables of an aggregate's atom that the rest of the rule binds: it has one result for each of them."""
     return tuple(dict.fromkeys(_needs(aggregation, binders(rule))))
 
 
@@ -206,7 +206,8 @@ def _unbound(
     message = f"`{variable}` is in {place} but no positive atom, CID binding or assignment of the body binds it"
     fix = f"p(attribute: {variable}) in the body"
     if inside is not None:
-        message = f"`{variable}` is in {place} but only the aggregate over `{inside.atom.relation}` mentions it; what it binds is not seen outside"
+        only = f"only the aggregate over `{inside.atom.relation}` mentions it"
+        message = f"`{variable}` is in {place} but {only}; what it binds is not seen outside"
         fix = f"{_plain_atom(inside, variable)} in the body as well"
         if variable in inside.parameters:
             fix = f"use `{inside.target}`, the result of the aggregate"

@@ -67,7 +67,7 @@ def _edges(program: Program) -> dict[str, list[Dependency]]:
 
 
 def components(graph: Mapping[str, Sequence[str]]) -> list[tuple[str, ...]]:
-    """The strongly connected components of a graph, what a node points at before the node (Tarjan 1972, without recursion).
+    """The strongly connected components of a graph, what a node points at before it (Tarjan 1972, without recursion).
 
     Members stand in the graph's order; equal graphs give equal lists.
 
@@ -150,6 +150,6 @@ def _cycle_error(program: Program, cycle: list[Dependency]) -> ProgramError:
         "logic.not-stratifiable",
         f"`{cycle[0].head}` depends on {what}: {shown}{places}",
         where=cycle[0].atom.span,
-        fix=f"give the part that `{cycle[0].relation}` needs a relation of its own, which does not use `{cycle[0].head}`",
+        fix=f"give what `{cycle[0].relation}` needs a relation of its own, which does not use `{cycle[0].head}`",
         source=program.source,
     )

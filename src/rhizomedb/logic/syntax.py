@@ -153,7 +153,7 @@ class Negation:
 
 @dataclass(frozen=True, slots=True)
 class Aggregation:
-    """`T := sum Q : p(c: C, q: Q)`: a function over all matching tuples; the target is bound, or compared if bound or constant."""
+    """`T := sum Q : p(c: C, q: Q)`: a function over all matching tuples; its target is bound, or else compared."""
 
     target: Term
     function: str

@@ -1,7 +1,7 @@
 """The words of a program text: one regular expression cuts it into tokens, each with its place.
 
-What cannot be a token becomes one of kind `error` and leaves its `ProgramError` in the list beside the tokens, so that
-the parser can carry on behind the next period and several mistakes are reported at once.
+What cannot be a token becomes one of kind `error` that carries its `ProgramError`; it is reported if the parser gets
+to it, so that one mistake in a statement does not become two.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _TOKEN = re.compile(
     | (?P<float>      [0-9]+ (?: \.[0-9]+ (?:[eE][+-]?[0-9]+)? | [eE][+-]?[0-9]+ ) (?!\w) )
     | (?P<int>        [0-9]+ (?![\w]) )
     | (?P<parameter>  \$[A-Za-z_][A-Za-z0-9_]*(?!\w) )
-    | (?P<word>       [^\W\d]\w* )
-    | (?P<symbol>     :- | := | == | != | <= | >= | [(),.:<>=!@+*/-] )
+    | (?P<word>       (?! (?:bytes|cid)" ) [^\W\d]\w* )
+    | (?P<symbol>     :- | := | == | != | <= | >= | /(?!\*) | [(),.:<>=!@+*-] )
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -62,6 +62,7 @@ class Token:
     text: str
     span: Span
     start: int
+    error: ProgramError | None = None
 
     @property
     def end(self) -> int:
@@ -91,18 +92,17 @@ class Places:
         return self._starts[min(span.line, len(self._starts)) - 1] + span.column - 1
 
 
-def tokenize(text: str) -> tuple[list[Token], list[ProgramError]]:
-    """The tokens of a text, closed by one of kind `end`, and what could not be read."""
+def tokenize(text: str) -> list[Token]:
+    """The tokens of a text, closed by one of kind `end`."""
     places = Places(text)
     tokens: list[Token] = []
-    errors: list[ProgramError] = []
     position = 1 if text.startswith("\ufeff") else 0
 
     def fail(start: int, end: int, message: str, fix: str | None) -> int:
         piece = text[start:end]
         span = places.span(start, min(len(piece), 40))
-        errors.append(ProgramError("logic.syntax", message, where=span, fix=fix, source=text))
-        tokens.append(Token("error", piece, span, start))
+        error = ProgramError("logic.syntax", message, where=span, fix=fix, source=text)
+        tokens.append(Token("error", piece, span, start, error))
         return end
 
     while position < len(text):
@@ -122,7 +122,7 @@ def tokenize(text: str) -> tuple[list[Token], list[ProgramError]]:
             tokens.append(Token(kind, piece, places.span(position, len(piece)), position))
         position = match.end()
     tokens.append(Token("end", "", places.span(len(text.rstrip()), 1), len(text)))
-    return tokens, errors
+    return tokens
 
 
 def _word_kind(word: str) -> str:

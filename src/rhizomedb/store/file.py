@@ -40,13 +40,14 @@ class File:
         self._apsw = apsw
         self._connection: apsw.Connection | None = None
         self.path = path
+        self.absolute = os.path.abspath(path)
         self.name = os.path.basename(path) or path
         self.wait_ms = wait_ms
         self._deadline = 0.0
         self._look(create)
         flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
         try:
-            self._connection = apsw.Connection(os.path.abspath(path), flags=flags)
+            self._connection = apsw.Connection(self.absolute, flags=flags)
             self._set_up(create)
         except apsw.Error as error:
             self.close()

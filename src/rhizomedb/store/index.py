@@ -78,6 +78,10 @@ class Indexer:
         if self._pending_facts >= BATCH_FACTS:
             self.flush()
 
+    def reach(self, seq: int) -> None:
+        """Count a row of the log whether it can be indexed or not."""
+        self._totals["deltas"] = seq
+
     def mark(self, epoch: int) -> Mark:
         """Write everything, and the totals, as those of an epoch."""
         self.flush()
@@ -162,7 +166,7 @@ class Indexer:
             for (seq, epoch, delta), (after, last) in zip(self._pending, ranges, strict=True)
         ]
         self._file.run_many("INSERT INTO delta VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
-        self._totals["deltas"] = self._pending[-1][0]
+        self._totals["deltas"] = max(self._totals["deltas"], self._pending[-1][0])
         self._time = max(self._time, *((delta.time.ms, delta.time.counter) for *_, delta in self._pending))
 
     def _shorten(self, data: bytes) -> bytes:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from rhizomedb.errors import Error, StoreError
 from rhizomedb.facts.cid import Cid
@@ -15,7 +14,6 @@ from rhizomedb.facts.delta import Delta, Group
 from rhizomedb.facts.fact import Fact
 from rhizomedb.facts.value import KIND_NAMES, Cell, exact, kind_of
 from rhizomedb.store.store import (
-    ALL,
     COLUMNS,
     AttributeSummary,
     Cut,
@@ -28,12 +26,15 @@ from rhizomedb.store.store import (
 MEMORY: Final = ":memory:"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One delta of the log and the epoch in which it was learned."""
 
     epoch: int
     delta: Delta
+
+    def is_visible(self, cut: Cut) -> bool:
+        """Whether the delta is visible at a cut."""
+        return cut.admits(self.epoch, self.delta.time.ms, self.delta.author)
 
 
 class MemoryStore:
@@ -54,15 +55,20 @@ class MemoryStore:
         """Make every index anew from the log."""
         self._deltas: dict[Cid, Entry] = {}
         self._facts: dict[Cid, Fact] = {}
-        self._sayings: dict[Cid, list[Entry]] = {}
+        self._sayings: dict[Cell, list[Entry]] = {}
         self._by: dict[tuple[str, Cell], dict[Cid, None]] = {}
-        self._effects: dict[Cid, list[Cid]] = {}
+        self._effects: dict[Cell, list[Cid]] = {}
+        self._groups: Counter[tuple[bytes, Group | None]] = Counter()
+        self._last_time = ZERO
         for entry in self._log:
             self._index_entry(entry)
 
     def _index_entry(self, entry: Entry) -> None:
-        self._deltas[entry.delta.id] = entry
-        for fact in entry.delta.facts:
+        delta = entry.delta
+        self._deltas[delta.id] = entry
+        self._groups[delta.author, delta.group] += 1
+        self._last_time = max(self._last_time, delta.time)
+        for fact in delta.facts:
             cid = fact.cid
             self._sayings.setdefault(cid, []).append(entry)
             if cid in self._facts:
@@ -97,47 +103,232 @@ class MemoryStore:
     def size(self, relation: str, bound: Mapping[str, Cell]) -> int:
         """About how many tuples `scan` would give, at no cost to speak of."""
         self._check_open()
-        if relation == "fact":
-            return len(self._candidates(bound))
-        total = {"delta": len(self._log), "arrival": len(self._log)}.get(relation, len(self._facts))
-        return total if not bound else min(total, 1)
-
-    def _candidates(self, bound: Mapping[str, Cell]) -> Iterable[Cid]:
-        """The fewest facts that an index gives for the bound columns of `fact`."""
-        if "$cid" in bound:
-            cid = bound["$cid"]
-            return [cid] if type(cid) is Cid and cid in self._facts else []
-        found = [self._by.get((name, cell), {}) for name, cell in bound.items()]
-        return min(found, key=len, default=self._facts)
+        match relation:
+            case "fact":
+                return len(self._candidates(bound))
+            case "cause":
+                return len(self._caused(bound))
+            case "asserts":
+                return 1 if "fact" in bound else len(self._facts)
+        return len(self._entries(bound.get(COLUMNS[relation][0])))
 
     def _tuples(self, relation: str, bound: Mapping[str, Cell], cut: Cut) -> Iterator[tuple[Cell, ...]]:
-        """The visible tuples of a relation, at least all that agree with `bound`."""
+        """The visible tuples of a relation: all that agree with `bound`, and perhaps others."""
         match relation:
             case "fact":
                 for cid in self._candidates(bound):
-                    if self._is_visible(cid, cut):
+                    if self._sayers(cid, cut):
                         yield fact_cells(self._facts[cid])
             case "cause":
-                for cid in self._some(bound.get("from"), self._facts, self._effects.get(bound.get("to"), ())):  # type: ignore[arg-type]
-                    if self._is_visible(cid, cut):
-                        for cause in self._facts[cid].causes:
-                            yield cid, cause
-            case "asserts":
-                if "fact" in bound:
-                    fact = bound["fact"]
-                    for entry in self._sayings.get(fact, ()) if type(fact) is Cid else ():
-                        if cut.admits(entry.epoch, entry.delta.time.ms):
-                            yield entry.delta.id, fact
-                else:
-                    for entry in self._visible(bound.get("delta"), cut):
-                        for each in entry.delta.facts:
-                            yield entry.delta.id, each.cid
+                for cid in self._caused(bound):
+                    if self._sayers(cid, cut):
+                        yield from ((cid, cause) for cause in self._facts[cid].causes)
             case "delta":
-                for entry in self._visible(bound.get("id"), cut):
-                    delta = entry.delta
-                    edge = delta.edge or b""
-                    yield delta.id, delta.author, delta.system, delta.time.ms, delta.time.counter, edge, delta.scope
+                for _, delta in self._visible(bound.get("id"), cut):
+                    time, edge = delta.time, delta.edge or b""
+                    yield delta.id, delta.author, delta.system, time.ms, time.counter, edge, delta.scope
+            case "asserts" if "fact" in bound:
+                yield from ((delta.id, bound["fact"]) for _, delta in self._sayers(bound["fact"], cut))
+            case "asserts":
+                for _, delta in self._visible(bound.get("delta"), cut):
+                    yield from ((delta.id, fact.cid) for fact in delta.facts)
             case "arrival":
-                for entry in self._visible(bound.get("delta"), cut):
-                    epoch = self._epochs[entry.epoch - 1]
-                    yield entry.delta.id, epoch.number, epoch.at_ms, epoch.origin
+                for number, delta in self._visible(bound.get("delta"), cut):
+                    epoch = self._epochs[number - 1]
+                    yield delta.id, number, epoch.at_ms, epoch.origin
+
+    def _candidates(self, bound: Mapping[str, Cell]) -> Collection[Cid]:
+        """The fewest facts that an index gives for the bound columns of `fact`."""
+        if "$cid" in bound:
+            return list(self._facts.keys() & {bound["$cid"]})
+        found = [self._by.get((name, cell), {}) for name, cell in bound.items()]
+        return min(found, key=len, default=self._facts)
+
+    def _caused(self, bound: Mapping[str, Cell]) -> Collection[Cid]:
+        """The facts whose causes agree with the bound columns of `cause`."""
+        if "from" in bound:
+            return list(self._facts.keys() & {bound["from"]})
+        return self._effects.get(bound["to"], ()) if "to" in bound else self._facts
+
+    def _entries(self, delta: Cell | None) -> Collection[Entry]:
+        """The log, or of it the one delta."""
+        return self._log if delta is None else [self._deltas[each] for each in self._deltas.keys() & {delta}]
+
+    def _visible(self, delta: Cell | None, cut: Cut) -> list[Entry]:
+        return [entry for entry in self._entries(delta) if entry.is_visible(cut)]
+
+    def _sayers(self, fact: Cell, cut: Cut) -> list[Entry]:
+        """The visible deltas that say a fact; it is visible if there is one."""
+        return [entry for entry in self._sayings.get(fact, ()) if entry.is_visible(cut)]
+
+    def has(self, delta: Cid) -> bool:
+        """Whether a delta is here and visible."""
+        self._check_open()
+        return delta in self._deltas
+
+    def envelope(self, delta: Cid) -> bytes | None:
+        """The exact bytes of a delta as it arrived, visible or held back, or None."""
+        self._check_open()
+        if delta in self._deltas:
+            return self._deltas[delta].delta.encode()
+        return self._held[delta][1] if delta in self._held else None
+
+    def envelopes(self, after_epoch: int = 0) -> Iterator[tuple[int, bytes]]:
+        """The epoch and exact bytes of every delta that is visible when this is called, in the order of the log."""
+        self._check_open()
+        return iter([(epoch, delta.encode()) for epoch, delta in self._log if epoch > after_epoch])
+
+    def entities(self, cut: Cut) -> Iterator[bytes]:
+        """Every entity of a visible fact, once each, in the order of their bytes."""
+        self._check_open()
+        return iter(sorted({fact.entity for cid, fact in self._facts.items() if self._sayers(cid, cut)}))
+
+    def entities_starting(self, digits: str, cut: Cut, most: int = 10) -> list[bytes]:
+        """Up to `most` visible entities whose hexadecimal id begins with these lower-case digits (any number of them)."""
+        return [entity for entity in self.entities(cut) if entity.hex().startswith(digits)][:most]
+
+    def has_author(self, author: bytes) -> bool:
+        """Whether any delta of this author is visible to all."""
+        self._check_open()
+        return any(entry.delta.author == author for entry in self._log)
+
+    def attributes(self, cut: Cut) -> list[AttributeSummary]:
+        """A summary of every attribute in use, most facts first."""
+        self._check_open()
+        facts: dict[Cell, list[Fact]] = {}
+        for cid, fact in self._facts.items():
+            if self._sayers(cid, cut):
+                facts.setdefault(exact(fact.attribute), []).append(fact)
+        summaries = []
+        for same in facts.values():
+            kinds = Counter(kind_of(fact.value) for fact in same)
+            entities = {fact.entity for fact in same}
+            summaries.append(
+                AttributeSummary(
+                    same[0].attribute,
+                    len(same),
+                    len(entities),
+                    tuple((name, kinds[place]) for place, name in enumerate(KIND_NAMES) if place in kinds),
+                )
+            )
+        return most_facts_first(summaries)
+
+    def counts(self, cut: Cut) -> dict[str, int]:
+        """How many `facts`, `entities`, `attributes`, `deltas`, `authors` and `causes` are visible."""
+        facts = list(self.scan("fact", {}, cut))
+        deltas = list(self.scan("delta", {}, cut))
+        return {
+            "facts": len(facts),
+            "entities": len({entity for _, entity, _, _ in facts}),
+            "attributes": len({attribute for _, _, attribute, _ in facts}),
+            "deltas": len(deltas),
+            "authors": len({author for _, author, *_ in deltas}),
+            "causes": len(list(self.scan("cause", {}, cut))),
+        }
+
+    def last_time(self) -> HybridTime:
+        """The greatest claimed time among the visible deltas: where the next one's clock goes on."""
+        self._check_open()
+        return self._last_time
+
+    def held(self) -> list[Held]:
+        """The deltas kept back, soonest first; those that wait for no time last."""
+        self._check_open()
+        held = [each for each, _ in self._held.values()]
+        return sorted(held, key=lambda each: (each.due_ms is None, each.due_ms or 0))
+
+    def members(self, author: bytes, group: Group) -> tuple[int, list[Held]]:
+        """How many deltas of an author's group are visible, and those that are held back."""
+        self._check_open()
+        held = [each for each, _ in self._held.values() if (each.author, each.group) == (author, group)]
+        return self._groups[author, group], held
+
+    def names(self) -> dict[bytes, str]:
+        """What this copy calls each author key."""
+        self._check_open()
+        return dict(sorted(self._names.items()))
+
+    def verify(self) -> Iterator[Finding]:
+        """Re-check every hash and signature; yield what is wrong. Nothing is changed."""
+        self._check_open()
+        for place, (_, delta) in enumerate(self._log, start=1):
+            try:
+                intact = Delta.decode(delta.encode()).id == delta.id
+                code, message = "delta.id-mismatch", "its bytes are those of another delta"
+            except Error as error:
+                intact, code, message = False, error.code, error.message
+            if not intact:
+                yield Finding(f"delta {place} ({delta.id})", code, message)
+
+    # -- writing ----------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """One atomic write: everything inside is kept or nothing is."""
+        self._check_open()
+        assert not self.is_writing, "a write does not begin inside another"
+        before = len(self._epochs), len(self._log), dict(self._held), dict(self._names)
+        self.is_writing = True
+        try:
+            yield
+        except BaseException:
+            epochs, deltas, self._held, self._names = before
+            changed = len(self._log) > deltas
+            del self._epochs[epochs:], self._log[deltas:]
+            if changed:
+                self._index()
+            raise
+        finally:
+            self.is_writing = False
+            self._begun = None
+
+    def begin(self, at_ms: int, origin: str) -> int:
+        """Open the next epoch inside `writing` and return its number."""
+        assert self.is_writing, "an epoch begins inside writing()"
+        self._begun = len(self._epochs) + 1
+        self._epochs.append(Epoch(self._begun, at_ms, origin))
+        return self._begun
+
+    def append(self, deltas: Sequence[Delta], epoch: int) -> int:
+        """Add verified deltas, in order, to the epoch that was begun last; known ones are passed over."""
+        assert self._begun == epoch, "deltas are added to the epoch that this write began last"
+        before = len(self._log)
+        for delta in deltas:
+            if delta.id not in self._deltas:
+                self._held.pop(delta.id, None)
+                self._log.append(Entry(epoch, delta))
+                self._index_entry(self._log[-1])
+        return len(self._log) - before
+
+    def hold(self, delta: Delta, arrived_ms: int, origin: str, due_ms: int | None, reason: str) -> bool:
+        """Keep a verified delta back. False if it was known."""
+        assert self.is_writing, "a delta is held back inside writing()"
+        if delta.id in self._deltas or delta.id in self._held:
+            return False
+        held = Held(delta.id, delta.author, arrived_ms, origin, due_ms, reason, delta.group)
+        self._held[delta.id] = held, delta.encode()
+        return True
+
+    def release(self, delta: Cid) -> tuple[bytes, str] | None:
+        """Take a held delta out and return its bytes and origin."""
+        assert self.is_writing, "a delta is released inside writing()"
+        found = self._held.pop(delta, None)
+        return None if found is None else (found[1], found[0].origin)
+
+    def name(self, author: bytes, name: str) -> None:
+        """Remember what this copy calls an author key."""
+        assert self.is_writing, "a name is given inside writing()"
+        self._names[author] = name
+
+    def close(self) -> None:
+        """Forget everything. Safe to call twice."""
+        self._closed = True
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreError("store.closed", f"{self.path} is closed")
+
+
+def fact_cells(fact: Fact) -> tuple[Cell, ...]:
+    """A fact as a tuple of the relation `fact`."""
+    return fact.cid, fact.entity, exact(fact.attribute), exact(fact.value)

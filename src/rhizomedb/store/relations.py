@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import groupby
 from typing import Any, Final, TypeAlias
 
 from rhizomedb.errors import Error
@@ -32,16 +33,21 @@ REMEMBERED_MAX: Final = 50_000
 """How many attributes are remembered with their numbers."""
 
 Bindings: TypeAlias = dict[str, Any]
+Row: TypeAlias = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """One way to rows: the bound columns it uses, where the rows are, and the order in which they come."""
+    """One way to rows: the bound columns it uses, where the rows are, and the order in which they come.
+
+    `select` replaces that of its part, where a bound column need not be read again.
+    """
 
     uses: frozenset[str]
     source: str
     where: str
     order: tuple[str, ...]
+    select: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +66,22 @@ class Part:
         return next(path for path in self.paths if path.uses <= bound)
 
 
-def _path(uses: str, source: str, where: str, order: str) -> Path:
-    return Path(frozenset(uses.split()), source, where, tuple(order.split()))
+def _path(uses: str, source: str, where: str, order: str, select: str | None = None) -> Path:
+    return Path(frozenset(uses.split()), source, where, tuple(order.split()), select)
 
 
-_WINDOW: Final = "{0}.ms > :since AND {0}.ms <= :until"
+_WINDOW: Final = (
+    "{0}.ms > :since AND {0}.ms <= :until"
+    " AND (:authors IS NULL OR {0}.author IN (SELECT value FROM json_each(:authors)))"
+)
 _FACT_WITHIN: Final = (
     f"EXISTS (SELECT 1 FROM delta w WHERE w.seq = f.delta AND {_WINDOW.format('w')})"
     " OR EXISTS (SELECT 1 FROM repeat r CROSS JOIN delta w ON w.seq = r.delta"
     f" WHERE r.fact = f.row AND r.delta <= :deltas AND {_WINDOW.format('w')})"
 )
+DELTA_WITHIN: Final = _WINDOW.format("d")
+"""Whether a delta `d` lies within a window."""
+
 _IS_CID: Final = "substr(f.cid, 1, 8) = substr(:{0}, 1, 8) AND f.cid = :{0}"
 _THE_FACT: Final = "(SELECT f.row FROM fact f WHERE substr(f.cid, 1, 8) = substr(:{0}, 1, 8) AND f.cid = :{0})"
 _THE_DELTA: Final = "(SELECT seq FROM delta WHERE substr(id, 1, 8) = substr(:{0}, 1, 8) AND id = :{0})"
@@ -77,6 +89,8 @@ _ENTITY: Final = "f.entity = (SELECT row FROM entity WHERE stub = :entity)"
 _ATTRIBUTE: Final = "f.attribute = (SELECT row FROM attribute WHERE stub = :attribute)"
 
 _FACTS: Final = "fact f {} CROSS JOIN entity e ON e.row = f.entity"
+_OF_ENTITY: Final = "fact f INDEXED BY fact_entity"
+_ENTITY_BOUND: Final = "f.cid, :entity, f.attribute, f.value"
 _CAUSES: Final = "cause c {} CROSS JOIN fact f ON f.row = c.fact"
 _FIRST: Final = "fact f {} CROSS JOIN delta d ON d.seq = f.delta"
 _AGAIN: Final = "repeat g {} CROSS JOIN fact f ON f.row = g.fact CROSS JOIN delta d ON d.seq = g.delta"
@@ -90,13 +104,8 @@ PARTS: Final[dict[str, tuple[Part, ...]]] = {
             _FACT_WITHIN,
             (
                 _path("$cid", _FACTS.format("INDEXED BY fact_cid"), _IS_CID.format("cid"), "f.row"),
-                _path(
-                    "entity attribute",
-                    _FACTS.format("INDEXED BY fact_entity"),
-                    f"{_ENTITY} AND {_ATTRIBUTE}",
-                    "f.row",
-                ),
-                _path("entity", _FACTS.format("INDEXED BY fact_entity"), _ENTITY, "f.attribute f.row"),
+                _path("entity attribute", _OF_ENTITY, f"{_ENTITY} AND {_ATTRIBUTE}", "f.row", _ENTITY_BOUND),
+                _path("entity", _OF_ENTITY, _ENTITY, "f.attribute f.row", _ENTITY_BOUND),
                 _path(
                     "attribute value",
                     _FACTS.format("INDEXED BY fact_value"),
@@ -128,7 +137,7 @@ PARTS: Final[dict[str, tuple[Part, ...]]] = {
     "delta": (
         Part(
             "d.id, a.stub, d.system, d.ms, d.counter, d.edge, d.scope",
-            _WINDOW.format("d"),
+            DELTA_WITHIN,
             (
                 _path("id", _DELTAS, f"d.seq = {_THE_DELTA.format('id')}", "d.seq"),
                 _path("", _DELTAS, "d.seq <= :deltas", "d.seq"),
@@ -138,7 +147,7 @@ PARTS: Final[dict[str, tuple[Part, ...]]] = {
     "asserts": (
         Part(  # what a delta was the first to say
             "d.id, f.cid",
-            _WINDOW.format("d"),
+            DELTA_WITHIN,
             (
                 _path("fact", _FIRST.format("INDEXED BY fact_cid"), _IS_CID.format("fact"), "f.row"),
                 _path(
@@ -152,7 +161,7 @@ PARTS: Final[dict[str, tuple[Part, ...]]] = {
         ),
         Part(  # and what it said again
             "d.id, f.cid",
-            _WINDOW.format("d"),
+            DELTA_WITHIN,
             (
                 _path("fact", _AGAIN.format(""), f"g.fact = {_THE_FACT.format('fact')}", "g.delta"),
                 _path(
@@ -168,7 +177,7 @@ PARTS: Final[dict[str, tuple[Part, ...]]] = {
     "arrival": (
         Part(
             "d.id, d.epoch, p.at_ms, p.origin",
-            _WINDOW.format("d"),
+            DELTA_WITHIN,
             (
                 _path("delta", _ARRIVALS, f"d.seq = {_THE_DELTA.format('delta')}", "d.seq"),
                 _path("", _ARRIVALS, "d.seq <= :deltas", "d.seq"),
@@ -188,6 +197,12 @@ _SEEN: Final = {
 """What lies before a mark."""
 
 
+_ENTITY_WITHIN: Final = (
+    "AND EXISTS (SELECT 1 FROM fact f INDEXED BY fact_entity"
+    f" WHERE f.entity = e.row AND f.row <= :facts AND ({_FACT_WITHIN}))"
+)
+
+
 @cache
 def statement(relation: str, part: int, bound: frozenset[str], windowed: bool, further: bool) -> str:
     """The SQL for one page: `windowed` if claimed time has bounds, `further` if it is not the first page."""
@@ -200,7 +215,7 @@ def statement(relation: str, part: int, bound: frozenset[str], windowed: bool, f
     if further:
         conditions.append(f"({order}) > ({', '.join(f':after{place}' for place in range(len(path.order)))})")
     where = " AND ".join(conditions)
-    return f"SELECT {order}, {chosen.select} FROM {path.source} WHERE {where} ORDER BY {order} LIMIT :most"
+    return f"SELECT {path.select or chosen.select}, {order} FROM {path.source} WHERE {where} ORDER BY {order} LIMIT :most"
 
 
 class Reader:
@@ -219,26 +234,29 @@ class Reader:
         bindings = bind(relation, bound)
         if bindings is None:
             return
-        bindings.update(facts=mark.facts, deltas=mark.deltas, **window(cut))
+        bindings["facts"], bindings["deltas"] = mark.facts, mark.deltas
         keys = frozenset(bound)
-        windowed = cut.since is not None or cut.until is not None
+        windowed = is_windowed(cut)
+        if windowed:
+            bindings.update(self.window(cut))
         decode = getattr(self, f"_{relation}")
         for number, part in enumerate(PARTS[relation]):
             path = part.path(keys)
-            width = len(path.order)
             filters = [(place, bound[name]) for place, name in enumerate(COLUMNS[relation]) if name in keys - path.uses]
             most, further = PAGE_ROWS_MIN, False
             while True:
-                rows = self._file.run(
-                    statement(relation, number, keys, windowed, further), {**bindings, "most": most}
-                )
-                for row in rows:
-                    cells = decode(row[width:])
-                    if not filters or all(cells[place] == cell for place, cell in filters):
-                        yield cells
+                bindings["most"] = most
+                rows = self._file.run(statement(relation, number, keys, windowed, further), bindings)
+                if filters:
+                    for cells in map(decode, rows):
+                        if all(cells[place] == cell for place, cell in filters):
+                            yield cells
+                else:
+                    yield from map(decode, rows)
                 if len(rows) < most:
                     break
-                bindings.update((f"after{place}", rows[-1][place]) for place in range(width))
+                for place, reached in enumerate(rows[-1][-len(path.order) :]):
+                    bindings[f"after{place}"] = reached
                 most, further = PAGE_ROWS_MAX, True
 
     def size(self, relation: str, bound: Mapping[str, Cell], mark: Mark) -> int:
@@ -271,30 +289,69 @@ class Reader:
         )
         return counted if counted < COUNT_MAX else max(counted, total // 20)
 
+    # -- entities ---------------------------------------------------------------------------------------------------
+
+    def entities(self, digits: str, cut: Cut, mark: Mark) -> Iterator[bytes]:
+        """The visible entities whose hexadecimal form begins with some digits, in the order of their bytes."""
+        # Stubs sort as what they stand for, except among those that share the 32 bytes which a long one begins with.
+        for _, same in groupby(self._entity_stubs(digits[:64], cut, mark), key=lambda each: each[:32]):
+            for entity in sorted(map(self.whole, same)):
+                if entity.hex().startswith(digits):
+                    yield entity
+
+    def _entity_stubs(self, digits: str, cut: Cut, mark: Mark) -> Iterator[bytes]:
+        windowed = is_windowed(cut)
+        bindings: Bindings = {"facts": mark.facts, "deltas": mark.deltas, "entities": mark.entities}
+        bindings.update(self.window(cut) if windowed else {})
+        first = bytes.fromhex(digits + "0" * (len(digits) % 2))
+        last = bytes.fromhex(digits + "f" * (len(digits) % 2)) + b"\xff" * STUB_BYTES
+        bindings.update(first=first, last=last, most=PAGE_ROWS_MIN)
+        comparison = ">="
+        while True:
+            rows = self._file.run(
+                f"SELECT stub FROM entity e WHERE stub {comparison} :first AND stub <= :last AND e.row <= :entities"
+                f" {_ENTITY_WITHIN if windowed else ''} ORDER BY stub LIMIT :most",
+                bindings,
+            )
+            for (short,) in rows:
+                yield short
+            if len(rows) < bindings["most"]:
+                return
+            bindings.update(first=rows[-1][0], most=PAGE_ROWS_MAX)
+            comparison = ">"
+
+    def window(self, cut: Cut) -> Bindings:
+        """The bounds of claimed time and the authors, as SQLite can compare them."""
+        since = INTEGER_MIN if cut.since is None else max(INTEGER_MIN, min(cut.since, INTEGER_MAX))
+        until = INTEGER_MAX if cut.until is None else max(INTEGER_MIN, min(cut.until, INTEGER_MAX))
+        authors = None
+        if cut.authors is not None:
+            found = [self._file.run("SELECT row FROM author WHERE stub = ?", (author,)) for author in cut.authors]
+            authors = str([row for rows in found for (row,) in rows])
+        return {"since": since, "until": until, "authors": authors}
+
     # -- rows to cells ----------------------------------------------------------------------------------------------
 
-    def _fact(self, row: tuple[bytes, bytes, int, bytes]) -> tuple[Cell, ...]:
-        cid, entity, attribute, value = row
+    def _fact(self, row: Row) -> tuple[Cell, ...]:
+        attribute = row[2]
         known = self._attributes.get(attribute)
         return (
-            unpack(cid),
-            entity if len(entity) < STUB_BYTES else self.whole(entity),
+            unpack(row[0]),
+            self.whole(row[1]),
             self.attribute(attribute) if known is None else known,
-            self.cell(value),
+            self.cell(row[3]),
         )
 
-    def _cause(self, row: tuple[bytes, bytes]) -> tuple[Cell, ...]:
+    def _cause(self, row: Row) -> tuple[Cell, ...]:
         return unpack(row[0]), unpack(row[1])
 
     _asserts = _cause
 
-    def _delta(self, row: tuple[bytes, bytes, str, int, int, bytes, str]) -> tuple[Cell, ...]:
-        identity, author, system, ms, counter, edge, scope = row
-        return unpack(identity), author, system, ms, counter, self.whole(edge), scope
+    def _delta(self, row: Row) -> tuple[Cell, ...]:
+        return unpack(row[0]), row[1], row[2], row[3], row[4], self.whole(row[5]), row[6]
 
-    def _arrival(self, row: tuple[bytes, int, int, str]) -> tuple[Cell, ...]:
-        identity, epoch, at_ms, origin = row
-        return unpack(identity), epoch, at_ms, origin
+    def _arrival(self, row: Row) -> tuple[Cell, ...]:
+        return unpack(row[0]), row[1], row[2], row[3]
 
     def attribute(self, row: int) -> Cell:
         """The attribute of a number."""
@@ -348,9 +405,13 @@ class Reader:
 
 
 def facts_from(cut: Cut) -> str:
-    """FROM and WHERE for the facts `f` that are visible at a cut; binds `facts`, `deltas`, `since` and `until`."""
-    within = "" if cut.since is None and cut.until is None else f" AND ({_FACT_WITHIN})"
-    return f"FROM fact f WHERE f.row <= :facts{within}"
+    """FROM and WHERE for the facts `f` that are visible at a cut; binds `facts`, `deltas` and what `window` gives."""
+    return f"FROM fact f WHERE f.row <= :facts{f' AND ({_FACT_WITHIN})' if is_windowed(cut) else ''}"
+
+
+def is_windowed(cut: Cut) -> bool:
+    """Whether a cut asks for more than an epoch, so that each delta must be looked at."""
+    return cut.since is not None or cut.until is not None or cut.authors is not None
 
 
 def kind_of_encoded(first: bytes) -> str:
@@ -417,10 +478,3 @@ _BINDERS: Final[dict[tuple[str, str], Callable[[Cell], bytes | None]]] = {
     ("arrival", "delta"): _bind_block,
 }
 """How the columns that paths use are looked up."""
-
-
-def window(cut: Cut) -> dict[str, int]:
-    """The bounds of claimed time, as numbers that SQLite can compare."""
-    since = INTEGER_MIN if cut.since is None else max(INTEGER_MIN, min(cut.since, INTEGER_MAX))
-    until = INTEGER_MAX if cut.until is None else max(INTEGER_MIN, min(cut.until, INTEGER_MAX))
-    return {"since": since, "until": until}

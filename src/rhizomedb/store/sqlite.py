@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Final
+from itertools import islice
+from typing import Any, Final
 
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.clock import HybridTime
@@ -15,8 +16,8 @@ from rhizomedb.store import check
 from rhizomedb.store.file import File
 from rhizomedb.store.index import Indexer
 from rhizomedb.store.layout import Mark, pack, unpack
-from rhizomedb.store.relations import Reader, facts_from, kind_of_encoded, window
-from rhizomedb.store.store import AttributeSummary, Cut, Epoch, Finding, Held, most_facts_first
+from rhizomedb.store.relations import DELTA_WITHIN, Reader, facts_from, is_windowed, kind_of_encoded
+from rhizomedb.store.store import HEX_DIGITS, AttributeSummary, Cut, Epoch, Finding, Held, most_facts_first
 
 ENVELOPES_PAGE: Final = 16
 """How many envelopes are read at once; each may be a mebibyte."""
@@ -56,6 +57,10 @@ class SqliteStore:
         """About how many tuples `scan` would give, at no cost to speak of."""
         return self._reader.size(relation, bound, self._mark())
 
+    def has(self, delta: Cid) -> bool:
+        """Whether a delta is here and visible."""
+        return self._indexer.has(delta)
+
     def envelope(self, delta: Cid) -> bytes | None:
         """The exact bytes of a delta as it arrived, visible or held back, or None."""
         packed = pack(delta)
@@ -77,6 +82,20 @@ class SqliteStore:
         ):
             for after, epoch, envelope in rows:  # noqa: B020, PLR1704 (the next page begins behind the last)
                 yield epoch, envelope
+
+    def entities(self, cut: Cut) -> Iterator[bytes]:
+        """Every entity of a visible fact, once each, in the order of their bytes; streamed."""
+        return self._reader.entities("", cut, self._mark(cut.epoch))
+
+    def entities_starting(self, digits: str, cut: Cut, most: int = 10) -> list[bytes]:
+        """Up to `most` visible entities whose hexadecimal id begins with these lower-case digits (any number of them)."""
+        if not set(digits) <= HEX_DIGITS:
+            return []
+        return list(islice(self._reader.entities(digits, cut, self._mark(cut.epoch)), most))
+
+    def has_author(self, author: bytes) -> bool:
+        """Whether any delta of this author is visible to all."""
+        return bool(self._file.run("SELECT 1 FROM author WHERE stub = ?", (author,)))
 
     def attributes(self, cut: Cut) -> list[AttributeSummary]:
         """A summary of every attribute in use, most facts first."""
@@ -106,7 +125,7 @@ class SqliteStore:
     def counts(self, cut: Cut) -> dict[str, int]:
         """How many `facts`, `entities`, `attributes`, `deltas`, `authors` and `causes` are visible."""
         mark = self._mark(cut.epoch)
-        if cut.since is None and cut.until is None:
+        if not is_windowed(cut):
             return {
                 "facts": mark.facts,
                 "entities": mark.entities,
@@ -120,8 +139,7 @@ class SqliteStore:
             f"SELECT count(*), count(DISTINCT f.entity), count(DISTINCT f.attribute) {seen}", bindings
         )[0]
         deltas, authors = self._file.run(
-            "SELECT count(*), count(DISTINCT author) FROM delta WHERE seq <= :deltas AND ms > :since AND ms <= :until",
-            bindings,
+            f"SELECT count(*), count(DISTINCT d.author) FROM delta d WHERE d.seq <= :deltas AND {DELTA_WITHIN}", bindings
         )[0]
         ((causes,),) = self._file.run(f"SELECT count(*) FROM cause WHERE fact IN (SELECT f.row {seen})", bindings)
         return {
@@ -140,26 +158,18 @@ class SqliteStore:
 
     def held(self) -> list[Held]:
         """The deltas kept back, soonest first; those that wait for no time last."""
-        return [
-            Held(unpack(packed), author, arrived_ms, origin, due_ms, reason, _group(group_id, group_size))
-            for packed, author, arrived_ms, origin, due_ms, reason, group_id, group_size in self._file.run(
-                "SELECT id, author, arrived_ms, origin, due_ms, reason, group_id, group_size FROM held"
-                " ORDER BY due_ms IS NULL, due_ms, row"
-            )
-        ]
+        return [as_held(row) for row in self._file.run(f"{_HELD} ORDER BY due_ms IS NULL, due_ms, row")]
 
-    def members(self, author: bytes, group: Group) -> tuple[int, list[Cid]]:
-        """How many deltas of an author's group are visible, and which are held back."""
+    def members(self, author: bytes, group: Group) -> tuple[int, list[Held]]:
+        """How many deltas of an author's group are visible, and those that are held back."""
         key = (author, group.id, group.size)
         ((visible,),) = self._file.run(
             "SELECT count(*) FROM delta WHERE author = (SELECT row FROM author WHERE stub = ?)"
             " AND group_id = ? AND group_size = ?",
             key,
         )
-        held = self._file.run(
-            "SELECT id FROM held WHERE author = ? AND group_id = ? AND group_size = ? ORDER BY row", key
-        )
-        return visible, [unpack(packed) for (packed,) in held]
+        held = self._file.run(f"{_HELD} WHERE author = ? AND group_id = ? AND group_size = ? ORDER BY row", key)
+        return visible, [as_held(row) for row in held]
 
     def names(self) -> dict[bytes, str]:
         """What this copy calls each author key."""
@@ -167,7 +177,7 @@ class SqliteStore:
 
     def verify(self) -> Iterator[Finding]:
         """Re-check every hash, signature, cause and index row; yield what is wrong. Nothing is changed."""
-        return check.verify(self._file)
+        return check.verify(self._file.absolute)
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
@@ -296,12 +306,18 @@ class SqliteStore:
         self._reader.forget()
         self._indexer.forget()
 
-    def _visible_facts(self, cut: Cut) -> tuple[str, dict[str, int]]:
+    def _visible_facts(self, cut: Cut) -> tuple[str, dict[str, Any]]:
         """FROM and WHERE for the facts that are visible at a cut."""
         mark = self._mark(cut.epoch)
-        bindings = {"facts": mark.facts, "deltas": mark.deltas, **window(cut)}
+        bindings = {"facts": mark.facts, "deltas": mark.deltas, **self._reader.window(cut)}
         return facts_from(cut), bindings
 
 
-def _group(identity: bytes | None, size: int | None) -> Group | None:
-    return None if identity is None or size is None else Group(identity, size)
+_HELD: Final = "SELECT id, author, arrived_ms, origin, due_ms, reason, group_id, group_size FROM held"
+
+
+def as_held(row: tuple[Any, ...]) -> Held:
+    """A row of the table `held`."""
+    packed, author, arrived_ms, origin, due_ms, reason, group_id, group_size = row
+    group = None if group_id is None else Group(group_id, group_size)
+    return Held(unpack(packed), author, arrived_ms, origin, due_ms, reason, group)

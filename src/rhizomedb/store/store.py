@@ -34,6 +34,9 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
 }
 """The stored relations and their columns, in order."""
 
+HEX_DIGITS: Final = frozenset("0123456789abcdef")
+"""What the hexadecimal id of an entity is written with."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cut:
@@ -137,6 +140,10 @@ class Store(Protocol):
         """About how many tuples `scan` would give, at no cost to speak of."""
         ...
 
+    def has(self, delta: Cid) -> bool:
+        """Whether a delta is here and visible."""
+        ...
+
     def envelope(self, delta: Cid) -> bytes | None:
         """The exact bytes of a delta as it arrived, visible or held back, or None."""
         ...
@@ -173,8 +180,8 @@ class Store(Protocol):
         """The deltas kept back, soonest first."""
         ...
 
-    def members(self, author: bytes, group: Group) -> tuple[int, list[Cid]]:
-        """How many deltas of an author's group are visible, and which are held back."""
+    def members(self, author: bytes, group: Group) -> tuple[int, list[Held]]:
+        """How many deltas of an author's group are visible, and those that are held back."""
         ...
 
     def names(self) -> dict[bytes, str]:

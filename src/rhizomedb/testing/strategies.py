@@ -84,6 +84,7 @@ _POOL = tuple(map(Variable, ("X", "Y", "Z")))
 @st.composite
 def programs(
     draw: Draw,
+    *,
     recursion: bool = True,
     negation: bool = True,
     aggregates: bool = True,
@@ -102,12 +103,13 @@ def programs(
     for name in names:
         levels[name] = level
         level += draw(st.integers(0, 1))
+    allowed = {"recursion": recursion, "negation": negation, "aggregates": aggregates, "arithmetic": arithmetic}
     rules: list[Rule] = []
     for name in names:  # at least one rule that does not recurse for each, then more
-        rules.append(_Rules(draw, levels, False, negation, aggregates, arithmetic).rule(name))
+        rules.append(_Rules(draw, levels, {**allowed, "recursion": False}).rule(name))
     for _ in range(draw(st.integers(0, max(0, rules_max - len(names))))):
         name = draw(st.sampled_from(names))
-        rules.append(_Rules(draw, levels, recursion, negation, aggregates, arithmetic).rule(name))
+        rules.append(_Rules(draw, levels, allowed).rule(name))
     declarations = tuple(
         Declaration(name, tuple((column, "any") for column in columns)) for name, columns in BASE.items()
     )
@@ -117,17 +119,10 @@ def programs(
 class _Rules:
     """One rule under way: what it may use and which variables it has bound."""
 
-    def __init__(
-        self, draw: Draw, levels: Mapping[str, int], recursion: bool, negation: bool, aggregates: bool, arithmetic: bool
-    ) -> None:
+    def __init__(self, draw: Draw, levels: Mapping[str, int], allowed: Mapping[str, bool]) -> None:
         self.draw = draw
         self.levels = levels
-        self.allowed = {
-            "recursion": recursion,
-            "negation": negation,
-            "aggregates": aggregates,
-            "arithmetic": arithmetic,
-        }
+        self.allowed = allowed
         self.bound: list[Variable] = []
         self.computed: list[Variable] = []
 

@@ -1,0 +1,206 @@
+"""Admission: the one door through which deltas come in, wherever they come from.
+
+A local write, an import, a peer, a restored copy: all hand over the bytes of envelopes, which are decoded and verified
+here and nowhere else. What is admitted becomes visible together, in one epoch. Two kinds are *held back*, kept but not
+visible: a delta whose clock runs more than `AHEAD_MS_MAX` ahead, until its time has come; and the deltas of a *group*,
+until all of them are here. Old deltas are never refused for their age.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from rhizomedb.errors import Error, StoreError
+from rhizomedb.facts.clock import AHEAD_MS_MAX
+from rhizomedb.facts.delta import Delta, Group
+from rhizomedb.store.store import Held, Store
+
+BATCH_BYTES: Final = 1 << 20
+"""How many bytes of envelopes are gathered before they are appended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An envelope that was not admitted, and why: its place among those handed over, None for one held back here."""
+
+    place: int | None
+    error: Error
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What became of what was handed over, counted in deltas.
+
+    `new` are visible from now on, those released from being held back among them; `epoch` is theirs, if there are any.
+    """
+
+    new: int = 0
+    known: int = 0
+    held: int = 0
+    epoch: int | None = None
+    refused: tuple[Refusal, ...] = ()
+
+
+def admit(
+    store: Store,
+    envelopes: Iterable[bytes | Delta],
+    *,
+    now_ms: int,
+    origin: str,
+    refuse: Literal["raise", "collect"] = "raise",
+) -> Admission:
+    """Take in deltas: all of them, or none and the first refusal raised; with `refuse="collect"`, all that pass.
+
+    Joins the write that is open, or makes one of its own. A `Delta` stands for its bytes: it is verified like any other.
+    """
+    with _writing(store):
+        door = _Door(store, now_ms, origin)
+        refused: list[Refusal] = []
+        for place, envelope in enumerate(envelopes):
+            try:
+                delta = Delta.decode(envelope.encode() if isinstance(envelope, Delta) else envelope)
+            except Error as error:
+                if refuse == "raise":
+                    raise
+                refused.append(Refusal(place, error))
+            else:
+                door.take(delta)
+        return door.close(tuple(refused))
+
+
+def release_due(store: Store, now_ms: int) -> Admission:
+    """Make visible what was held back and need be no longer, each in an epoch of the origin that it came with.
+
+    Costs next to nothing when nothing is due. What cannot be verified any more stays where it is and is `refused`.
+    """
+    if not any(_is_due(held, now_ms) for held in store.held()):
+        return Admission()
+    with _writing(store):
+        due = [held for held in store.held() if _is_due(held, now_ms)]
+        new, epoch = 0, None
+        refused: list[Refusal] = []
+        for origin in dict.fromkeys(held.origin for held in due):
+            door = _Door(store, now_ms, origin)
+            for held in due:
+                fault = door.release(held) if held.origin == origin else None
+                refused += [fault] if fault else []
+            admission = door.close()
+            new, epoch = new + admission.new, admission.epoch or epoch
+            refused += admission.refused
+        return Admission(new=new, held=len(store.held()), epoch=epoch, refused=tuple(refused))
+
+
+def _is_due(held: Held, now_ms: int) -> bool:
+    return held.due_ms is not None and held.due_ms <= now_ms
+
+
+@contextmanager
+def _writing(store: Store) -> Iterator[None]:
+    """The write that is open, or a new one."""
+    if store.is_writing:
+        yield
+    else:
+        with store.writing():
+            yield
+
+
+class _Door:
+    """One admission under way, inside a write."""
+
+    def __init__(self, store: Store, now_ms: int, origin: str) -> None:
+        self._store = store
+        self._now_ms = now_ms
+        self._origin = origin
+        self._new = self._known = self._held = 0
+        self._epoch: int | None = None
+        self._batch: list[Delta] = []
+        self._batch_bytes = 0
+        self._groups: dict[tuple[bytes, Group], int] = {}  # those to look at in the end, and how many of each came in
+
+    def take(self, delta: Delta) -> None:
+        """Let a verified delta in, or hold it back."""
+        due_ms = delta.time.ms - AHEAD_MS_MAX
+        if due_ms > self._now_ms:
+            self._held += self._hold(delta, due_ms, "its clock is ahead")
+        elif delta.group is not None and delta.group.size > 1:
+            key = delta.author, delta.group
+            self._groups[key] = self._groups.get(key, 0) + self._hold(delta, None, "its group is not complete")
+        else:
+            self._append(delta)
+
+    def _hold(self, delta: Delta, due_ms: int | None, reason: str) -> int:
+        fresh = self._store.hold(delta, self._now_ms, self._origin, due_ms, reason)
+        self._known += not fresh
+        return int(fresh)
+
+    def release(self, held: Held) -> Refusal | None:
+        """Let in a held delta whose time has come; one of a group then waits for its group."""
+        try:
+            delta = self._reverify(held)
+        except Error as error:
+            return Refusal(None, error)
+        self._store.release(held.id)
+        if delta.group is None:
+            self._append(delta)
+        else:
+            self._store.hold(delta, held.arrived_ms, held.origin, None, "its group is not complete")
+            self._groups.setdefault((delta.author, delta.group), 0)
+        return None
+
+    def _reverify(self, held: Held) -> Delta:
+        """The delta that is held back, through the same verification as when it came."""
+        envelope = self._store.envelope(held.id)
+        assert envelope is not None, "what is held has an envelope"
+        try:
+            delta = Delta.decode(envelope)
+        except Error as error:
+            raise StoreError("store.damaged", f"held delta {held.id}: {error.message}") from error
+        if delta.id != held.id:
+            raise StoreError("store.damaged", f"held delta {held.id}: its bytes are those of {delta.id}")
+        return delta
+
+    def _append(self, delta: Delta) -> None:
+        self._batch.append(delta)
+        self._batch_bytes += len(delta.encode())
+        if self._batch_bytes >= BATCH_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        batch, self._batch, self._batch_bytes = self._batch, [], 0
+        if self._epoch is None:  # an epoch in which nothing becomes visible is none
+            fresh = [delta for delta in batch if not self._store.has(delta.id)]
+            self._known += len(batch) - len(fresh)
+            if not fresh:
+                return
+            batch = fresh
+            self._epoch = self._store.begin(self._now_ms, self._origin)
+        new = self._store.append(batch, self._epoch)
+        self._new += new
+        self._known += len(batch) - new
+
+    def close(self, refused: tuple[Refusal, ...] = ()) -> Admission:
+        """Let in the groups that are complete now, write what is left, and say what became of it all."""
+        faults = [fault for key, came in self._groups.items() for fault in self._settle(*key, came)]
+        self._flush()
+        return Admission(self._new, self._known, self._held, self._epoch, (*refused, *faults))
+
+    def _settle(self, author: bytes, group: Group, came: int) -> list[Refusal]:
+        visible, held = self._store.members(author, group)
+        complete = visible + len(held) >= group.size
+        if not complete or any(each.due_ms is not None and each.due_ms > self._now_ms for each in held):
+            self._held += came
+            return []
+        try:
+            for each in held:  # all of them first, so that no part of a group is let in without the rest
+                self._reverify(each)
+        except Error as error:
+            self._held += came
+            return [Refusal(None, error)]
+        for each in held:
+            delta = self._reverify(each)
+            self._store.release(each.id)
+            self._append(delta)
+        return []
