@@ -8,8 +8,8 @@ from typing import Any
 from rhizomedb.algebra import Assign, Block, Evaluation, Plan, Relations, evaluate, lower
 from rhizomedb.algebra.relation import Relation, Values
 from rhizomedb.facts.cid import Cid
-from rhizomedb.facts.value import Cell, Value, exact
-from rhizomedb.logic.builtins import AGGREGATES
+from rhizomedb.facts.value import Cell, Value, exact, order_cell
+from rhizomedb.logic.builtins import AGGREGATES, FUNCTIONS
 from rhizomedb.logic.check import checked
 from rhizomedb.logic.parse import parse
 from rhizomedb.logic.stratify import stratify
@@ -36,7 +36,9 @@ def rows(values: Iterable[Sequence[Value]]) -> set[tuple[Cell, ...]]:
     return {tuple(map(exact, row)) for row in values}
 
 
-def run(program: str | Program, data: Data, *, aggregates: Mapping[str, Any] = AGGREGATES, **options: Any) -> Evaluation:
+def run(
+    program: str | Program, data: Data, *, aggregates: Mapping[str, Any] = AGGREGATES, **options: Any
+) -> Evaluation:
     """Check, lower and evaluate a program over plain relations."""
     source = Relations(data)
     parsed = parse(program) if isinstance(program, str) else program
@@ -90,7 +92,7 @@ def solve(program: Program, columns: Mapping[str, Sequence[str]], data: Extensio
         growing = True
         while growing:
             new = [
-                (rule.head.relation, tuple(_value(dict(rule.head.arguments)[c], env) for c in columns[rule.head.relation]))
+                (rule.head.relation, _head(rule, env, columns[rule.head.relation]))
                 for rule in stratum.rules
                 for env in _solutions(rule, columns, found)
             ]
@@ -100,13 +102,19 @@ def solve(program: Program, columns: Mapping[str, Sequence[str]], data: Extensio
     return found
 
 
+def _head(rule: Rule, env: Environment, columns: Sequence[str]) -> tuple[Cell, ...]:
+    given = dict(rule.head.arguments)
+    return tuple(_value(given[name], env) for name in columns)  # type: ignore[misc]  # a term always has a value
+
+
 def _solutions(rule: Rule, columns: Mapping[str, Sequence[str]], data: Extension) -> Iterable[Environment]:
-    targets = {p.target.name for p in rule.body if isinstance(p, Assignment | Aggregation) and isinstance(p.target, Variable)}
-    positive = {t.name for p in rule.body if isinstance(p, Selection) for _, t in p.atom.arguments if isinstance(t, Variable)}
-    optional = {v.name for p in rule.body if isinstance(p, OptionalAtom) for v, _ in p.defaults}
-    outer = targets | positive | optional
     selections = [p for p in rule.body if isinstance(p, Selection)]
-    pending = [(env, [p for p in rule.body if not isinstance(p, Selection)]) for env in _selected(selections, columns, data)]
+    others = [p for p in rule.body if not isinstance(p, Selection)]
+    outer = {term.name for p in selections for _, term in p.atom.arguments if isinstance(term, Variable)}
+    outer |= {variable.name for p in others if isinstance(p, OptionalAtom) for variable, _ in p.defaults}
+    targets = [p.target for p in others if isinstance(p, Assignment | Aggregation)]
+    outer |= {target.name for target in targets if isinstance(target, Variable)}
+    pending = [(env, others) for env in _selected(selections, columns, data)]
     while pending:
         env, left = pending.pop()
         if not left:
@@ -189,8 +197,6 @@ def _unified(target: Any, cell: Cell | None, env: Environment) -> list[Environme
 
 
 def _compare(operator: str, left: Cell, right: Cell) -> bool:
-    from rhizomedb.facts.value import order_cell
-
     if operator in ("==", "!="):
         return (left == right) == (operator == "==")
     (kind, one), (other_kind, other) = order_cell(left), order_cell(right)
@@ -209,8 +215,6 @@ def _names(expression: Any) -> set[str]:
 
 
 def _value(expression: Any, env: Environment) -> Cell | None:
-    from rhizomedb.logic.builtins import FUNCTIONS
-
     match expression:
         case Variable(name):
             return env[name]

@@ -245,7 +245,7 @@ class TestWhy:
         source(db, "imdb", 136)
         wall.forward(1000)
         source(db, "wikipedia", 138)
-        why = db.why("The Matrix" if False else MATRIX, "runtime")
+        why = db.why(MATRIX, "runtime")
         assert why.shown == (138,)
         assert [s.author for s in why.support] == ["wikipedia"]
         assert [s.author for s in why.against] == ["imdb"]

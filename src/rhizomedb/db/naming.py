@@ -80,12 +80,12 @@ class Names:
             if isinstance(value, str):
                 said.setdefault(plain(attribute), []).append(value)  # type: ignore[arg-type]  # attributes are attributes
         for attribute in LABELS:
-            keyed = [text for text in said.get(attribute, ()) if derive({attribute: text}) == entity]
+            keyed = [text for text in said.get(attribute, ()) if _derives(attribute, text, entity)]
             if keyed or attribute in said:
                 return min(keyed or said[attribute])
         for attribute, texts in said.items():
             for text in texts:
-                if isinstance(attribute, str) and derive({attribute: text}) == entity:
+                if _derives(attribute, text, entity):
                     return text
         return f"0x{entity.hex()[:12]}"
 
@@ -107,7 +107,7 @@ class Names:
     def _by_key(self, name: str) -> list[Entity]:
         if not name.strip():
             return []
-        candidates = {derive({a: name}) for a in self.attributes() if isinstance(a, str)}
+        candidates = {derive({a: name}) for a in self.attributes() if isinstance(a, str) and a.strip()}
         return sorted(entity for entity in candidates if self.exists(entity))
 
     def _by_value(self, name: str, attributes: Iterable[Attribute]) -> list[Entity]:
@@ -127,6 +127,13 @@ class Names:
                 if len(names) >= SUGGESTIONS_MAX:
                     return names
         return names
+
+
+def _derives(attribute: Attribute, text: str, entity: Entity) -> bool:
+    """Whether a key of this attribute and text derives the entity."""
+    if not isinstance(attribute, str) or not attribute.strip() or not text.strip():
+        return False
+    return derive({attribute: text}) == entity
 
 
 class Authors:

@@ -23,7 +23,7 @@ import stat
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import IO, Any, Final, TextIO, TypeAlias, cast
 
 from rhizomedb.errors import ExchangeError, nearest_names
@@ -60,11 +60,26 @@ def write_rows(
     if chosen in ("csv", "tsv") and columns is None:
         rows = list(rows)
         columns = columns_of(rows)
-    opened = _standard_output(stdout or sys.stdout) if to_stdout else _whole_file(os.fspath(path or ""))
     counted = _Counted(rows)
-    with opened as out:
+    with _opened(path, stdout) as out:
         WRITERS[chosen](counted, columns, out)
     return counted.count
+
+
+def write_lines(lines: Iterable[str], path: str | os.PathLike[str] | None = None, *, stdout: TextIO | None = None) -> int:
+    """Write lines that are ready, and say how many; `None` or `-` is standard output."""
+    count = 0
+    with _opened(path, stdout) as out:
+        for line in lines:
+            out.write(line + "\n")
+            count += 1
+    return count
+
+
+def _opened(path: str | os.PathLike[str] | None, stdout: TextIO | None) -> AbstractContextManager[TextIO]:
+    if path is None or os.fspath(path) == "-":
+        return _standard_output(stdout or sys.stdout)
+    return _whole_file(os.fspath(path))
 
 
 def columns_of(rows: Iterable[RowOut]) -> list[str]:
