@@ -75,7 +75,9 @@ class Error(Exception):
     def as_dict(self) -> dict[str, object]:
         """The same parts as data, for `--json` and for servers."""
         span = self.span
-        where: object = self.where if span is None else {"line": span.line, "column": span.column, "length": span.length}
+        where: object = (
+            self.where if span is None else {"line": span.line, "column": span.column, "length": span.length}
+        )
         return {
             "code": self.code,
             "message": self.message,
@@ -239,13 +241,14 @@ CODES.update(
         "logic.ground-fact": "A rule without a body must be ground.",
         "logic.positional": "A relation takes named attributes.",
         "logic.unknown-type": "A declaration names a type that there is not.",
-        "logic.columns": "The rows given for a relation have another number of values than the program names attributes.",
+        "logic.columns": "The rows given for a relation have more or fewer values than the program names attributes.",
         "logic.build": "A program built from Python uses a part where it cannot stand.",
         # algebra
         "algebra.unknown-relation": "A plan reads a relation that nothing defines.",
         "algebra.attributes": "An operator is given attributes that its input does not have, or has already.",
         "algebra.formula": "A formula is not of the kind that its operator takes.",
         "algebra.row": "A row has another number of values than its relation has attributes.",
+        "algebra.too-big": "The body of a rule has more predicates than the limit.",
         "algebra.too-deep": "A relational expression nests deeper than the limit.",
         "algebra.unknown-aggregate": "A plan names an aggregate that nothing defines.",
         "algebra.unknown-tuple": "An explanation was asked for of a tuple that is not in its relation.",

@@ -8,7 +8,7 @@ from typing import Any
 from rhizomedb.algebra import Assign, Block, Evaluation, Plan, Relations, evaluate, lower
 from rhizomedb.algebra.relation import Relation, Values
 from rhizomedb.facts.cid import Cid
-from rhizomedb.facts.value import Cell, Value, exact, order_cell
+from rhizomedb.facts.value import Cell, Value, exact, order_cell, plain
 from rhizomedb.logic.builtins import AGGREGATES, FUNCTIONS
 from rhizomedb.logic.check import checked
 from rhizomedb.logic.parse import parse
@@ -65,16 +65,22 @@ def values(names: str, *written: Sequence[Value]) -> Values:
     return Values(tuple(names.split()), tuple(tuple(map(exact, row)) for row in written))
 
 
-def history(*facts: tuple[str, bytes, Value, Value, Iterable[str]]) -> Data:
-    """`fact` and `cause` from facts (name, entity, attribute, value, names of causes); a fact's CID is that of its name."""
-    fact = [(cid(name), entity, attribute, value) for name, entity, attribute, value, _ in facts]
+def history(*facts: tuple[str, Value, Value, Value, Iterable[str]]) -> Data:
+    """`fact` and `cause` from facts (name, entity, attribute, value, names of causes); a fact's name gives its CID."""
+    fact = [(cid(name), *said) for name, *said, _ in facts]
     cause = [(cid(name), cid(parent)) for name, _, _, _, parents in facts for parent in parents]
-    return {"fact": (("$cid", "entity", "attribute", "value"), fact), "cause": (("from", "to"), cause)}
+    return {"fact": (("$cid", "e", "a", "v"), fact), "cause": (("from", "to"), cause)}
 
 
 def cid(name: str) -> Cid:
     """The CID that stands for a named fact."""
     return Cid.of(name.encode())
+
+
+def named(found: Iterable[tuple[Cell, ...]], names: Iterable[str]) -> set[tuple[Any, ...]]:
+    """Rows with CIDs by name again and other cells as plain values."""
+    known = {cid(name): name for name in names}
+    return {tuple(known.get(cell, plain(cell)) for cell in row) for row in found}  # type: ignore[arg-type]
 
 
 # -- the oracle: substitution tuple by tuple, predicate by predicate, no algebra ------------------------------------

@@ -91,15 +91,16 @@ class Joined:
     def run(self) -> Iterable[Row]:
         """The tuples of the conjunction over `wanted`, each once."""
         while True:
+            self.reader.meter.check()
             self._take_ready_steps()
             if isinstance(self.rows, Collection) and not self.rows:
                 return []
             self._prune()
             if (leaf := self._next_leaf()) is not None:
-                self.leaves.remove(leaf)
+                self.leaves = [other for other in self.leaves if other is not leaf]
                 self._join(leaf)
             elif (step := self._next_default()) is not None:
-                self.steps.remove(step)
+                self._done(step)
                 self._join_or_else(step)
             else:
                 break
@@ -118,7 +119,7 @@ class Joined:
                 test = test_of(conjunction(kept), positions)
                 self.rows = [row for row in self.rows if test(row)]
             for step in ready:
-                self.steps.remove(step)
+                self._done(step)
                 match step:
                     case Compute(name, operand):
                         value = value_of(operand, positions)
@@ -129,6 +130,9 @@ class Joined:
                         found = self.reader.match(LookUp(right, shared), rows, self.columns)
                         groups, of = found.groups, found.of
                         self.rows = [row for row in rows if of(row) not in groups]
+
+    def _done(self, step: Step) -> None:
+        self.steps = [other for other in self.steps if other is not step]
 
     def _prune(self) -> None:
         """Drop the columns that nothing will ask for again."""

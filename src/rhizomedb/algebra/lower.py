@@ -62,6 +62,9 @@ from rhizomedb.logic.syntax import (
     Variable,
 )
 
+PREDICATES_MAX = 1000
+"""The longest body: ordering n atoms takes n² comparisons."""
+
 ALWAYS = frozenset({"count", "count_distinct"})
 """Aggregates that have a result for every group, so that a group without one is an empty group."""
 
@@ -143,6 +146,13 @@ def expression(rule: Rule, catalog: Catalog) -> Relation:
 
 def body(rule: Rule, catalog: Catalog) -> Relation:
     """The tuples, over every variable that the rule binds, that satisfy its body."""
+    if len(rule.body) > PREDICATES_MAX:
+        raise PlanError(
+            "algebra.too-big",
+            f"a body of {len(rule.body):,} predicates is over the limit of {PREDICATES_MAX:,}",
+            where=rule.span,
+            fix="give a part of it a relation of its own",
+        )
     steps = list(body_steps(rule))
     selections = [step for step in steps if isinstance(step.predicate, Selection)]
     others = [step for step in steps if not isinstance(step.predicate, Selection)]
@@ -199,7 +209,7 @@ def _applied(relation: Relation, step: Step, catalog: Catalog) -> Relation:
 
 def _joined(left: Relation, right: Relation) -> Relation:
     shared = set(left.attributes) & set(right.attributes)
-    if left == Unit():
+    if isinstance(left, Unit):
         return right
     if shared == set(right.attributes) and shared:
         return SemiJoin(left, right)  # the larger by the smaller (erratum E15f)

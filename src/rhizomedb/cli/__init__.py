@@ -62,6 +62,6 @@ def _complain(error: Error, *, as_json: bool) -> None:
         for one in many:
             print(json.dumps({"error": one.as_dict()}, ensure_ascii=False), file=sys.stderr)
         return
-    from rhizomedb.cli.terminal import safe
+    from rhizomedb.cli.terminal import safe_lines
 
-    print(safe(str(error)), file=sys.stderr)
+    print(safe_lines(str(error)), file=sys.stderr)

@@ -56,4 +56,16 @@ def progress(label: str) -> ProgressBar:
     return ProgressBar(label, sys.stderr)
 
 
-__all__ = ["faint", "note", "plural", "progress", "quoted", "safe", "say", "say_table", "strong", "value_text", "values"]
+__all__ = [
+    "faint",
+    "note",
+    "plural",
+    "progress",
+    "quoted",
+    "safe",
+    "say",
+    "say_table",
+    "strong",
+    "value_text",
+    "values",
+]

@@ -82,16 +82,36 @@ def _budget(add: Add) -> None:
 
 
 def _author(add: Add) -> None:
-    add("--as", dest="author", metavar="AUTHOR", help="who says it; a key is made on first use (default: your login name)")
+    add(
+        "--as",
+        dest="author",
+        metavar="AUTHOR",
+        help="who says it; a key is made on first use (default: your login name)",
+    )
 
 
 def _import(add: Add) -> None:
     _file(add)
-    add("source", metavar="SOURCE", nargs="?", help="a CSV, TSV, JSON or JSON lines file (also .gz), or - for standard input")
+    add(
+        "source",
+        metavar="SOURCE",
+        nargs="?",
+        help="a CSV, TSV, JSON or JSON lines file (also .gz), or - for standard input",
+    )
     add("--git", metavar="DIR", help="import the commit history of a git repository instead")
     add("--as", dest="author", metavar="SOURCE", help="the name of the source (default: the file's name)")
-    add("--key", metavar="COLUMNS", help="column, or columns with commas, that name the entity; else each row is a new one")
-    add("--type", metavar="COLUMN=TYPE", action="append", default=[], help="int, float, bool, text; else inferred per column")
+    add(
+        "--key",
+        metavar="COLUMNS",
+        help="column, or columns with commas, that name the entity; else each row is a new one",
+    )
+    add(
+        "--type",
+        metavar="COLUMN=TYPE",
+        action="append",
+        default=[],
+        help="int, float, bool, text; else inferred per column",
+    )
     add("--rename", metavar="OLD=NEW", action="append", default=[], help="call a column by another name")
     add("--only", metavar="COLUMNS", help="these columns only")
     add("--drop", metavar="COLUMNS", help="all columns but these")
@@ -104,7 +124,13 @@ def _import(add: Add) -> None:
 def _find(add: Add) -> None:
     _file(add)
     add("text", metavar="TEXT", nargs="?", help="a text that any attribute contains")
-    add("--where", metavar="CONDITION", action="append", default=[], help='"year < 1990", "director = Ridley Scott", "title ~ moon"')
+    add(
+        "--where",
+        metavar="CONDITION",
+        action="append",
+        default=[],
+        help='"year < 1990", "director = Ridley Scott", "title ~ moon"',
+    )
     _policy(add), _moment(add), _limit(add)
 
 
@@ -157,7 +183,11 @@ def _retract(add: Add) -> None:
 def _export(add: Add) -> None:
     _file(add)
     add("target", metavar="TARGET", nargs="?", default="-", help="the file to write, or - for standard output")
-    add("--format", choices=["csv", "json", "jsonl"], help="csv and json: the view; jsonl: every signed delta, without loss")
+    add(
+        "--format",
+        choices=["csv", "json", "jsonl"],
+        help="csv and json: the view; jsonl: every signed delta, without loss",
+    )
     _policy(add), _moment(add)
 
 
@@ -180,8 +210,16 @@ def _demo(add: Add) -> None:
 
 VERBS: Final[dict[str, tuple[str, Callable[[Add], None], str]]] = {
     "demo": ("two film catalogues that disagree, from import to why", _demo, "rhizomedb.cli.demo:demo"),
-    "import": ("take in a table, a history or an export, as what one source says", _import, "rhizomedb.cli.write:import_"),
-    "conflicts": ("what is said in more than one way: who, when, what the view shows and why", _conflicts, "rhizomedb.cli.read:conflicts"),
+    "import": (
+        "take in a table, a history or an export, as what one source says",
+        _import,
+        "rhizomedb.cli.write:import_",
+    ),
+    "conflicts": (
+        "what is said in more than one way: who, when, what the view shows and why",
+        _conflicts,
+        "rhizomedb.cli.read:conflicts",
+    ),
     "get": ("what the view shows of an entity", _get, "rhizomedb.cli.read:get"),
     "why": ("why the view shows a value: authors, times, derivation", _why, "rhizomedb.cli.read:why"),
     "history": ("everything ever said about an entity", _history, "rhizomedb.cli.read:history"),
@@ -200,12 +238,17 @@ VERBS: Final[dict[str, tuple[str, Callable[[Add], None], str]]] = {
 def build() -> Parser:
     """The parser of the whole command line."""
     parser = Parser(
-        prog="rhizome", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+        prog="rhizome",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"rhizome {__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs", parser_class=Parser)
     for name, (summary, arguments, _) in VERBS.items():
-        verb = verbs.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".", allow_abbrev=False)
+        verb = verbs.add_parser(
+            name, help=summary, description=summary[0].upper() + summary[1:] + ".", allow_abbrev=False
+        )
         arguments(verb.add_argument)
         verb.add_argument("--json", action="store_true", help="one JSON object per line")
     return parser

@@ -36,11 +36,15 @@ def get(options: Namespace) -> int:
                 out.say(out.value_text(value))
         else:
             out.say(out.strong(record.label))
-            rows = [[str(a), out.values(record.choices[a].values), "≠" if a in record.contested else ""] for a in wanted]
+            rows = [
+                [str(a), out.values(record.choices[a].values), "≠" if a in record.contested else ""] for a in wanted
+            ]
             out.say_table(["", "", ""], rows, indent="  ")
             if record.contested:
                 command = f"rhizome why {options.file} {out.quoted(record.label)} {out.quoted(_first(record))}"
-                out.say(f"\n≠ {out.plural(len(record.contested), 'attribute')} with more than one value; try: {command}")
+                out.say(
+                    f"\n≠ {out.plural(len(record.contested), 'attribute')} with more than one value; try: {command}"
+                )
     return 0
 
 
@@ -70,7 +74,9 @@ def conflicts(options: Namespace) -> int:
         more = f", {len(found) - len(shown):,} more not shown" if len(shown) < len(found) else ""
         out.say(f"{out.plural(len(found), 'conflict')}{more}")
         if found:
-            out.say(f"try: rhizome why {options.file} {out.quoted(found[0].label)} {out.quoted(str(found[0].attribute))}")
+            out.say(
+                f"try: rhizome why {options.file} {out.quoted(found[0].label)} {out.quoted(str(found[0].attribute))}"
+            )
     return 0
 
 
@@ -99,7 +105,14 @@ def history(options: Namespace) -> int:
         out.say(out.strong(found.label))
         shown = found[: options.limit] if options.limit is not None else found
         rows = [
-            [show_ms(s.claim.time.ms), s.author, str(s.attribute), s.claim.value, s.fate, f"epoch {s.epoch}, {s.origin}"]
+            [
+                show_ms(s.claim.time.ms),
+                s.author,
+                str(s.attribute),
+                s.claim.value,
+                s.fate,
+                f"epoch {s.epoch}, {s.origin}",
+            ]
             for s in shown
         ]
         out.say_table(["claimed", "author", "attribute", "value", "now", "arrived"], rows)
@@ -120,7 +133,10 @@ def find(options: Namespace) -> int:
             return 0
         rows = [[record.label, _summary_of(record)] for record in shown]
         out.say_table(["", ""], rows)
-        out.say(f"{out.plural(len(found), 'entity', 'entities')}" + (f", {len(shown):,} shown" if len(shown) < len(found) else ""))
+        out.say(
+            f"{out.plural(len(found), 'entity', 'entities')}"
+            + (f", {len(shown):,} shown" if len(shown) < len(found) else "")
+        )
     return 0
 
 
@@ -153,7 +169,8 @@ def schema(options: Namespace) -> int:
     """Every attribute in use."""
     with opened(options.file) as db:
         rows = [
-            {"attribute": s.attribute, "facts": s.facts, "entities": s.entities, "kinds": dict(s.kinds)} for s in db.schema()
+            {"attribute": s.attribute, "facts": s.facts, "entities": s.entities, "kinds": dict(s.kinds)}
+            for s in db.schema()
         ]
         if options.json:
             print_lines(rows)
@@ -184,7 +201,9 @@ def stats(options: Namespace) -> int:
                     {
                         **counts.as_dict(),
                         "names": list(authors),
-                        "held_back": [{"delta": h.id, "reason": h.reason, "due": h.due_ms, "origin": h.origin} for h in held],
+                        "held_back": [
+                            {"delta": h.id, "reason": h.reason, "due": h.due_ms, "origin": h.origin} for h in held
+                        ],
                     }
                 ]
             )
@@ -211,9 +230,17 @@ def summary(path: str, *, as_json: bool) -> int:
         newest = db.arrivals()[-1:] or None
         said = f"{out.plural(counts.facts, 'fact')} about {out.plural(counts.entities, 'entity', 'entities')}"
         out.say(f"{out.strong(path)}: {said}, {out.plural(counts.attributes, 'attribute')}")
-        out.say(f"  said by {', '.join(map(out.safe, list(authors)[:8])) or 'nobody yet'}{' …' if len(authors) > 8 else ''}")
-        out.say(f"  epoch {counts.epoch}" + (f", last change {show_ms(newest[0].at_ms)}: {out.safe(newest[0].origin)}" if newest else ""))
-        out.say(f"  {out.plural(len(found), 'conflict')}" + (f", first {out.safe(found[0].label)} · {found[0].attribute}" if found else ""))
+        out.say(
+            f"  said by {', '.join(map(out.safe, list(authors)[:8])) or 'nobody yet'}{' …' if len(authors) > 8 else ''}"
+        )
+        out.say(
+            f"  epoch {counts.epoch}"
+            + (f", last change {show_ms(newest[0].at_ms)}: {out.safe(newest[0].origin)}" if newest else "")
+        )
+        out.say(
+            f"  {out.plural(len(found), 'conflict')}"
+            + (f", first {out.safe(found[0].label)} · {found[0].attribute}" if found else "")
+        )
         out.say(f"  {out.plural(counts.held, 'delta')} held back" if counts.held else "  nothing held back")
         out.say("next:")
         if not counts.facts:
@@ -234,7 +261,11 @@ TESTS = {"=": "eq", "==": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">
 def _condition(reader: Reader, text: str) -> Match:
     match = CONDITION.match(text)
     if not match:
-        raise RequestError("db.condition", f"{text!r} is not a condition", fix='"year < 1990", "director = Ridley Scott", "title ~ moon"')
+        raise RequestError(
+            "db.condition",
+            f"{text!r} is not a condition",
+            fix='"year < 1990", "director = Ridley Scott", "title ~ moon"',
+        )
     name, operator, written = match.groups()
     attribute = attribute_named(reader, name)
     reader.check_attribute(attribute)

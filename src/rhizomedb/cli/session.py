@@ -49,7 +49,7 @@ def print_lines(rows: Iterable[Mapping[str, object]], limit: int | None = None) 
 
 def attribute_named(reader: Reader, text: str) -> Attribute:
     """The attribute that a word of the command line means: text, unless only a number of that spelling is in use."""
-    known = [summary.attribute for summary in reader.schema()]
+    known = reader.attribute_names()
     if text in known:
         return text
     return next((a for a in known if not isinstance(a, str) and str(a) == text), text)
@@ -67,7 +67,9 @@ def value_of(text: str, kind: str | None = None) -> Value:
         try:
             return check_value(looks[kind]())
         except (ValueError, KeyError):
-            raise RequestError("db.usage", f"{text!r} is not of type {kind}", fix="--type text takes it as it is") from None
+            raise RequestError(
+                "db.usage", f"{text!r} is not of type {kind}", fix="--type text takes it as it is"
+            ) from None
     for kind_tried in ("int", "float", "bool"):
         try:
             value = check_value(looks[kind_tried]())
@@ -81,7 +83,12 @@ def value_of(text: str, kind: str | None = None) -> Value:
 
 def _as_typed(text: str, value: Value) -> bool:
     digits = text.removeprefix("-")
-    if not digits or not digits[0].isdigit() or "_" in text or (len(digits) > 1 and digits[0] == "0" and digits[1].isdigit()):
+    if (
+        not digits
+        or not digits[0].isdigit()
+        or "_" in text
+        or (len(digits) > 1 and digits[0] == "0" and digits[1].isdigit())
+    ):
         return False
     return isinstance(value, int) == digits.isdigit()
 

@@ -127,7 +127,9 @@ def export(options: Namespace) -> int:
         if chosen == "jsonl":
             if reader is not db:
                 raise RequestError(
-                    "db.usage", "jsonl exports every delta, not a moment", fix="--format json exports the view at a moment"
+                    "db.usage",
+                    "jsonl exports every delta, not a moment",
+                    fix="--format json exports the view at a moment",
                 )
             count = write_lines((delta.to_json() for delta in db.deltas()), options.target)
             what = "delta"
@@ -237,4 +239,3 @@ def _format_of(target: str) -> str:
             "db.usage", f"the format of {target!r} cannot be told from its name", fix="--format csv, json or jsonl"
         )
     return suffix
-

@@ -101,7 +101,7 @@ class Connection(Reader):
             names = Names(self._store, cut)
             self._check_expectations(expect or {}, cut, names)
             wishes = self._wishes(items, names)
-            facts = self._plan(wishes, key, scope, cut)
+            facts = self._plan(wishes, key, scope, cut, self._store.has_author(key.public))
             return self._say(facts, key, author, scope, origin, together=True)
 
     def retract(
@@ -157,8 +157,12 @@ class Connection(Reader):
         """
         key = self._key(author)
         with self._store.writing():
-            cut = self.cut
-            facts = (f for items in batches_of_items for f in self._plan(self._wishes(items, None), key, "own", cut))
+            cut, spoke_before = self.cut, self._store.has_author(key.public)
+            facts = (
+                fact
+                for items in batches_of_items
+                for fact in self._plan(self._wishes(items, None), key, "own", cut, spoke_before)
+            )
             return self._say(facts, key, author, "own", origin, together=False)
 
     def admit(self, envelopes: Iterable[bytes], *, origin: str) -> Admission:
@@ -188,7 +192,9 @@ class Connection(Reader):
     def __enter__(self) -> Connection:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def __repr__(self) -> str:
@@ -237,9 +243,8 @@ class Connection(Reader):
         minted[name] = entity
         return entity
 
-    def _plan(self, wishes: Wishes, key: Key, scope: Scope, cut: Cut) -> Iterator[Fact]:
+    def _plan(self, wishes: Wishes, key: Key, scope: Scope, cut: Cut, spoke_before: bool) -> Iterator[Fact]:
         own = Cut(epoch=cut.epoch, authors=frozenset([key.public]))
-        spoke_before = self._store.has_author(key.public)
         if scope == "own":
             said = view.registers(self._store, own, wishes.entities(), VIEW_BUDGET) if spoke_before else {}
             planned = facts_as_source(wishes, said)
@@ -335,4 +340,3 @@ def _login_name() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a user id without a name, as in some containers
         return "me"
-

@@ -39,7 +39,8 @@ class Said:
         return {
             "value": self.value,
             "authors": [
-                {"name": name, "time": show_ms(ms, zone=True)} for name, ms in zip(self.authors, self.times_ms, strict=True)
+                {"name": name, "time": show_ms(ms, zone=True)}
+                for name, ms in zip(self.authors, self.times_ms, strict=True)
             ],
         }
 
@@ -52,7 +53,12 @@ class Record(Mapping[Attribute, Any]):
     """What a view shows of one entity: a mapping from attribute to value; under policy `all`, to a list of values."""
 
     def __init__(
-        self, entity: Entity, label: str, policy: str, choices: Mapping[Attribute, Choice], contested: frozenset[Attribute]
+        self,
+        entity: Entity,
+        label: str,
+        policy: str,
+        choices: Mapping[Attribute, Choice],
+        contested: frozenset[Attribute],
     ) -> None:
         self.entity = entity
         self.label = label

@@ -81,12 +81,12 @@ class Keyring:
         with os.fdopen(descriptor, encoding="ascii", errors="replace") as file:
             mode = os.fstat(file.fileno()).st_mode
             if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
-                raise RequestError(
-                    "keys.unsafe", f"{path} can be read by other users", fix=f"chmod 600 '{path}'"
-                )
+                raise RequestError("keys.unsafe", f"{path} can be read by other users", fix=f"chmod 600 '{path}'")
             text = file.read(256).strip()
         if not re.fullmatch(r"[0-9a-f]{64}", text):
             raise RequestError(
-                "keys.malformed", f"{path} does not hold a key", fix="restore it from a backup, or move it away for a new one"
+                "keys.malformed",
+                f"{path} does not hold a key",
+                fix="restore it from a backup, or move it away for a new one",
             )
         return Key(bytes.fromhex(text))

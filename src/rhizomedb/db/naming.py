@@ -92,7 +92,7 @@ class Names:
     def attributes(self) -> list[Attribute]:
         """Every attribute in use."""
         if self._attributes is None:
-            self._attributes = [summary.attribute for summary in self._store.attributes(Cut())]
+            self._attributes = self._store.attribute_names()
         return self._attributes
 
     def _by_id(self, name: str) -> list[Entity]:
@@ -143,9 +143,7 @@ class Authors:
         counts: dict[str, int] = {}
         for name in names.values():
             counts[name] = counts.get(name, 0) + 1
-        self._names = {
-            key: name if counts[name] == 1 else f"{name}~{key.hex()[:6]}" for key, name in names.items()
-        }
+        self._names = {key: name if counts[name] == 1 else f"{name}~{key.hex()[:6]}" for key, name in names.items()}
 
     def name(self, key: bytes) -> str:
         """The name of an author, or the beginning of the key."""
@@ -163,7 +161,9 @@ class Authors:
             return by_name[begins[0]]
         raise RequestError(
             "db.unknown-author",
-            f"{name!r} may be {', '.join(sorted(begins))}" if begins else f"nobody called {name!r} has said anything here",
+            f"{name!r} may be {', '.join(sorted(begins))}"
+            if begins
+            else f"nobody called {name!r} has said anything here",
             nearest=nearest_names(name, by_name),
             fix=f"one of {', '.join(sorted(by_name))}" if by_name else "rhizome stats FILE lists the authors",
         )

@@ -150,7 +150,7 @@ class Reader:
             subject = names.entity(entity)
             found = list(view.registers(self._store, cut, [subject], VIEW_BUDGET).values())
         else:
-            attributes = [summary.attribute for summary in self._data_attributes()] if attribute is None else [attribute]
+            attributes = self.attribute_names() if attribute is None else [attribute]
             found = [r for a in attributes for r in view.contested(self._store, cut, a, VIEW_BUDGET).values()]
         conflicts = []
         for register in found:
@@ -189,7 +189,16 @@ class Reader:
                     fix=f'rhizome get FILE "{names.label(subject)}"',
                 )
             return Explanation(
-                subject, names.label(subject), attribute, (), chosen.name, "nothing stands", (), (), tuple(fallen), authors.name
+                subject,
+                names.label(subject),
+                attribute,
+                (),
+                chosen.name,
+                "nothing stands",
+                (),
+                (),
+                tuple(fallen),
+                authors.name,
             )
         choice = chosen.choose(register.claims)
         rows = {(row[3], row[4]): row for row in evaluation.relations[view.SURVIVOR]}
@@ -234,7 +243,9 @@ class Reader:
         evaluation = view.run_subjects(self._store, cut, [subject], VIEW_BUDGET)
         return History(names.label(subject), self._statements(cut, subject, evaluation, attribute, self._authors()))
 
-    def find(self, text: str | None = None, *, policy: str = "latest", limit: int | None = None, **conditions: object) -> list[Record]:
+    def find(
+        self, text: str | None = None, *, policy: str = "latest", limit: int | None = None, **conditions: object
+    ) -> list[Record]:
         """The entities of which the view shows a text anywhere, or whose attributes meet conditions.
 
         `db.find("matrix")`, `db.find(director="Ridley Scott", year__lt=1990)`. A condition is an attribute name, or
@@ -356,12 +367,16 @@ class Reader:
     def _authors(self) -> Authors:
         return Authors(self._store.names())
 
+    def attribute_names(self) -> list[Attribute]:
+        """The names of all attributes that any fact here ever had."""
+        return [name for name in self._store.attribute_names() if not is_reserved(name)]
+
     def _data_attributes(self) -> list[AttributeSummary]:
         return [s for s in self._store.attributes(self.cut) if not is_reserved(s.attribute)]
 
     def check_attribute(self, attribute: Attribute) -> None:
-        """Refuse an attribute that no visible fact has."""
-        known = [summary.attribute for summary in self._data_attributes()]
+        """Refuse an attribute that no fact here has."""
+        known = self.attribute_names()
         if exact(attribute) not in {exact(name) for name in known}:
             raise RequestError(
                 "db.unknown-attribute",
@@ -444,5 +459,7 @@ def now_ms() -> int:
 def _mentions(record: Record, text: str) -> bool:
     folded = text.casefold()
     return any(
-        isinstance(value, str) and folded in value.casefold() for choice in record.choices.values() for value in choice.values
+        isinstance(value, str) and folded in value.casefold()
+        for choice in record.choices.values()
+        for value in choice.values
     )

@@ -71,7 +71,9 @@ class Result(Sequence[Any]):
             return head
         shown = [[show(value) for value in row] for row in self._rows[:SHOWN_ROWS_MAX]]
         widths = [max(len(line[i]) for line in [list(self.columns), *shown]) for i in range(len(self.columns))]
-        lines = ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in shown]
+        lines = [
+            "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in shown
+        ]
         title = "  ".join(name.ljust(width) for name, width in zip(self.columns, widths, strict=True)).rstrip()
         more = [f"… {len(self) - SHOWN_ROWS_MAX:,} more"] if len(self) > SHOWN_ROWS_MAX else []
         return "\n".join([head, title, "  ".join("─" * width for width in widths), *lines, *more])

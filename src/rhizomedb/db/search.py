@@ -88,4 +88,3 @@ def matching(store: Store, cut: Cut, text: str | None, matches: Iterable[Match])
     if candidates is None:
         candidates = set(store.entities(cut))
     return sorted(candidates)
-

@@ -8,6 +8,7 @@ from rhizomedb.algebra import Table
 from rhizomedb.facts.value import Cell
 from rhizomedb.store.store import COLUMNS, Cut, Store
 
+
 class StoreSource:
     """`fact`, `cause`, `delta`, `asserts` and `arrival` at a cut, plus `extra` relations given as tuples."""
 

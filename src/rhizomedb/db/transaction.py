@@ -53,7 +53,9 @@ class Wishes:
         checked = check_attribute(attribute)
         if isinstance(checked, str) and checked.startswith(RESERVED_PREFIX):
             raise RequestError(
-                "db.reserved", f"{checked!r} is reserved for the database's own facts", fix="choose another attribute name"
+                "db.reserved",
+                f"{checked!r} is reserved for the database's own facts",
+                fix="choose another attribute name",
             )
         cell = exact(check_value(value))
         values = self.registers.setdefault((entity, exact(checked)), [])

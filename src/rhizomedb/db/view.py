@@ -54,9 +54,7 @@ def _subjects_program() -> Prepared:
     return prepare(claims_of_subjects(), {**COLUMNS, **SUBJECT}, relation=SURVIVOR)
 
 
-def run_subjects(
-    store: Store, cut: Cut, entities: Iterable[Entity], budget: Budget
-) -> Evaluation:
+def run_subjects(store: Store, cut: Cut, entities: Iterable[Entity], budget: Budget) -> Evaluation:
     """Evaluate the register program for every register of the given entities."""
     source = StoreSource(store, cut, {"subject": Table(SUBJECT["subject"], ((entity,) for entity in entities))})
     return _subjects_program().run(source, budget)
@@ -118,4 +116,3 @@ def batches(entities: Iterable[Entity], size: int) -> Iterator[list[Entity]]:
             batch = []
     if batch:
         yield batch
-

@@ -66,7 +66,9 @@ def write_rows(
     return counted.count
 
 
-def write_lines(lines: Iterable[str], path: str | os.PathLike[str] | None = None, *, stdout: TextIO | None = None) -> int:
+def write_lines(
+    lines: Iterable[str], path: str | os.PathLike[str] | None = None, *, stdout: TextIO | None = None
+) -> int:
     """Write lines that are ready, and say how many; `None` or `-` is standard output."""
     count = 0
     with _opened(path, stdout) as out:

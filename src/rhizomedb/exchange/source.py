@@ -20,6 +20,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import BinaryIO, Final, TextIO, cast
 
 from rhizomedb.errors import ExchangeError, nearest_names
@@ -61,8 +62,7 @@ class Opened:
 
     def lines(self) -> Iterator[str]:
         """The lines with their ends, each at most `LINE_CHARACTERS_MAX` long."""
-        readline = self.text.readline
-        for number, line in enumerate(iter(lambda: readline(LINE_CHARACTERS_MAX), ""), 1):
+        for number, line in enumerate(iter(partial(self.text.readline, LINE_CHARACTERS_MAX), ""), 1):
             if len(line) == LINE_CHARACTERS_MAX:
                 raise ExchangeError(
                     "exchange.format",

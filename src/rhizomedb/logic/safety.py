@@ -186,6 +186,8 @@ def _first_needed(rule: Rule) -> dict[Variable, tuple[Variable, str]]:
             Aggregation: "an aggregate",
         }.get(type(predicate), "an expression")
         for variable in _needs(predicate, {}):
+            if isinstance(predicate, OptionalAtom):  # a default there is the likeliest cure, wherever else it is used
+                found[variable] = (variable, place)
             found.setdefault(variable, (variable, place))
     return found
 
@@ -262,7 +264,7 @@ def misplaced_defaults(rule: Rule) -> Iterator[ProgramError]:
         if not isinstance(predicate, OptionalAtom):
             continue
         code = "logic.optional-default"
-        if not predicate.defaults:
+        if not predicate.defaults and all(variable in bound_by for variable in atom_variables(predicate.atom)):
             message = "this optional atom says nothing: none of its variables has a default"
             yield ProgramError(code, message, where=predicate.atom.span, fix="optional p(x: X, y: Y = 0)")
         for variable, _ in predicate.defaults:

@@ -117,7 +117,7 @@ def log_rows(file: File, last: int) -> Iterator[LogRow]:
             except StoreError as error:
                 yield LogRow(seq, 0, None, error)
                 continue
-        for seq, epoch, envelope in rows:  # noqa: PLR1704 (the next page begins behind the last)
+        for seq, epoch, envelope in rows:
             try:
                 yield LogRow(seq, epoch, Delta.decode(envelope))
             except Error as error:

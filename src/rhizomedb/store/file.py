@@ -228,7 +228,9 @@ class File:
                     fix="wait until it has finished, and try again",
                 )
             case apsw.FullError():
-                return StoreError("store.full", f"there is no room left for {self.name}; nothing of this write was kept")
+                return StoreError(
+                    "store.full", f"there is no room left for {self.name}; nothing of this write was kept"
+                )
             case apsw.ReadOnlyError():
                 return StoreError("store.read-only", f"{self.name} cannot be written: {error}")
             case apsw.CantOpenError() | apsw.PermissionsError() | apsw.AuthError():

@@ -215,7 +215,9 @@ def statement(relation: str, part: int, bound: frozenset[str], windowed: bool, f
     if further:
         conditions.append(f"({order}) > ({', '.join(f':after{place}' for place in range(len(path.order)))})")
     where = " AND ".join(conditions)
-    return f"SELECT {path.select or chosen.select}, {order} FROM {path.source} WHERE {where} ORDER BY {order} LIMIT :most"
+    return (
+        f"SELECT {path.select or chosen.select}, {order} FROM {path.source} WHERE {where} ORDER BY {order} LIMIT :most"
+    )
 
 
 class Reader:

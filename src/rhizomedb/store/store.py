@@ -164,6 +164,10 @@ class Store(Protocol):
         """Whether any delta of this author is visible to all."""
         ...
 
+    def attribute_names(self) -> list[Attribute]:
+        """Every attribute that any fact here ever had, at no cost to speak of."""
+        ...
+
     def attributes(self, cut: Cut) -> list[AttributeSummary]:
         """A summary of every attribute in use, most facts first."""
         ...

@@ -58,7 +58,9 @@ def demo(options: Namespace) -> int:
             with resources.as_file(resources.files(__package__) / name) as path:
                 shutil.copy(path, folder / name)
     except OSError as error:
-        raise ExchangeError("exchange.unwritable", f"{folder}: {error.strerror}", fix="name a folder you can write") from None
+        raise ExchangeError(
+            "exchange.unwritable", f"{folder}: {error.strerror}", fix="name a folder you can write"
+        ) from None
     before = os.getcwd()
     os.chdir(folder)
     try:
@@ -72,5 +74,7 @@ def demo(options: Namespace) -> int:
                 return code
     finally:
         os.chdir(before)
-    out.say(f"\n{time.monotonic() - started:.1f} s. The files are in {folder}; try the commands there, or your own CSV.")
+    out.say(
+        f"\n{time.monotonic() - started:.1f} s. The files are in {folder}; try the commands there, or your own CSV."
+    )
     return 0

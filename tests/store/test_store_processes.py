@@ -1,0 +1,125 @@
+"""Several processes on one file, and processes that die."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from store_helpers import NOW, said, write
+
+from rhizomedb.errors import StoreError
+from rhizomedb.facts.value import exact
+from rhizomedb.store import ALL, Cut
+from rhizomedb.store.sqlite import SqliteStore
+
+SCRIPT = str(Path(__file__).with_name("process_scripts.py"))
+
+
+def start(*arguments: object) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, SCRIPT, *map(str, arguments)], stdout=subprocess.PIPE, text=True)
+
+
+def line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def test_several_writers_lose_nothing_and_repeat_nothing(path: str) -> None:
+    writers = [start("say", path, who, 40) for who in range(3)]
+    for writer in writers:
+        out, _ = writer.communicate(timeout=60)
+        assert writer.returncode == 0 and len(out.splitlines()) == 40
+    store = SqliteStore(path, create=False)
+    assert store.epoch() == 120
+    assert store.counts(ALL) == {
+        "facts": 480, "entities": 480, "attributes": 2, "deltas": 120, "authors": 3, "causes": 0,
+    }  # fmt: skip
+    assert list(store.verify()) == []
+    store.close()
+
+
+def test_a_second_writer_waits_and_then_says_who_is_in_the_way(path: str) -> None:
+    store = SqliteStore(path, create=True, wait_ms=300)
+    write(store, [said(1)])
+    slow = start("occupy", path, 30)
+    try:
+        assert line(slow) == "writing"
+        began = time.monotonic()
+        with pytest.raises(StoreError) as caught, store.writing():
+            pass
+        assert 0.25 < time.monotonic() - began < 5
+        assert caught.value.code == "store.busy"
+        assert caught.value.message == "another process has been writing to films.db for 0.3 s"
+        assert store.counts(ALL)["deltas"] == 1 and not store.is_writing
+    finally:
+        slow.kill()
+        slow.communicate()
+    assert write(store, [said(2)]) == 2, "who died is not in the way"
+    assert list(store.verify()) == []
+
+
+def test_a_second_writer_gets_its_turn(path: str) -> None:
+    store = SqliteStore(path, create=True)
+    write(store, [said(1)])
+    slow = start("occupy", path, 0.5)
+    assert line(slow) == "writing"
+    assert write(store, [said(2)]) == 3
+    assert slow.communicate(timeout=30)[0].strip() in ("2", "3")
+    assert store.counts(ALL)["deltas"] == 3
+
+
+def test_a_reader_sees_the_old_epoch_until_the_writer_is_done(path: str) -> None:
+    writer, reader = SqliteStore(path, create=True), SqliteStore(path, create=False)
+    write(writer, [said(1)])
+    assert reader.epoch() == 1
+    with writer.writing():
+        epoch = writer.begin(NOW, "test")
+        writer.append([said(2)], epoch)
+        assert writer.epoch() == 2 and reader.epoch() == 1
+        assert len(list(reader.scan("fact", {}, ALL))) == 1 and len(list(writer.scan("fact", {}, ALL))) == 2
+    assert reader.epoch() == 2 and len(list(reader.scan("fact", {}, ALL))) == 2
+    assert len(list(reader.scan("fact", {}, Cut(epoch=1)))) == 1
+
+
+def test_a_rebuild_elsewhere_is_noticed(path: str) -> None:
+    one, two = SqliteStore(path, create=True), SqliteStore(path, create=False)
+    write(one, [said(1), said(2)])
+    before = list(two.scan("fact", {}, ALL))
+    assert one.rebuild_index() == []
+    assert list(two.scan("fact", {}, ALL)) == before
+    write(two, [said(3)])
+    write(one, [said(4)])
+    assert list(two.verify()) == []
+
+
+def test_two_processes_make_one_file(path: str) -> None:
+    for process in [start("say", path, who, 1) for who in range(3)]:
+        assert process.communicate(timeout=30)[0] == "0\n" and process.returncode == 0
+
+
+def test_whoever_is_killed_loses_nothing_that_was_acknowledged(path: str) -> None:
+    rng = random.Random(7)
+    acknowledged = dict.fromkeys(range(3), -1)
+    SqliteStore(path, create=True).close()
+    for life in range(24):
+        who = life % 3
+        # Say everything again from the first: what is known is passed over, what was lost would be said anew.
+        process = start("say", path, who, 100_000)
+        for _ in range(rng.randrange(1, 30)):
+            acknowledged[who] = max(acknowledged[who], int(line(process)))
+        time.sleep(rng.random() * 0.004)
+        process.kill()
+        process.communicate()
+        if life % 6 == 5:
+            store = SqliteStore(path, create=False)
+            for each, last in acknowledged.items():
+                for number in range(last + 1):
+                    bound = {"entity": b"%d/%d/3" % (each, number)}
+                    assert [row[3] for row in store.scan("fact", bound, ALL)] == [exact(number)]
+            assert store.counts(ALL)["facts"] == 4 * store.counts(ALL)["deltas"]
+            assert list(store.verify()) == []
+            store.close()
