@@ -20,7 +20,7 @@ from rhizomedb._version import __version__ as __version__
 if TYPE_CHECKING:
     from rhizomedb.budget import Budget as Budget
     from rhizomedb.db.connection import Connection as Connection
-    from rhizomedb.db.connection import connect as open
+    from rhizomedb.db.connection import connect as open  # noqa: F401
     from rhizomedb.db.database import Database as Database
     from rhizomedb.db.identity import entity as entity
     from rhizomedb.db.identity import new_entity as new_entity

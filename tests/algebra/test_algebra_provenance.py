@@ -1,4 +1,4 @@
-"""Why a tuple is there: every premise holds, the rule gives the tuple from its premises, and nothing explains itself."""
+"""Why a tuple is there: premises hold, the rule gives the tuple from them, and nothing explains itself."""
 
 from __future__ import annotations
 
@@ -115,7 +115,8 @@ def test_printing(seminaive):
 
 def test_premises_of_every_kind():
     program = """
-        h(x: X, n: N, y: Y, c: C) :- C := fact(e: X, a: "in", v: true), !fact(e: X, a: "out"), N := sum V : fact(e: X, a: "n", v: V),
+        h(x: X, n: N, y: Y, c: C) :- C := fact(e: X, a: "in", v: true), !fact(e: X, a: "out"),
+            N := sum V : fact(e: X, a: "n", v: V),
             optional fact(e: X, a: "y", v: Y = -1).
     """
     data = history(

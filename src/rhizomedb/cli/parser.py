@@ -131,28 +131,42 @@ def _find(add: Add) -> None:
         default=[],
         help='"year < 1990", "director = Ridley Scott", "title ~ moon"',
     )
-    _policy(add), _moment(add), _limit(add)
+    _policy(add)
+    _moment(add)
+    _limit(add)
 
 
 def _get(add: Add) -> None:
-    _file(add), _name(add), _attribute(add), _policy(add), _moment(add)
+    _file(add)
+    _name(add)
+    _attribute(add)
+    _policy(add)
+    _moment(add)
 
 
 def _conflicts(add: Add) -> None:
     _file(add)
     add("name", metavar="NAME", nargs="?", help="only those of one entity")
     add("--attribute", metavar="ATTRIBUTE", help="only those of one attribute")
-    _policy(add), _moment(add), _limit(add)
+    _policy(add)
+    _moment(add)
+    _limit(add)
 
 
 def _why(add: Add) -> None:
-    _file(add), _name(add)
+    _file(add)
+    _name(add)
     add("attribute", metavar="ATTRIBUTE", help="the attribute")
-    _policy(add), _moment(add)
+    _policy(add)
+    _moment(add)
 
 
 def _history(add: Add) -> None:
-    _file(add), _name(add), _attribute(add), _moment(add), _limit(add)
+    _file(add)
+    _name(add)
+    _attribute(add)
+    _moment(add)
+    _limit(add)
 
 
 def _query(add: Add) -> None:
@@ -161,11 +175,14 @@ def _query(add: Add) -> None:
     add("--relation", metavar="NAME", help="the relation to show (default: of the last rule)")
     add("--param", metavar="NAME=VALUE", action="append", default=[], help="the value of $NAME in the program")
     add("--explain", action="store_true", help="show the plan with estimated and real counts")
-    _moment(add), _budget(add), _limit(add)
+    _moment(add)
+    _budget(add)
+    _limit(add)
 
 
 def _add(add: Add) -> None:
-    _file(add), _name(add)
+    _file(add)
+    _name(add)
     add("attribute", metavar="ATTRIBUTE", help="the attribute")
     add("value", metavar="VALUE", help="136, 2.5, true or text")
     add("--type", choices=["int", "float", "bool", "text"], help="the kind of the value (default: as it looks)")
@@ -173,7 +190,9 @@ def _add(add: Add) -> None:
 
 
 def _retract(add: Add) -> None:
-    _file(add), _name(add), _attribute(add)
+    _file(add)
+    _name(add)
+    _attribute(add)
     add("value", metavar="VALUE", nargs="?", help="only this value")
     add("--type", choices=["int", "float", "bool", "text"], help="the kind of the value (default: as it looks)")
     add("--own", action="store_true", help="only what this author said")
@@ -188,7 +207,8 @@ def _export(add: Add) -> None:
         choices=["csv", "json", "jsonl"],
         help="csv and json: the view; jsonl: every signed delta, without loss",
     )
-    _policy(add), _moment(add)
+    _policy(add)
+    _moment(add)
 
 
 def _only_file(add: Add) -> None:
@@ -196,7 +216,8 @@ def _only_file(add: Add) -> None:
 
 
 def _stats(add: Add) -> None:
-    _file(add), _moment(add)
+    _file(add)
+    _moment(add)
 
 
 def _verify(add: Add) -> None:

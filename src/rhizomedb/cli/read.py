@@ -11,6 +11,7 @@ from rhizomedb.cli.session import at_moment, attribute_named, budget_of, opened,
 from rhizomedb.db.explanation import Record
 from rhizomedb.db.moment import show_ms
 from rhizomedb.db.reader import Reader
+from rhizomedb.db.result import show
 from rhizomedb.db.search import Match
 from rhizomedb.errors import RequestError
 from rhizomedb.facts.value import Attribute
@@ -37,7 +38,7 @@ def get(options: Namespace) -> int:
         else:
             out.say(out.strong(record.label))
             rows = [
-                [str(a), out.values(record.choices[a].values), "≠" if a in record.contested else ""] for a in wanted
+                [show(a), out.values(record.choices[a].values), "≠" if a in record.contested else ""] for a in wanted
             ]
             out.say_table(["", "", ""], rows, indent="  ")
             if record.contested:
@@ -59,7 +60,7 @@ def conflicts(options: Namespace) -> int:
             return 0
         shown = found[: options.limit] if options.limit is not None else found
         for conflict in shown:
-            out.say(out.strong(f"{conflict.label} · {conflict.attribute}"))
+            out.say(out.strong(f"{conflict.label} · {show(conflict.attribute)}"))
             decided = {repr(value) for value in conflict.shown}
             rows = [
                 [
@@ -75,7 +76,7 @@ def conflicts(options: Namespace) -> int:
         out.say(f"{out.plural(len(found), 'conflict')}{more}")
         if found:
             out.say(
-                f"try: rhizome why {options.file} {out.quoted(found[0].label)} {out.quoted(str(found[0].attribute))}"
+                f"try: rhizome why {options.file} {out.quoted(found[0].label)} {out.quoted(show(found[0].attribute))}"
             )
     return 0
 
@@ -108,7 +109,7 @@ def history(options: Namespace) -> int:
             [
                 show_ms(s.claim.time.ms),
                 s.author,
-                str(s.attribute),
+                show(s.attribute),
                 s.claim.value,
                 s.fate,
                 f"epoch {s.epoch}, {s.origin}",
@@ -153,9 +154,9 @@ def query(options: Namespace) -> int:
     with opened(options.file) as db:
         reader = at_moment(db, options)
         if options.explain:
-            out.say(reader.explain(text, relation=options.relation, budget=budget, **parameters))
+            out.say(reader.explain(text, parameters, relation=options.relation, budget=budget))
             return 0
-        result = reader.query(text, relation=options.relation, budget=budget, **parameters)
+        result = reader.query(text, parameters, relation=options.relation, budget=budget)
         if options.json:
             print_lines(result.to_dicts(), options.limit)
             return 0
@@ -177,7 +178,7 @@ def schema(options: Namespace) -> int:
         else:
             cells = [
                 [
-                    str(s.attribute),
+                    show(s.attribute),
                     ", ".join(kind if len(s.kinds) == 1 else f"{kind} ({count:,})" for kind, count in s.kinds),
                     s.facts,
                     s.entities,
@@ -239,7 +240,7 @@ def summary(path: str, *, as_json: bool) -> int:
         )
         out.say(
             f"  {out.plural(len(found), 'conflict')}"
-            + (f", first {out.safe(found[0].label)} · {found[0].attribute}" if found else "")
+            + (f", first {out.safe(found[0].label)} · {show(found[0].attribute)}" if found else "")
         )
         out.say(f"  {out.plural(counts.held, 'delta')} held back" if counts.held else "  nothing held back")
         out.say("next:")
@@ -248,7 +249,7 @@ def summary(path: str, *, as_json: bool) -> int:
         elif found:
             first = found[0]
             out.say(f"  rhizome conflicts {path}")
-            out.say(f"  rhizome why {path} {out.quoted(first.label)} {out.quoted(str(first.attribute))}")
+            out.say(f"  rhizome why {path} {out.quoted(first.label)} {out.quoted(show(first.attribute))}")
         else:
             out.say(f"  rhizome find {path} TEXT\n  rhizome schema {path}")
     return 0
@@ -280,15 +281,15 @@ def _record_dict(record: Record, wanted: list[Attribute]) -> dict[str, object]:
         "entity": record.label,
         "id": record.entity,
         "policy": record.policy,
-        "values": {str(a): record[a] for a in wanted},
-        "contested": sorted(map(str, record.contested.intersection(wanted))),
+        "values": {show(a): record[a] for a in wanted},
+        "contested": sorted(map(show, record.contested.intersection(wanted))),
     }
 
 
 def _summary_of(record: Record) -> str:
     shown = (item for item in record.choices.items() if record.label not in map(str, item[1].values))
-    return "; ".join(f"{attribute}: {out.values(choice.values)}" for attribute, choice in shown)
+    return "; ".join(f"{show(attribute)}: {out.values(choice.values)}" for attribute, choice in shown)
 
 
 def _first(record: Record) -> str:
-    return min(map(str, record.contested))
+    return min(map(show, record.contested))

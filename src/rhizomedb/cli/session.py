@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from rhizomedb.budget import Budget
 from rhizomedb.db.connection import Connection, connect
 from rhizomedb.db.reader import Reader
+from rhizomedb.db.result import show
 from rhizomedb.errors import RequestError, ValueRefused, nearest_names
 from rhizomedb.exchange.output import to_line
 from rhizomedb.facts.value import Attribute, Value, check_value
@@ -52,12 +53,12 @@ def attribute_named(reader: Reader, text: str) -> Attribute:
     known = reader.attribute_names()
     if text in known:
         return text
-    return next((a for a in known if not isinstance(a, str) and str(a) == text), text)
+    return next((a for a in known if not isinstance(a, str) and show(a) == text), text)
 
 
 def value_of(text: str, kind: str | None = None) -> Value:
     """The value that a word of the command line means: int, float, true or false as it looks, else text."""
-    looks = {
+    looks: dict[str, Callable[[], Value]] = {
         "int": lambda: int(text),
         "float": lambda: float(text),
         "bool": lambda: {"true": True, "false": False}[text.lower()],

@@ -8,6 +8,7 @@ from argparse import Namespace
 from rhizomedb.cli import out
 from rhizomedb.cli.session import at_moment, attribute_named, file_stem, opened, pairs, print_lines, value_of
 from rhizomedb.db.connection import Connection
+from rhizomedb.db.result import show
 from rhizomedb.db.transaction import Transaction
 from rhizomedb.errors import RequestError
 from rhizomedb.exchange.importer import ImportReport, holds_deltas, import_commits, import_deltas, import_table
@@ -97,9 +98,11 @@ def add(options: Namespace) -> int:
         if options.json:
             print_lines([_as_dict(transaction)])
         elif transaction:
-            out.say(f"said: {options.name} · {attribute} = {out.value_text(value)}   (epoch {transaction.epoch})")
+            out.say(f"said: {options.name} · {show(attribute)} = {out.value_text(value)}   (epoch {transaction.epoch})")
         else:
-            out.say(f"nothing new: {options.name} · {attribute} = {out.value_text(value)} was said by you already")
+            out.say(
+                f"nothing new: {options.name} · {show(attribute)} = {out.value_text(value)} was said by you already"
+            )
     return 0
 
 
@@ -113,7 +116,7 @@ def retract(options: Namespace) -> int:
         if options.json:
             print_lines([_as_dict(transaction)])
         else:
-            what = " · ".join(str(part) for part in (options.name, attribute, value) if part is not None)
+            what = " · ".join(show(part) for part in (options.name, attribute, value) if part is not None)
             out.say(f"taken back: {what}   ({out.plural(transaction.facts, 'claim')}; history keeps them)")
     return 0
 
@@ -136,7 +139,7 @@ def export(options: Namespace) -> int:
         else:
             records = reader.records(policy=options.policy)
             rows = [
-                {str(a): list(c.values) if options.policy == "all" else c.values[0] for a, c in record.choices.items()}
+                {show(a): list(c.values) if options.policy == "all" else c.values[0] for a, c in record.choices.items()}
                 for record in records
             ]
             columns = sorted({column for row in rows for column in row}, key=_column_order)

@@ -185,6 +185,10 @@ class Connection(Reader):
         """Re-check every hash, signature and index row; yields what is wrong."""
         return self._store.verify()
 
+    def rebuild_index(self) -> list[Finding]:
+        """Make the indexes anew from the log; returns what of the log could not be read."""
+        return self._store.rebuild_index()
+
     def close(self) -> None:
         """Release the file. What was read before stays valid; nothing can be asked any more."""
         self._store.close()
@@ -295,10 +299,10 @@ class Connection(Reader):
             shown = here.get(names.entity(entity), attribute) if found else None
             wanted = None if value is None else exact(check_value(value))
             if (None if shown is None else exact(shown)) != wanted:
-                label = names.label(found[0]) if found else str(entity)
+                label = names.label(found[0]) if found else show(entity)
                 raise RequestError(
                     "db.expectation-failed",
-                    f"{attribute} of {label} is {'not said' if shown is None else show(shown)}, "
+                    f"{show(attribute)} of {label} is {'not said' if shown is None else show(shown)}, "
                     f"not {'unsaid' if value is None else show(check_value(value))}; nothing was written",
                     fix="read it again and decide anew",
                 )

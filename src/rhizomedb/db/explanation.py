@@ -79,10 +79,10 @@ class Record(Mapping[Attribute, Any]):
 
     def __repr__(self) -> str:
         text = [f"{self.label}  (0x{self.entity.hex()[:12]}, policy {self.policy})"]
-        width = max((len(str(attribute)) for attribute in self), default=0)
+        width = max((len(show(attribute)) for attribute in self), default=0)
         for attribute, choice in self.choices.items():
             mark = "  ≠ contested" if attribute in self.contested else ""
-            text.append(f"  {attribute!s:<{width}}  {', '.join(show(value) for value in choice.values)}{mark}")
+            text.append(f"  {show(attribute):<{width}}  {', '.join(show(value) for value in choice.values)}{mark}")
         return "\n".join(text)
 
 
@@ -113,7 +113,7 @@ class Conflict:
     def __str__(self) -> str:
         values = "  ≠  ".join(map(str, self.values))
         shown = ", ".join(show(value) for value in self.shown)
-        return f"{self.label} · {self.attribute}   {values}   view shows {shown} ({self.policy}: {self.reason})"
+        return f"{self.label} · {show(self.attribute)}   {values}   view shows {shown} ({self.policy}: {self.reason})"
 
 
 class Conflicts(Sequence[Conflict]):
@@ -187,7 +187,7 @@ class History(Sequence[Statement]):
     def __repr__(self) -> str:
         text = [f"{self.label}: {len(self):,} statement{'' if len(self) == 1 else 's'}"]
         text += [
-            f"  {show_ms(s.claim.time.ms)}  {s.author}  {s.attribute} = {show(s.claim.value)}  {s.fate}"
+            f"  {show_ms(s.claim.time.ms)}  {s.author}  {show(s.attribute)} = {show(s.claim.value)}  {s.fate}"
             for s in self._statements[:50]
         ]
         return "\n".join([*text, *([f"… {len(self) - 50:,} more"] if len(self) > 50 else [])])
@@ -255,7 +255,7 @@ class Explanation:
 
     def __str__(self) -> str:
         shown = ", ".join(show(value) for value in self.shown)
-        text = [f"{self.label} · {self.attribute} = {shown}", f"  shown by policy {self.policy}: {self.reason}"]
+        text = [f"{self.label} · {show(self.attribute)} = {shown}", f"  shown by policy {self.policy}: {self.reason}"]
         for heading, supports in (("said by", self.support), ("against it", self.against)):
             if supports:
                 text.append(f"  {heading}")

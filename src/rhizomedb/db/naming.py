@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 
 from rhizomedb.errors import RequestError, nearest_names
 from rhizomedb.facts.entity import derive
-from rhizomedb.facts.value import Attribute, Cell, Entity, exact, plain
+from rhizomedb.facts.value import Attribute, Cell, Entity, exact
 from rhizomedb.store.store import Cut, Store
 
 LABELS: tuple[str, ...] = ("title", "name", "label")
@@ -75,17 +75,17 @@ class Names:
         return self._labels[entity]
 
     def _label(self, entity: Entity) -> str:
-        said: dict[Attribute, list[str]] = {}
+        said: dict[Cell, list[str]] = {}
         for _cid, _entity, attribute, value in self._store.scan("fact", {"entity": entity}, self._cut):
             if isinstance(value, str):
-                said.setdefault(plain(attribute), []).append(value)  # type: ignore[arg-type]  # attributes are attributes
+                said.setdefault(attribute, []).append(value)
         for attribute in LABELS:
             keyed = [text for text in said.get(attribute, ()) if _derives(attribute, text, entity)]
             if keyed or attribute in said:
                 return min(keyed or said[attribute])
-        for attribute, texts in said.items():
+        for cell, texts in said.items():
             for text in texts:
-                if _derives(attribute, text, entity):
+                if _derives(cell, text, entity):
                     return text
         return f"0x{entity.hex()[:12]}"
 
@@ -129,7 +129,7 @@ class Names:
         return names
 
 
-def _derives(attribute: Attribute, text: str, entity: Entity) -> bool:
+def _derives(attribute: Cell, text: str, entity: Entity) -> bool:
     """Whether a key of this attribute and text derives the entity."""
     if not isinstance(attribute, str) or not attribute.strip() or not text.strip():
         return False

@@ -26,7 +26,7 @@ from rhizomedb.db.explanation import (
 )
 from rhizomedb.db.moment import to_ms
 from rhizomedb.db.naming import Authors, Names
-from rhizomedb.db.result import Result
+from rhizomedb.db.result import Result, show
 from rhizomedb.db.search import Match, matching
 from rhizomedb.db.source import StoreSource
 from rhizomedb.errors import RequestError, nearest_names
@@ -184,7 +184,7 @@ class Reader:
             if not fallen:
                 raise RequestError(
                     "db.unknown-attribute",
-                    f"nobody says anything about {attribute} of {names.label(subject)}",
+                    f"nobody says anything about {show(attribute)} of {names.label(subject)}",
                     nearest=nearest_names(str(attribute), map(str, self._attributes_of(subject))),
                     fix=f'rhizome get FILE "{names.label(subject)}"',
                 )
@@ -280,22 +280,24 @@ class Reader:
     def query(
         self,
         program: str | Program,
+        parameters: Mapping[str, object] | None = None,
         *,
         relation: str | None = None,
         aggregates: Mapping[str, Aggregate] | None = None,
         budget: Budget | None = None,
-        **parameters: object,
+        **more_parameters: object,
     ) -> Result:
         """The tuples that a PomoLogic program derives: of its last rule's relation, or of `relation`.
 
-        `$name` in the program takes the keyword argument `name`; nothing is ever pasted into text.
+        `$name` in the program takes the parameter `name`, from the mapping or as a keyword; nothing is ever pasted into
+        text.
         """
         return queries.query(
             StoreSource(self._store, self.cut),
             COLUMNS,
             program,
             relation=relation,
-            parameters=parameters,
+            parameters={**(parameters or {}), **more_parameters},
             aggregates=aggregates,
             budget=budget or Budget(),
         )
@@ -303,11 +305,12 @@ class Reader:
     def explain(
         self,
         program: str | Program,
+        parameters: Mapping[str, object] | None = None,
         *,
         relation: str | None = None,
         aggregates: Mapping[str, Aggregate] | None = None,
         budget: Budget | None = None,
-        **parameters: object,
+        **more_parameters: object,
     ) -> str:
         """The plan of a program, with estimated and real tuple counts."""
         return queries.explain(
@@ -315,7 +318,7 @@ class Reader:
             COLUMNS,
             program,
             relation=relation,
-            parameters=parameters,
+            parameters={**(parameters or {}), **more_parameters},
             aggregates=aggregates,
             budget=budget or Budget(),
         )

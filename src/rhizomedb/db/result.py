@@ -81,15 +81,12 @@ class Result(Sequence[Any]):
 
 def show(value: Value, width_max: int = 60) -> str:
     """A value as a table cell for people: text as it is, bytes in hex, CIDs by their last characters."""
-    match value:
-        case bool():
-            text = "true" if value else "false"
-        case str():
-            text = value if value.isprintable() else value.encode("unicode_escape").decode("ascii")
-        case bytes():
-            text = "0x" + value.hex()
-        case Cid():
-            text = "…" + value.short
-        case _:
-            text = repr(value)
+    if isinstance(value, str):
+        text = value if value.isprintable() else value.encode("unicode_escape").decode("ascii")
+    elif isinstance(value, bytes):
+        text = "0x" + value.hex()
+    elif isinstance(value, Cid):
+        text = "…" + value.short
+    else:
+        text = str(value).lower() if isinstance(value, bool) else repr(value)
     return text if len(text) <= width_max else text[: width_max - 1] + "…"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rhizomedb.errors import RequestError, nearest_names
-from rhizomedb.facts.value import Attribute, Entity, Value, check_value, exact, kind_of, plain
+from rhizomedb.facts.value import Attribute, Cell, Entity, Value, check_value, exact, kind_of, plain
 from rhizomedb.store.store import Cut, Store
 
 
@@ -80,10 +80,8 @@ def matching(store: Store, cut: Cut, text: str | None, matches: Iterable[Match])
         candidates = found if candidates is None else candidates & found  # type: ignore[assignment]
     if text is not None:
         folded = text.casefold()
-        if candidates is None:
-            rows = store.scan("fact", {}, cut)
-        else:
-            rows = (row for entity in candidates for row in store.scan("fact", {"entity": entity}, cut))  # type: ignore[assignment]
+        bounds: Iterable[dict[str, Cell]] = [{}] if candidates is None else ({"entity": one} for one in candidates)
+        rows = (row for bound in bounds for row in store.scan("fact", bound, cut))
         candidates = {row[1] for row in rows if isinstance(row[3], str) and folded in row[3].casefold()}  # type: ignore[misc]
     if candidates is None:
         candidates = set(store.entities(cut))

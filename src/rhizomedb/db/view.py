@@ -77,7 +77,7 @@ def group(rows: Iterable[tuple[Cell, ...]]) -> dict[Key, Register]:
     found: dict[Key, Register] = {}
     for entity, attribute, value, fact, delta, author, time, counter in rows:
         key = (entity, attribute)
-        if key not in found:  # type: ignore[comparison-overlap]  # an entity is bytes
+        if key not in found:
             found[key] = Register(entity, plain(attribute))  # type: ignore[index, arg-type]
         found[key].claims.append(  # type: ignore[index]
             Claim(plain(value), fact, delta, author, HybridTime(time, counter))  # type: ignore[arg-type]

@@ -93,7 +93,7 @@ def _batches(rows: Iterable[Row], key: Sequence[str], repeated: set[Entity]) -> 
 
 
 def _entity(row: Row, key: Sequence[str]) -> Entity:
-    return derive({column: row.values[column] for column in key})  # type: ignore[misc]  # a key cell holds one value
+    return derive({column: row.values[column] for column in key})  # type: ignore[arg-type]  # a key holds one value
 
 
 COMMIT = "git/commit"

@@ -116,14 +116,14 @@ class Delta:
 
     def to_json(self) -> str:
         """The envelope as DAG-JSON; `from_json` gives the same delta back, with the same bytes."""
-        from rhizomedb.facts import dagjson  # noqa: PLC0415 # it imports json, which most programs never need
+        from rhizomedb.facts import dagjson  # it imports json, which most programs never need
 
         return dagjson.dumps(codec.decode(self._envelope, limits=_JSON_LIMITS), limits=_JSON_LIMITS)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Delta:
         """The delta of a DAG-JSON text, decoded and verified like any other."""
-        from rhizomedb.facts import dagjson  # noqa: PLC0415
+        from rhizomedb.facts import dagjson
 
         return cls.decode(codec.encode(dagjson.loads(text, limits=_JSON_LIMITS), limits=_JSON_LIMITS))
 

@@ -90,7 +90,7 @@ def _is_canonical_point(point: bytes) -> bool:
 @cache
 def _nacl() -> ModuleType:
     # Importing it takes longer than importing all of facts; it is needed late or never.
-    import nacl.bindings  # noqa: PLC0415
-    import nacl.exceptions  # noqa: PLC0415
+    import nacl.bindings
+    import nacl.exceptions
 
     return nacl

@@ -53,7 +53,7 @@ def _total(numbers: Sequence[int | float], divisor: int = 1) -> float | None:
     try:
         return math.fsum(numbers) / divisor
     except OverflowError:
-        from fractions import Fraction  # noqa: PLC0415  # rare, and slow to import
+        from fractions import Fraction  # rare, and slow to import
 
         try:
             return float(sum(map(Fraction, numbers)) / divisor)

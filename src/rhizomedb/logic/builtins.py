@@ -137,7 +137,7 @@ def _round(number: int | float, digits: int | None = None) -> Value | None:
         return number if isinstance(number, int) else _halves_up(number)
     if not 0 <= digits <= 15:
         return None
-    from decimal import ROUND_HALF_UP, Decimal  # noqa: PLC0415  # only those who round to digits pay for it
+    from decimal import ROUND_HALF_UP, Decimal  # only those who round to digits pay for it
 
     if isinstance(number, int) or abs(number) >= 1e15:
         return number

@@ -30,6 +30,9 @@ LOG_ROW_BYTES_MIN: Final = 100
 
 DAMAGED: Final = "store.damaged"
 
+BROKEN: Final = (Error, TypeError, ValueError)
+"""What a value that nobody wrote may lead to."""
+
 
 @dataclass(frozen=True, slots=True)
 class LogRow:
@@ -54,8 +57,8 @@ def verify(path: str) -> Iterator[Finding]:
         for check in checks:
             try:
                 yield from check(file)
-            except StoreError as error:
-                yield Finding("file", error.code, error.message)
+            except BROKEN as error:
+                yield _finding("file", error)
 
 
 def rebuild(file: File) -> list[Finding]:
@@ -82,6 +85,12 @@ def rebuild(file: File) -> list[Finding]:
     for number in range(max(epoch, 1), newest + 1):
         indexer.mark(number)
     return findings
+
+
+def _finding(record: str, error: Exception) -> Finding:
+    if isinstance(error, Error):
+        return Finding(record, error.code, error.message)
+    return Finding(record, DAMAGED, f"a value in the index has another type: {error}")
 
 
 # -- reading the log ---------------------------------------------------------------------------------------------------
@@ -153,28 +162,31 @@ class _Comparison:
     def run(self, file: File) -> Iterator[Finding]:
         newest = one(file, "SELECT count(*) FROM epoch")
         expected = 1
+        rows = 0
         for row in log_rows(file, last_seq(file)):
+            rows += 1
             if row.seq > expected:
                 yield Finding(f"delta {expected}", DAMAGED, f"the log goes on with delta {row.seq}")
             expected = row.seq + 1
             try:
                 yield from self._row(row, newest)
-            except StoreError as error:
-                yield Finding(self._record(row), error.code, error.message)
+            except BROKEN as error:
+                yield _finding(self._record(row), error)
+        if one(file, "SELECT count(*) FROM log") > rows:
+            yield Finding("log", DAMAGED, "it has rows far beyond the last that can be read")
         yield from self._marks(newest)
         for table, total in (("fact", "facts"), ("cause", "causes"), ("repeat", "repeats"), ("author", "authors"),
                              ("entity", "entities"), ("attribute", "attributes")):  # fmt: skip
-            rows = one(file, f"SELECT count(*) FROM {table}")
-            said = getattr(self._reached, total)
-            if rows != said:
-                yield Finding(f"index {table}", DAMAGED, f"it has {rows:,} rows; the log says {said:,}")
+            found, said = one(file, f"SELECT count(*) FROM {table}"), getattr(self._reached, total)
+            if found != said:
+                yield Finding(f"index {table}", DAMAGED, f"it has {found:,} rows; the log says {said:,}")
 
     def _record(self, row: LogRow) -> str:
         if row.delta is not None:
             return f"delta {row.seq} ({row.delta.id})"
         try:
             return f"delta {row.seq} ({unpack(one(self._file, 'SELECT id FROM delta WHERE seq = ?', (row.seq,)))})"
-        except (Error, IndexError):  # the index does not know it either
+        except (IndexError, *BROKEN):  # the index does not know it either
             return f"delta {row.seq}"
 
     def _row(self, row: LogRow, newest: int) -> Iterator[Finding]:
@@ -316,22 +328,29 @@ def _totals(file: File) -> Iterator[Finding]:
 
 def _held(file: File) -> Iterator[Finding]:
     for (row,) in file.run("SELECT row FROM held ORDER BY row"):
-        ((packed, author, group_id, group_size, envelope),) = file.run(
-            "SELECT id, author, group_id, group_size, envelope FROM held WHERE row = ?", (row,)
-        )
-        record = f"held delta {row} ({unpack(packed) if len(packed) == 32 else packed.hex()})"
         try:
-            delta = Delta.decode(envelope)
-        except Error as error:
-            yield Finding(record, error.code, error.message)
-            continue
-        group = (delta.group.id, delta.group.size) if delta.group else (None, None)
-        if pack(delta.id) != packed:
-            yield Finding(record, "delta.id-mismatch", f"its bytes are those of {delta.id}")
-        elif (author, group_id, group_size) != (delta.author, *group):
-            yield Finding(record, DAMAGED, "it is kept with another author or group")
-        elif file.run("SELECT 1 FROM delta WHERE substr(id, 1, 8) = ? AND id = ?", (packed[:8], packed)):
-            yield Finding(record, DAMAGED, "it is visible as well")
+            yield from _held_row(file, row)
+        except BROKEN as error:
+            yield _finding(f"held delta {row}", error)
+
+
+def _held_row(file: File, row: int) -> Iterator[Finding]:
+    ((packed, author, group_id, group_size, envelope),) = file.run(
+        "SELECT id, author, group_id, group_size, envelope FROM held WHERE row = ?", (row,)
+    )
+    record = f"held delta {row} ({unpack(packed)})"
+    try:
+        delta = Delta.decode(envelope)
+    except Error as error:
+        yield _finding(record, error)
+        return
+    group = (delta.group.id, delta.group.size) if delta.group else (None, None)
+    if pack(delta.id) != packed:
+        yield Finding(record, "delta.id-mismatch", f"its bytes are those of {delta.id}")
+    elif (author, group_id, group_size) != (delta.author, *group):
+        yield Finding(record, DAMAGED, "it is kept with another author or group")
+    elif file.run("SELECT 1 FROM delta WHERE substr(id, 1, 8) = ? AND id = ?", (packed[:8], packed)):
+        yield Finding(record, DAMAGED, "it is visible as well")
 
 
 def _names(file: File) -> Iterator[Finding]:

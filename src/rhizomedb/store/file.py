@@ -163,6 +163,14 @@ class File:
         except (ValueError, OverflowError) as error:  # such as a text in the file that is not UTF-8
             raise self.damaged(str(error)) from error
 
+    def typed(self, types: tuple[Any, ...], sql: str, bindings: Any = ()) -> list[Any]:
+        """All rows, if their values have these types: in a file that was altered they may have any."""
+        rows = self.run(sql, bindings)
+        for row in rows:
+            if not all(map(isinstance, row, types)):
+                raise self.damaged("a value is not of the type of its column")
+        return rows
+
     def run_many(self, sql: str, rows: Iterable[Any]) -> None:
         """One statement for each row."""
         connection = self._connection

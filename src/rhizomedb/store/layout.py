@@ -94,5 +94,7 @@ def pack(cid: Cid) -> bytes:
 
 
 def unpack(packed: bytes) -> Cid:
-    """The CID that was packed."""
+    """The CID that was packed. What was not is a `TypeError` or `ValueRefused`."""
+    if type(packed) is not bytes:
+        raise TypeError("a CID is not bytes")
     return Cid._trusted(PREFIX + packed) if len(packed) == 32 else Cid(packed)

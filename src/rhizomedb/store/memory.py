@@ -12,7 +12,7 @@ from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.clock import ZERO, HybridTime
 from rhizomedb.facts.delta import Delta, Group
 from rhizomedb.facts.fact import Fact
-from rhizomedb.facts.value import KIND_NAMES, Cell, exact, kind_of
+from rhizomedb.facts.value import KIND_NAMES, Attribute, Cell, exact, kind_of
 from rhizomedb.store.store import (
     COLUMNS,
     AttributeSummary,
@@ -195,7 +195,7 @@ class MemoryStore:
     def attribute_names(self) -> list[Attribute]:
         """Every attribute that any fact here ever had, at no cost to speak of."""
         self._check_open()
-        return [plain(cell) for cell in {exact(fact.attribute): None for fact in self._facts.values()}]  # type: ignore[misc]
+        return list({exact(fact.attribute): fact.attribute for fact in self._facts.values()}.values())
 
     def attributes(self, cut: Cut) -> list[AttributeSummary]:
         """A summary of every attribute in use, most facts first."""
@@ -266,6 +266,12 @@ class MemoryStore:
                 yield Finding(f"delta {place} ({delta.id})", code, message)
 
     # -- writing ----------------------------------------------------------------------------------------------------
+
+    def rebuild_index(self) -> list[Finding]:
+        """Nothing here is derived and kept but the dicts, which are made anew from the log."""
+        self._check_open()
+        self._index()
+        return []
 
     @contextmanager
     def writing(self) -> Iterator[None]:

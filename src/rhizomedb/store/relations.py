@@ -14,7 +14,7 @@ from functools import cache
 from itertools import groupby
 from typing import Any, Final, TypeAlias
 
-from rhizomedb.errors import Error
+from rhizomedb.errors import Error, StoreError
 from rhizomedb.facts import codec
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.value import FALSE, INTEGER_MAX, INTEGER_MIN, TRUE, Cell, exact, plain
@@ -241,7 +241,7 @@ class Reader:
         windowed = is_windowed(cut)
         if windowed:
             bindings.update(self.window(cut))
-        decode = getattr(self, f"_{relation}")
+        decode: Callable[[Row], tuple[Cell, ...]] = getattr(self, f"_{relation}")
         for number, part in enumerate(PARTS[relation]):
             path = part.path(keys)
             filters = [(place, bound[name]) for place, name in enumerate(COLUMNS[relation]) if name in keys - path.uses]
@@ -249,12 +249,13 @@ class Reader:
             while True:
                 bindings["most"] = most
                 rows = self._file.run(statement(relation, number, keys, windowed, further), bindings)
+                try:
+                    page = list(map(decode, rows))
+                except (TypeError, ValueError, Error) as error:  # a value that nobody wrote
+                    raise as_damage(self._file, error) from error
                 if filters:
-                    for cells in map(decode, rows):
-                        if all(cells[place] == cell for place, cell in filters):
-                            yield cells
-                else:
-                    yield from map(decode, rows)
+                    page = [cells for cells in page if all(cells[place] == cell for place, cell in filters)]
+                yield from page
                 if len(rows) < most:
                     break
                 for place, reached in enumerate(rows[-1][-len(path.order) :]):
@@ -310,7 +311,8 @@ class Reader:
         bindings.update(first=first, last=last, most=PAGE_ROWS_MIN)
         comparison = ">="
         while True:
-            rows = self._file.run(
+            rows = self._file.typed(
+                (bytes,),
                 f"SELECT stub FROM entity e WHERE stub {comparison} :first AND stub <= :last AND e.row <= :entities"
                 f" {_ENTITY_WITHIN if windowed else ''} ORDER BY stub LIMIT :most",
                 bindings,
@@ -350,16 +352,22 @@ class Reader:
     _asserts = _cause
 
     def _delta(self, row: Row) -> tuple[Cell, ...]:
-        return unpack(row[0]), row[1], row[2], row[3], row[4], self.whole(row[5]), row[6]
+        identity, author, system, ms, counter, edge, scope, _ = row
+        if not (type(author) is bytes and type(system) is type(scope) is str and type(ms) is type(counter) is int):
+            raise TypeError("a value is not of the type of its column")
+        return unpack(identity), author, system, ms, counter, self.whole(edge), scope
 
     def _arrival(self, row: Row) -> tuple[Cell, ...]:
-        return unpack(row[0]), row[1], row[2], row[3]
+        identity, epoch, at_ms, origin, _ = row
+        if not (type(epoch) is type(at_ms) is int and type(origin) is str):
+            raise TypeError("a value is not of the type of its column")
+        return unpack(identity), epoch, at_ms, origin
 
     def attribute(self, row: int) -> Cell:
         """The attribute of a number."""
         cell = self._attributes.get(row)
         if cell is None:
-            found = self._file.run("SELECT stub FROM attribute WHERE row = ?", (row,))
+            found = self._file.typed((bytes,), "SELECT stub FROM attribute WHERE row = ?", (row,))
             if not found:
                 raise self._file.damaged(f"the index names an attribute {row} that it does not have")
             if len(self._attributes) >= REMEMBERED_MAX:
@@ -369,41 +377,39 @@ class Reader:
 
     def cell(self, short: bytes) -> Cell:
         """The cell that a stub of an encoded value stands for."""
-        first = short[0] if short else 0xFF
+        if type(short) is not bytes or not short:
+            raise TypeError("a value is not of the type of its column")
+        first = short[0]
         if first < 0x18:
             return first
         if 0x60 <= first < 0x78:
-            return self._text(short, 1)
+            return str(short[1:], "utf-8")
         if first == 0x78 and len(short) < STUB_BYTES:
-            return self._text(short, 2)
+            return str(short[2:], "utf-8")
         if 0x40 <= first < 0x58:
             return short[1:]
         if first == 0xF5:
             return TRUE
         if first == 0xF4:
             return FALSE
-        try:
-            return exact(codec.decode(self.whole(short)))
-        except Error as error:
-            if error.code.startswith("store."):
-                raise
-            raise self._file.damaged(f"the index holds a value that is none: {error.message}") from error
-
-    def _text(self, encoded: bytes, start: int) -> str:
-        try:
-            return str(encoded[start:], "utf-8")
-        except UnicodeDecodeError as error:
-            raise self._file.damaged("the index holds a text that is not UTF-8") from error
+        return exact(codec.decode(self.whole(short)))
 
     def whole(self, short: bytes) -> bytes:
         """The bytes that a stub stands for."""
+        if type(short) is not bytes:
+            raise TypeError("a value is not of the type of its column")
         if len(short) < STUB_BYTES:
             return short
-        found = self._file.run("SELECT body FROM long WHERE stub = ?", (short,))
+        found = self._file.typed((bytes,), "SELECT body FROM long WHERE stub = ?", (short,))
         if not found or stub(found[0][0]) != short:
             raise self._file.damaged("the index holds the beginning of a long value but not the value")
         body: bytes = found[0][0]
         return body
+
+
+def as_damage(file: File, error: Exception) -> StoreError:
+    """What went wrong with a value from a file, as an error of the store."""
+    return error if isinstance(error, StoreError) else file.damaged(f"the index holds what nobody said: {error}")
 
 
 def facts_from(cut: Cut) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.clock import HybridTime
 from rhizomedb.facts.delta import Delta, Group
-from rhizomedb.facts.value import KIND_NAMES, Cell, plain
+from rhizomedb.facts.value import KIND_NAMES, Attribute, Cell, plain
 from rhizomedb.store import check
 from rhizomedb.store.file import File
 from rhizomedb.store.index import Indexer
@@ -47,7 +47,8 @@ class SqliteStore:
 
     def epochs(self) -> list[Epoch]:
         """All epochs, oldest first."""
-        return [Epoch(*row) for row in self._file.run("SELECT number, at_ms, origin FROM epoch ORDER BY number")]
+        sql = "SELECT number, at_ms, origin FROM epoch ORDER BY number"
+        return [Epoch(*row) for row in self._file.typed((int, int, str), sql)]
 
     def scan(self, relation: str, bound: Mapping[str, Cell], cut: Cut) -> Iterator[tuple[Cell, ...]]:
         """The distinct tuples of a stored relation that agree with `bound`, visible at the cut when this is called."""
@@ -64,11 +65,12 @@ class SqliteStore:
     def envelope(self, delta: Cid) -> bytes | None:
         """The exact bytes of a delta as it arrived, visible or held back, or None."""
         packed = pack(delta)
-        rows = self._file.run(
+        rows = self._file.typed(
+            (bytes,),
             "SELECT l.envelope FROM delta d CROSS JOIN log l ON l.seq = d.seq"
             " WHERE substr(d.id, 1, 8) = ? AND d.id = ?",
             (packed[:8], packed),
-        ) or self._file.run("SELECT envelope FROM held WHERE id = ?", (packed,))
+        ) or self._file.typed((bytes,), "SELECT envelope FROM held WHERE id = ?", (packed,))
         return rows[0][0] if rows else None
 
     def envelopes(self, after_epoch: int = 0) -> Iterator[tuple[int, bytes]]:
@@ -76,7 +78,8 @@ class SqliteStore:
         return self._envelopes(self._mark(max(after_epoch, 0)).deltas, self._mark().deltas)
 
     def _envelopes(self, after: int, last: int) -> Iterator[tuple[int, bytes]]:
-        while rows := self._file.run(
+        while rows := self._file.typed(
+            (int, int, bytes),
             "SELECT seq, epoch, envelope FROM log WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
             (after, last, ENVELOPES_PAGE),
         ):
@@ -100,7 +103,7 @@ class SqliteStore:
     def attribute_names(self) -> list[Attribute]:
         """Every attribute that any fact here ever had, at no cost to speak of."""
         rows = self._file.run("SELECT row FROM attribute")
-        return [plain(self._reader.attribute(row)) for (row,) in rows]  # type: ignore[misc]  # a fact's attribute is one
+        return [plain(self._reader.attribute(row)) for (row,) in rows]  # type: ignore[misc]  # an attribute is one
 
     def attributes(self, cut: Cut) -> list[AttributeSummary]:
         """A summary of every attribute in use, most facts first."""
@@ -164,7 +167,7 @@ class SqliteStore:
 
     def held(self) -> list[Held]:
         """The deltas kept back, soonest first; those that wait for no time last."""
-        return [as_held(row) for row in self._file.run(f"{_HELD} ORDER BY due_ms IS NULL, due_ms, row")]
+        return [as_held(row) for row in self._file.typed(_HELD_TYPES, f"{_HELD} ORDER BY due_ms IS NULL, due_ms, row")]
 
     def members(self, author: bytes, group: Group) -> tuple[int, list[Held]]:
         """How many deltas of an author's group are visible, and those that are held back."""
@@ -174,12 +177,14 @@ class SqliteStore:
             " AND group_id = ? AND group_size = ?",
             key,
         )
-        held = self._file.run(f"{_HELD} WHERE author = ? AND group_id = ? AND group_size = ? ORDER BY row", key)
+        held = self._file.typed(
+            _HELD_TYPES, f"{_HELD} WHERE author = ? AND group_id = ? AND group_size = ? ORDER BY row", key
+        )
         return visible, [as_held(row) for row in held]
 
     def names(self) -> dict[bytes, str]:
         """What this copy calls each author key."""
-        return dict(self._file.run("SELECT author, name FROM name ORDER BY author"))
+        return dict(self._file.typed((bytes, str), "SELECT author, name FROM name ORDER BY author"))
 
     def verify(self) -> Iterator[Finding]:
         """Re-check every hash, signature, cause and index row; yield what is wrong. Nothing is changed."""
@@ -250,7 +255,7 @@ class SqliteStore:
     def release(self, delta: Cid) -> tuple[bytes, str] | None:
         """Take a held delta out and return its bytes and origin."""
         assert self.is_writing, "a delta is released inside writing()"
-        rows = self._file.run("SELECT envelope, origin FROM held WHERE id = ?", (pack(delta),))
+        rows = self._file.typed((bytes, str), "SELECT envelope, origin FROM held WHERE id = ?", (pack(delta),))
         if not rows:
             return None
         self._file.run("DELETE FROM held WHERE id = ?", (pack(delta),))
@@ -285,7 +290,7 @@ class SqliteStore:
             self._version = version
         newest = self._newest
         if newest is None:
-            rows = self._file.run("SELECT * FROM mark ORDER BY epoch DESC LIMIT 1")
+            rows = self._file.typed(_MARK_TYPES, "SELECT * FROM mark ORDER BY epoch DESC LIMIT 1")
             newest = self._newest = Mark(*rows[0]) if rows else Mark()
         if epoch is None or epoch >= newest.epoch:
             return newest
@@ -293,7 +298,7 @@ class SqliteStore:
             return Mark()
         mark = self._marks.get(epoch)
         if mark is None:
-            rows = self._file.run("SELECT * FROM mark WHERE epoch = ?", (epoch,))
+            rows = self._file.typed(_MARK_TYPES, "SELECT * FROM mark WHERE epoch = ?", (epoch,))
             if not rows:
                 raise self._file.damaged(f"the index knows nothing of epoch {epoch}")
             if len(self._marks) >= MARKS_REMEMBERED_MAX:
@@ -319,11 +324,13 @@ class SqliteStore:
         return facts_from(cut), bindings
 
 
+_MARK_TYPES: Final = (int,) * len(Mark._fields)
 _HELD: Final = "SELECT id, author, arrived_ms, origin, due_ms, reason, group_id, group_size FROM held"
+_HELD_TYPES: Final = (bytes, bytes, int, str, int | None, str, bytes | None, int | None)
 
 
 def as_held(row: tuple[Any, ...]) -> Held:
     """A row of the table `held`."""
     packed, author, arrived_ms, origin, due_ms, reason, group_id, group_size = row
-    group = None if group_id is None else Group(group_id, group_size)
+    group = None if group_id is None or group_size is None else Group(group_id, group_size)
     return Held(unpack(packed), author, arrived_ms, origin, due_ms, reason, group)

@@ -196,6 +196,10 @@ class Store(Protocol):
         """Re-check every hash, signature, cause and index row; yield what is wrong. Nothing is changed."""
         ...
 
+    def rebuild_index(self) -> list[Finding]:
+        """Make everything derived anew from the log; yields what of the log could not be read."""
+        ...
+
     # -- writing ----------------------------------------------------------------------------------------------------
 
     def writing(self) -> AbstractContextManager[None]:
