@@ -8,7 +8,7 @@ What it gives is a first derivation, one of the shortest in rounds; there may be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol, TypeAlias
@@ -16,7 +16,7 @@ from typing import Protocol, TypeAlias
 from rhizomedb.algebra.formula import Row
 from rhizomedb.algebra.lower import Catalog, body
 from rhizomedb.algebra.program import CID_COLUMN, Assign, Plan
-from rhizomedb.algebra.relation import Attributes, Relation, Scan
+from rhizomedb.algebra.relation import Attributes, Relation, Scan, Values
 from rhizomedb.algebra.retrieve import Reader
 from rhizomedb.algebra.source import Bound, Source, Table
 from rhizomedb.budget import Meter
@@ -118,9 +118,16 @@ def explain(evaluation: Evaluated, relation: str, row: Row, meter: Meter) -> Der
 
 
 def lines(
-    derivation: Derivation, *, show: Callable[[Value], str] = show_value, rules: bool = True
+    derivation: Derivation,
+    *,
+    show: Callable[[Value], str] = show_value,
+    rules: bool = True,
+    without: Collection[str] = (),
 ) -> Iterator[tuple[int, str]]:
-    """A derivation as indented lines, each tuple's reason written out once: (depth, text). `show` writes a value."""
+    """A derivation as indented lines, each tuple's reason written out once: (depth, text).
+
+    `show` writes a value; premises in the relations of `without` are left out, with all that they rest on.
+    """
     shown: set[int] = set()
     pending: list[tuple[int, Premise]] = [(0, derivation)]
     while pending:
@@ -138,7 +145,8 @@ def lines(
                 yield depth, text + reason
                 shown.add(id(premise))
                 if not again:
-                    pending += [(depth + 1, below) for below in reversed(premises)]
+                    told = [below for below in premises if below.relation not in without]
+                    pending += [(depth + 1, below) for below in reversed(told)]
 
 
 def _atom(relation: str, pattern: tuple[tuple[str, Cell], ...], show: Callable[[Value], str]) -> str:
@@ -212,8 +220,8 @@ class _Explainer:
             return None, []
         assign = self.evaluation.origins[stamp - 1]
         columns = self.columns(relation)
-        if assign.rule is None:
-            return self._fact(relation, columns, row), []
+        if assign.rule is None:  # facts of the program, gathered; or a plan made by hand, of which no more is known
+            return _fact(relation, columns, row) if isinstance(assign.expression, Values) else None, []
         reader = Reader(
             self.evaluation.relations, self.evaluation.source, self.evaluation.aggregates, self.meter, before=stamp
         )
@@ -231,11 +239,6 @@ class _Explainer:
                     known = {variable.name: binding[variable.name] for variable in group(assign.rule, predicate)}
                     references.append(self._group(predicate, known, reader))
         return assign.rule, references
-
-    def _fact(self, relation: str, columns: Attributes, row: Row) -> Rule | None:
-        """The rule without a body that says this tuple."""
-        arguments = tuple((name, syntax.Constant(plain(cell))) for name, cell in zip(columns, row, strict=True))
-        return Rule(Atom(relation, arguments))
 
     def _binding(self, rule: Rule, head: Mapping[str, Cell], reader: Reader) -> dict[str, Cell]:
         """Cells for the variables of a rule's body under which it gives this head."""
@@ -292,6 +295,12 @@ class _Explainer:
         cid = CID_COLUMN if CID_COLUMN in columns and relation not in self.evaluation.relations else None
         scan = Scan(relation, tuple(name for name in columns if cid is None or name != cid), cid)
         return iter(reader.rows(scan, columns, pattern))
+
+
+def _fact(relation: str, columns: Attributes, row: Row) -> Rule:
+    """The rule without a body that says a tuple."""
+    arguments = tuple((name, syntax.Constant(plain(cell))) for name, cell in zip(columns, row, strict=True))
+    return Rule(Atom(relation, arguments))
 
 
 def _pattern(atom: Atom, binding: Mapping[str, Cell]) -> Iterator[tuple[str, Cell]]:

@@ -28,7 +28,7 @@ from rhizomedb.errors import PlanError, nearest_names
 from rhizomedb.logic.builtins import Aggregate
 
 PROBE_COST = 8
-"""How many tuples are scanned and hashed in the time of one look-up in a source. Measured: SQLite 5 to 15."""
+"""How many tuples are scanned in the time of one look-up. Measured in SQLite: 28 µs a look-up, 3.6 µs a tuple."""
 
 SMALL = 64
 """A leaf of so few tuples is hashed without a thought."""

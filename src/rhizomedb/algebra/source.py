@@ -19,7 +19,6 @@ from rhizomedb.facts.value import Cell, Value, exact
 Index: TypeAlias = dict[Any, list[Row]]
 """From the cells of some columns (the cell itself for one column) to the rows that have them, in order."""
 
-
 Bound: TypeAlias = Mapping[str, Cell]
 """Attributes that must equal a constant."""
 
@@ -168,9 +167,10 @@ def index_of(positions: Sequence[int], rows: Iterable[Row]) -> Index:
 def _fill(index: Index, positions: Sequence[int], rows: Iterable[Row]) -> None:
     of = key(positions)
     for row in rows:
-        found = index.get(of(row))
+        asked = of(row)
+        found = index.get(asked)
         if found is None:
-            index[of(row)] = [row]
+            index[asked] = [row]
         else:
             found.append(row)
 

@@ -1,7 +1,8 @@
 """Policies: which of a register's standing claims a view shows.
 
 A policy rewrites nothing. It ranks the claims that survived and shows the best one's value; every policy ends in the
-same total tie rule, claimed time and then the delta's id by bytes, so that the order of arrival never shows.
+same total tie rule, claimed time, then the delta's id by bytes, then (for what one delta says at once) the fact's CID, so
+that the order of arrival never shows.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ class Claim:
     time: HybridTime
 
     @property
-    def rank(self) -> tuple[HybridTime, bytes]:
-        """The total tie rule: claimed time, then the delta's id by bytes."""
-        return (self.time, bytes(self.delta))
+    def rank(self) -> tuple[HybridTime, bytes, bytes]:
+        """The total tie rule: claimed time, then the delta's id by bytes; within one delta, the fact's CID by bytes."""
+        return (self.time, bytes(self.delta), bytes(self.fact))
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,7 +172,7 @@ class History(Sequence[Statement]):
 
     def __init__(self, label: str, statements: Sequence[Statement]) -> None:
         self.label = label
-        self._statements = sorted(statements, key=lambda s: (s.claim.rank, str(s.attribute), bytes(s.claim.fact)))
+        self._statements = sorted(statements, key=lambda s: (s.claim.rank, show(s.attribute)))
 
     def __getitem__(self, index: Any) -> Any:
         return self._statements[index]
@@ -219,7 +219,8 @@ class Explanation:
     support: tuple[Support, ...]
     against: tuple[Support, ...]
     fallen: tuple[Statement, ...]
-    name: AuthorName
+    known: Mapping[bytes, str]
+    """What to call the entities and author keys that the derivations mention."""
 
     def as_dict(self) -> dict[str, Any]:
         """As data: the choice, and the claims for and against it with their derivations."""
@@ -271,30 +272,30 @@ class Explanation:
             text += [f"    … {len(self.fallen) - 20} more: rhizome history"] if len(self.fallen) > 20 else []
         if self.support:
             text.append("  derived")
-            text += [f"    {line}" for line in derivation_lines(self.support[0].derivation, self.name)]
+            text += [f"    {line}" for line in derivation_lines(self.support[0].derivation, self.known)]
         return "\n".join(text)
 
     __repr__ = __str__
 
 
-def derivation_lines(derivation: Derivation, name: AuthorName, lines_max: int = 200) -> list[str]:
-    """A derivation as an indented tree, author keys by name."""
+QUESTION = ("asked", "subject")
+"""Relations that say what was asked for: no reason for anything."""
+
+
+def derivation_lines(derivation: Derivation, known: Mapping[bytes, str], lines_max: int = 200) -> list[str]:
+    """A derivation as an indented tree, with names for the entities and authors that have one."""
+
+    def term(value: Value) -> str:
+        if isinstance(value, bytes) and value in known:
+            return known[value]
+        return f'"{show(value, 40)}"' if isinstance(value, str) else show(value, 40)
+
     shown: list[str] = []
-    for depth, text in lines(derivation, show=lambda value: show_term(value, name), rules=False):
+    for depth, text in lines(derivation, show=term, rules=False, without=QUESTION):
         if len(shown) == lines_max:
             return [*shown, "…"]
         shown.append("  " * depth + text)
     return shown
-
-
-def show_term(value: Value, name: AuthorName) -> str:
-    """A value within a derivation: keys by author name, CIDs by their last characters, long text cut."""
-    if isinstance(value, bytes) and len(value) == KEY_BYTES:
-        return name(value)
-    return f'"{show(value, 40)}"' if isinstance(value, str) else show(value, 40)
-
-
-KEY_BYTES = 32
 
 
 def derivation_dict(premise: Premise, depth_max: int = 40) -> dict[str, Any]:

@@ -198,7 +198,7 @@ class Reader:
                 (),
                 (),
                 tuple(fallen),
-                authors.name,
+                {},
             )
         choice = chosen.choose(register.claims)
         rows = {(row[3], row[4]): row for row in evaluation.relations[view.SURVIVOR]}
@@ -230,7 +230,7 @@ class Reader:
             tuple(support(claim) for claim in ordered if exact(claim.value) in shown),
             tuple(support(claim) for claim in ordered if exact(claim.value) not in shown),
             tuple(fallen),
-            authors.name,
+            {subject: names.label(subject), **{c.author: authors.name(c.author) for c in register.claims}},
         )
 
     def history(self, entity: str | Entity, attribute: Attribute | None = None) -> History:

@@ -31,7 +31,7 @@ class Result(Sequence[Any]):
         self.columns = tuple(columns)
         row_type = namedtuple("Row", self.columns, rename=True)  # type: ignore[misc]  # the columns are known at run time
         ordered = sorted(cells, key=lambda row: tuple(map(order_cell, row)))
-        self._rows = [row_type(*map(plain, row)) for row in ordered]
+        self._rows: list[tuple[Value, ...]] = [row_type(*map(plain, row)) for row in ordered]
         self._derive = derive
 
     @overload

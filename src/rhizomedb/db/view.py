@@ -83,7 +83,7 @@ def group(rows: Iterable[tuple[Cell, ...]]) -> dict[Key, Register]:
             Claim(plain(value), fact, delta, author, HybridTime(time, counter))  # type: ignore[arg-type]
         )
     for register in found.values():
-        register.claims.sort(key=lambda claim: (claim.rank, bytes(claim.fact)))
+        register.claims.sort(key=lambda claim: claim.rank)
     return found
 
 
