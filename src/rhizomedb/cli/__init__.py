@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
+import re
+import shlex
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 
 from rhizomedb.cli.parser import VERBS, build
@@ -13,6 +17,7 @@ from rhizomedb.errors import Error
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code (`parser.EXIT_CODES`)."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    _settle_streams(as_json="--json" in arguments)
     try:
         code = _run(arguments)
         sys.stdout.flush()
@@ -36,13 +41,30 @@ def _run(arguments: list[str]) -> int:
 
         return summary(next(a for a in arguments if a != "--json"), as_json="--json" in arguments)
     parser = build()
-    options = parser.parse_args(arguments)
+    options = parser.understand(arguments)
     if options.verb is None:
         parser.print_help()
         return 0
     module, _, function = VERBS[options.verb][2].partition(":")
-    code: int = getattr(importlib.import_module(module), function)(options)
+    try:
+        code: int = getattr(importlib.import_module(module), function)(options)
+    except Error as error:
+        _place(error, options)
+        raise
     return code
+
+
+def _place(error: Error, options: Namespace) -> None:
+    """Say at which moment something is not there, and with which file what would have been right can be typed."""
+    narrowed = [
+        f"{words} {', '.join(value) if isinstance(value, list) else value}"
+        for name, words in (("as_of", "as of"), ("since", "since"), ("epoch", "at epoch"), ("by", "by"))
+        if (value := getattr(options, name, None)) is not None
+    ]
+    if error.where is None and error.code in ("db.unknown-entity", "db.unknown-attribute"):
+        error.where = ", ".join(narrowed) or None
+    if error.fix and error.fix.startswith("rhizome ") and hasattr(options, "file"):
+        error.fix = re.sub(r"\bFILE\b", lambda _: shlex.quote(options.file), error.fix, count=1)
 
 
 def _is_file_alone(arguments: list[str]) -> bool:
@@ -53,6 +75,13 @@ def _is_file_alone(arguments: list[str]) -> bool:
     return os.path.exists(names[0]) or "." in names[0] or os.sep in names[0]
 
 
+def _settle_streams(*, as_json: bool) -> None:
+    """Whatever the terminal's encoding, nothing that is printed may fail: what it lacks comes as an escape."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8" if as_json else None, errors="backslashreplace")
+
+
 def _complain(error: Error, *, as_json: bool) -> None:
     sys.stdout.flush()
     if as_json:
@@ -60,7 +89,7 @@ def _complain(error: Error, *, as_json: bool) -> None:
 
         many = getattr(error, "errors", (error,))
         for one in many:
-            print(json.dumps({"error": one.as_dict()}, ensure_ascii=False), file=sys.stderr)
+            print(json.dumps(one.as_dict()), file=sys.stderr)
         return
     from rhizomedb.cli.terminal import safe_lines
 

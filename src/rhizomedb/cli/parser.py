@@ -7,7 +7,8 @@ verb does is imported only when it runs.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from argparse import Namespace
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NoReturn
 
 from rhizomedb._version import __version__
@@ -35,16 +36,59 @@ EXIT_CODES: Final = {
 class Parser(argparse.ArgumentParser):
     """An argument parser whose complaints are errors of ours, with the nearest verbs and options."""
 
+    verbs: Mapping[str, Parser] = {}
+
+    def understand(self, arguments: Sequence[str]) -> Namespace:
+        """The options of a whole command line; what is left over is refused by the verb that it was said to."""
+        options, extra = self.parse_known_args(arguments)
+        if extra:
+            self.verbs.get(options.verb, self).refuse_extra(extra[0].partition("=")[0])
+        return options
+
+    def refuse_extra(self, word: str) -> NoReturn:
+        """Complain of a word that has no place here."""
+        known = [option for action in self._actions for option in action.option_strings]
+        what = f"there is no option {word}" if word.startswith("-") else f"{word!r} is one argument too many"
+        raise self._refused(what, nearest_names(word, known))
+
     def error(self, message: str) -> NoReturn:
         """Raise instead of printing and leaving."""
-        wrong = message.split("'")[1] if "invalid choice: '" in message else ""
-        if message.startswith("unrecognized arguments: "):
-            wrong = message.removeprefix("unrecognized arguments: ").split()[0].split("=")[0]
-            message = f"unknown option or one argument too many: {wrong}"
-        known = [*VERBS, *(s for action in self._actions for s in action.option_strings)]
-        raise RequestError(
-            "db.usage", message, nearest=nearest_names(wrong, known) if wrong else (), fix=f"{self.prog} --help"
-        )
+        message = message.removeprefix("argument ")
+        missing = message.removeprefix("the following arguments are required: ")
+        if missing != message:
+            raise self._refused(f"{self.prog} also needs {missing}")
+        raise self._refused(message)
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Refuse what is not one of an option's choices: `argparse` calls this for every value."""
+        if action.choices is not None and value not in action.choices:
+            choices = list(map(str, action.choices))
+            if action.dest == "verb":
+                raise self._refused(f"there is no verb {value!r}", nearest_names(value, choices))
+            option = action.option_strings[0]
+            near = nearest_names(value, choices)
+            raise self._refused(f"{option} cannot be {value!r}", near, f"{option} {', '.join(choices[:-1])} or {choices[-1]}")
+
+    def _refused(self, message: str, nearest: Sequence[str] = (), fix: str | None = None) -> RequestError:
+        return RequestError("db.usage", message, nearest=nearest, fix=fix or f"{self.prog} --help")
+
+
+def count(text: str) -> int:
+    """A whole number, 0 or more."""
+    if not (text.isascii() and text.isdecimal() and len(text) < 19):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 0 or more")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """A time to wait: 0 or more seconds."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1e6:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return value
 
 
 Add = Callable[..., Any]
@@ -65,7 +109,7 @@ def _attribute(add: Add) -> None:
 def _moment(add: Add) -> None:
     add("--as-of", metavar="TIME", help='only what was claimed up to then: "2 hours ago", 2026-11-01T12:00')
     add("--since", metavar="TIME", help="only what was claimed after then")
-    add("--epoch", metavar="N", type=int, help="only what this copy knew at the end of epoch N")
+    add("--epoch", metavar="N", type=count, help="only what this copy knew at the end of epoch N")
     add("--by", metavar="AUTHOR", action="append", help="only what this author says (repeat for several)")
 
 
@@ -74,7 +118,7 @@ def _policy(add: Add) -> None:
 
 
 def _limit(add: Add) -> None:
-    add("--limit", metavar="N", type=int, help="at most N lines")
+    add("--limit", metavar="N", type=count, help="at most N lines")
 
 
 def _budget(add: Add) -> None:
@@ -88,6 +132,11 @@ def _author(add: Add) -> None:
         metavar="AUTHOR",
         help="who says it; a key is made on first use (default: your login name)",
     )
+    _wait(add)
+
+
+def _wait(add: Add) -> None:
+    add("--wait", metavar="SECONDS", type=seconds, help="for another process that writes (default: 10)")
 
 
 def _import(add: Add) -> None:
@@ -117,8 +166,11 @@ def _import(add: Add) -> None:
     add("--drop", metavar="COLUMNS", help="all columns but these")
     add("--format", choices=["csv", "tsv", "json", "jsonl"], help="the kind of file (default: from its name)")
     add("--delimiter", metavar="CHAR", help="between the fields of a CSV file (default: found out)")
+    add("--no-quotes", action="store_true", help='read " as any other character, as some TSV files mean it')
+    add("--strip", action="store_true", help="take blanks off the ends of cells")
     add("--skip-bad", action="store_true", help="import the good rows and list the bad ones")
     add("--dry-run", action="store_true", help="read, check and report; write nothing")
+    _wait(add)
 
 
 def _find(add: Add) -> None:
@@ -272,4 +324,5 @@ def build() -> Parser:
         )
         arguments(verb.add_argument)
         verb.add_argument("--json", action="store_true", help="one JSON object per line")
+    parser.verbs = verbs.choices
     return parser

@@ -110,27 +110,31 @@ def last_seq(file: File) -> int:
 
 def log_rows(file: File, last: int) -> Iterator[LogRow]:
     """Every row of the log up to a number, each delta verified. Where a page cannot be read, row by row around it."""
-    seq = 0
-    while seq < last:
+    reached = 0
+    while reached < last:
         try:
             rows = file.run(
                 "SELECT seq, epoch, envelope FROM log WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
-                (seq, last, ROWS_PAGE),
+                (reached, last, ROWS_PAGE),
             )
             if not rows:
                 return
         except StoreError:
-            seq += 1
+            reached += 1
             try:
-                rows = file.run("SELECT seq, epoch, envelope FROM log WHERE seq = ?", (seq,))
+                rows = file.run("SELECT seq, epoch, envelope FROM log WHERE seq = ?", (reached,))
             except StoreError as error:
-                yield LogRow(seq, 0, None, error)
+                yield LogRow(reached, 0, None, error)
                 continue
         for seq, epoch, envelope in rows:
+            if type(epoch) is not int:
+                yield LogRow(seq, 0, None, file.damaged("its epoch is no number"))
+                continue
             try:
                 yield LogRow(seq, epoch, Delta.decode(envelope))
             except Error as error:
                 yield LogRow(seq, epoch, None, error)
+        reached = max(reached + 1, *(row[0] for row in rows)) if rows else reached  # a broken tree may lead back
 
 
 def one(file: File, sql: str, bindings: Sequence[Any] = ()) -> Any:

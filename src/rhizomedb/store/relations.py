@@ -246,6 +246,7 @@ class Reader:
             path = part.path(keys)
             filters = [(place, bound[name]) for place, name in enumerate(COLUMNS[relation]) if name in keys - path.uses]
             most, further = PAGE_ROWS_MIN, False
+            reached: Row | None = None
             while True:
                 bindings["most"] = most
                 rows = self._file.run(statement(relation, number, keys, windowed, further), bindings)
@@ -258,8 +259,10 @@ class Reader:
                 yield from page
                 if len(rows) < most:
                     break
-                for place, reached in enumerate(rows[-1][-len(path.order) :]):
-                    bindings[f"after{place}"] = reached
+                before, reached = reached, rows[-1][-len(path.order) :]
+                if before is not None and reached <= before:  # a broken tree may lead back
+                    raise self._file.damaged(f"an index of {relation} is out of order")
+                bindings.update((f"after{place}", key) for place, key in enumerate(reached))
                 most, further = PAGE_ROWS_MAX, True
 
     def size(self, relation: str, bound: Mapping[str, Cell], mark: Mark) -> int:
@@ -321,6 +324,8 @@ class Reader:
                 yield short
             if len(rows) < bindings["most"]:
                 return
+            if rows[-1][0] < bindings["first"]:  # a broken tree may lead back
+                raise self._file.damaged("the index of entities is out of order")
             bindings.update(first=rows[-1][0], most=PAGE_ROWS_MAX)
             comparison = ">"
 

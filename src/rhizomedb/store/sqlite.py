@@ -83,7 +83,10 @@ class SqliteStore:
             "SELECT seq, epoch, envelope FROM log WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
             (after, last, ENVELOPES_PAGE),
         ):
-            for after, epoch, envelope in rows:  # noqa: PLR1704 (the next page begins behind the last)
+            for seq, epoch, envelope in rows:
+                if seq <= after:  # a broken tree may lead back
+                    raise self._file.damaged("the log is out of order")
+                after = seq
                 yield epoch, envelope
 
     def entities(self, cut: Cut) -> Iterator[bytes]:
