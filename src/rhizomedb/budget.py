@@ -70,7 +70,7 @@ class Meter:
         if budget.facts is not None and self.facts > budget.facts:
             raise self._exceeded("facts", f"more than {budget.facts:,} facts derived")
         if budget.bytes is not None and self.cells * CELL_BYTES > budget.bytes:
-            raise self._exceeded("memory", f"derived facts hold more than {budget.bytes >> 20:,} MiB")
+            raise self._exceeded("memory", f"derived facts hold more than {budget.bytes / (1 << 20):,.6g} MiB")
         if budget.seconds is not None and self._clock() - self.started > budget.seconds:
             raise self._exceeded("time", f"more than {budget.seconds:g} s spent")
 

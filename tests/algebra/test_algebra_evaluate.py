@@ -40,6 +40,12 @@ class Counting:
             self.rows += 1
             yield row
 
+    def scan_keys(
+        self, relation: str, bound: Mapping[str, Cell], names: tuple[str, ...], rows: Iterable[tuple[Cell, ...]]
+    ) -> Iterator[tuple[Cell, ...]]:
+        for row in rows:
+            yield from self.scan(relation, {**bound, **dict(zip(names, row, strict=True))})
+
 
 @pytest.mark.parametrize("options", [{}, {"probe": False, "seminaive": False}], ids=["fast", "plain"])
 @pytest.mark.parametrize(

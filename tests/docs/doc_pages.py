@@ -28,6 +28,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +120,7 @@ class Session:
     def run(self) -> Iterator[Finding]:
         """Run every block; gives what is not as the page says."""
         found = list(blocks(self.page.read_text("utf-8")))
-        for block, after in zip(found, [*found[1:], None], strict=True):
+        for block, after in zip_longest(found, found[1:]):
             match block.language:
                 case "console":
                     yield from self._console(block)

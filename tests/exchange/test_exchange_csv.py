@@ -190,7 +190,7 @@ def test_bad_rows_are_told_together(tmp_path: Path) -> None:
     with pytest.raises(RowsRefused) as refused:
         table_of(tmp_path, "id,b\n" + rows)
     message = refused.value.message
-    assert message.startswith("50 of 250 rows cannot be imported, nothing was:\n  line 6: 1 cells where")
+    assert message.startswith("50 of 250 rows cannot be imported, nothing was:\n  line 6: 1 cell where")
     assert message.count("line ") == 20
     assert message.endswith("and 30 more")
     assert refused.value.fix == "--skip-bad imports the other 200"

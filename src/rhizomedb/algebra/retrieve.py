@@ -125,8 +125,7 @@ class Reader:
         if keys is None:
             rows = self.source.scan(scan.relation, bound)
         else:
-            questions = ({**bound, **dict(zip(keys.names, row, strict=True))} for row in keys.rows)
-            rows = chain.from_iterable(self.source.scan(scan.relation, question) for question in questions)
+            rows = self.source.scan_keys(scan.relation, bound, keys.names, keys.rows)
         if not wanted:
             return [()] if any(True for _ in rows) else []
         rows = self._watched(rows)

@@ -38,6 +38,12 @@ class Source(Protocol):
         """The distinct tuples, in the order of `columns`, that agree with `bound`; `$cid` is bound like any other."""
         ...
 
+    def scan_keys(
+        self, relation: str, bound: Mapping[str, Cell], names: Attributes, rows: Iterable[Row]
+    ) -> Iterable[Row]:
+        """What `scan` gives for `bound` together with each of some distinct keys over `names`, in any order."""
+        ...
+
     def columns(self, relation: str) -> Attributes:
         """The columns, `$cid` first where the relation's tuples have CIDs."""
         ...
@@ -191,6 +197,13 @@ class Relations:
     def scan(self, relation: str, bound: Bound) -> Iterable[Row]:
         """The rows that agree with `bound`, through an index."""
         return self.table(relation).matching(bound)
+
+    def scan_keys(
+        self, relation: str, bound: Mapping[str, Cell], names: Attributes, rows: Iterable[Row]
+    ) -> Iterable[Row]:
+        """The rows that agree with `bound` and with one of the keys."""
+        for row in rows:
+            yield from self.scan(relation, {**bound, **dict(zip(names, row, strict=True))})
 
     def columns(self, relation: str) -> Attributes:
         """The relation's columns."""

@@ -67,7 +67,9 @@ class Parser(argparse.ArgumentParser):
                 raise self._refused(f"there is no verb {value!r}", nearest_names(value, choices))
             option = action.option_strings[0]
             near = nearest_names(value, choices)
-            raise self._refused(f"{option} cannot be {value!r}", near, f"{option} {', '.join(choices[:-1])} or {choices[-1]}")
+            raise self._refused(
+                f"{option} cannot be {value!r}", near, f"{option} {', '.join(choices[:-1])} or {choices[-1]}"
+            )
 
     def _refused(self, message: str, nearest: Sequence[str] = (), fix: str | None = None) -> RequestError:
         return RequestError("db.usage", message, nearest=nearest, fix=fix or f"{self.prog} --help")

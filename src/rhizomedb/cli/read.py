@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import re
 from argparse import Namespace
-from pathlib import Path
 
 from rhizomedb.cli import out
-from rhizomedb.cli.session import at_moment, attribute_named, budget_of, opened, pairs, print_lines, value_of
+from rhizomedb.cli.session import (
+    at_moment,
+    attribute_named,
+    budget_of,
+    column_of,
+    opened,
+    pairs,
+    print_lines,
+    text_of_file,
+    value_of,
+)
 from rhizomedb.db.explanation import Record
 from rhizomedb.db.moment import show_ms
 from rhizomedb.db.reader import Reader
@@ -32,6 +41,11 @@ def get(options: Namespace) -> int:
                 wanted = [attribute]
         if options.json:
             print_lines([_record_dict(record, wanted)])
+        elif not wanted:
+            out.note(
+                "nothing stands; what was said and taken back: "
+                f"rhizome history {out.quoted(options.file)} {out.quoted(options.name)}"
+            )
         elif options.attribute is not None:
             for value in record.choices[wanted[0]].values if wanted else ():
                 out.say(out.value_text(value))
@@ -42,7 +56,9 @@ def get(options: Namespace) -> int:
             ]
             out.say_table(["", "", ""], rows, indent="  ")
             if record.contested:
-                command = f"rhizome why {options.file} {out.quoted(record.label)} {out.quoted(_first(record))}"
+                command = (
+                    f"rhizome why {out.quoted(options.file)} {out.quoted(record.label)} {out.quoted(_first(record))}"
+                )
                 out.say(
                     f"\n≠ {out.plural(len(record.contested), 'attribute')} with more than one value; try: {command}"
                 )
@@ -76,7 +92,8 @@ def conflicts(options: Namespace) -> int:
         out.say(f"{out.plural(len(found), 'conflict')}{more}")
         if found:
             out.say(
-                f"try: rhizome why {options.file} {out.quoted(found[0].label)} {out.quoted(show(found[0].attribute))}"
+                f"try: rhizome why {out.quoted(options.file)} "
+                f"{out.quoted(found[0].label)} {out.quoted(show(found[0].attribute))}"
             )
     return 0
 
@@ -145,16 +162,17 @@ def query(options: Namespace) -> int:
     """Run a program."""
     text = options.program
     if text.startswith("@"):
-        try:
-            text = Path(text[1:]).read_text("utf-8")
-        except (OSError, UnicodeDecodeError, ValueError) as error:
-            raise RequestError("exchange.unreadable", f"{text[1:]} cannot be read: {error}") from None
+        text = text_of_file(text[1:])
     parameters = {name: value_of(value) for name, value in pairs(options.param, "--param").items()}
     budget = budget_of(options.budget)
     with opened(options.file) as db:
         reader = at_moment(db, options)
         if options.explain:
-            out.say(reader.explain(text, parameters, relation=options.relation, budget=budget))
+            plan = reader.explain(text, parameters, relation=options.relation, budget=budget)
+            if options.json:
+                print_lines([{"plan": plan}])
+            else:
+                out.say("\n".join(map(out.safe, plan.split("\n"))))
             return 0
         result = reader.query(text, parameters, relation=options.relation, budget=budget)
         if options.json:
@@ -225,6 +243,7 @@ def summary(path: str, *, as_json: bool) -> int:
         counts = db.stats()
         authors = db.authors()
         found = db.conflicts()
+        file = out.quoted(path)
         if as_json:
             print_lines([{**counts.as_dict(), "names": list(authors), "conflicts": len(found)}])
             return 0
@@ -245,13 +264,13 @@ def summary(path: str, *, as_json: bool) -> int:
         out.say(f"  {out.plural(counts.held, 'delta')} held back" if counts.held else "  nothing held back")
         out.say("next:")
         if not counts.facts:
-            out.say(f"  rhizome import {path} table.csv --as SOURCE --key COLUMN")
+            out.say(f"  rhizome import {file} table.csv --as SOURCE --key COLUMN")
         elif found:
             first = found[0]
-            out.say(f"  rhizome conflicts {path}")
-            out.say(f"  rhizome why {path} {out.quoted(first.label)} {out.quoted(show(first.attribute))}")
+            out.say(f"  rhizome conflicts {file}")
+            out.say(f"  rhizome why {file} {out.quoted(first.label)} {out.quoted(show(first.attribute))}")
         else:
-            out.say(f"  rhizome find {path} TEXT\n  rhizome schema {path}")
+            out.say(f"  rhizome find {file} TEXT\n  rhizome schema {file}")
     return 0
 
 
@@ -281,8 +300,8 @@ def _record_dict(record: Record, wanted: list[Attribute]) -> dict[str, object]:
         "entity": record.label,
         "id": record.entity,
         "policy": record.policy,
-        "values": {show(a): record[a] for a in wanted},
-        "contested": sorted(map(show, record.contested.intersection(wanted))),
+        "values": {column_of(a): record[a] for a in wanted},
+        "contested": sorted(map(column_of, record.contested.intersection(wanted))),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -12,18 +13,46 @@ from rhizomedb.budget import Budget
 from rhizomedb.db.connection import Connection, connect
 from rhizomedb.db.reader import Reader
 from rhizomedb.db.result import show
-from rhizomedb.errors import RequestError, ValueRefused, nearest_names
-from rhizomedb.exchange.output import to_line
+from rhizomedb.errors import ExchangeError, RequestError, StoreError, ValueRefused, nearest_names
+from rhizomedb.exchange.output import to_cell, to_line
+from rhizomedb.exchange.source import NOT_UTF8, Source, near_files, not_found
 from rhizomedb.facts.value import Attribute, Value, check_value
+from rhizomedb.logic.tokens import TEXT_BYTES_MAX
+from rhizomedb.store.memory import MEMORY
+from rhizomedb.store.open import WAIT_MS
+
+PAIRS = {"--type": "runtime=int", "--rename": "length=runtime", "--param": "limit=180", "--budget": "time=60"}
+"""An example for each option that takes NAME=VALUE."""
 
 BUDGET_LIMITS = {"facts": "facts", "rounds": "rounds", "time": "seconds", "memory": "bytes"}
 
 
 @contextmanager
-def opened(path: str, *, create: bool = False, author: str | None = None) -> Iterator[Connection]:
-    """The database file, closed at the end."""
-    with connect(path, create=create, author=author) as db:
-        yield db
+def opened(
+    path: str, *, create: bool = False, author: str | None = None, wait: float | None = None
+) -> Iterator[Connection]:
+    """The database file, closed at the end. A file made for a write that fails goes with it."""
+    if not create and path != MEMORY and not os.path.exists(path):
+        raise StoreError(
+            "store.not-found",
+            f"there is no database {path}",
+            nearest=near_files(path),
+            fix=f"rhizome import {shlex.quote(path)} table.csv --as SOURCE --key COLUMN",
+        )
+    made = create and path != MEMORY and not os.path.lexists(path)
+    wait_ms = WAIT_MS if wait is None else int(wait * 1000)
+    unused = False
+    try:
+        with connect(path, create=create, author=author, wait_ms=wait_ms) as db:
+            try:
+                yield db
+            except BaseException:
+                unused = made and db.cut.epoch == 0
+                raise
+    finally:
+        # SQLite removes the -wal file with the last connection: where it is still there, another process has begun.
+        if unused and not os.path.exists(f"{path}-wal"):
+            os.unlink(path)
 
 
 def at_moment(db: Connection, options: Namespace) -> Reader:
@@ -50,10 +79,17 @@ def print_lines(rows: Iterable[Mapping[str, object]], limit: int | None = None) 
 
 def attribute_named(reader: Reader, text: str) -> Attribute:
     """The attribute that a word of the command line means: text, unless only a number of that spelling is in use."""
+    if not text.strip():
+        raise RequestError("db.usage", "an attribute has a name", fix='rhizome add FILE "The Matrix" runtime 136')
     known = reader.attribute_names()
     if text in known:
         return text
     return next((a for a in known if not isinstance(a, str) and show(a) == text), text)
+
+
+def column_of(attribute: Attribute) -> str:
+    """An attribute as the name of a column or of a JSON field: whole, unlike what is shown to people."""
+    return to_cell(attribute)
 
 
 def value_of(text: str, kind: str | None = None) -> Value:
@@ -94,13 +130,27 @@ def _as_typed(text: str, value: Value) -> bool:
     return isinstance(value, int) == digits.isdigit()
 
 
+def text_of_file(path: str) -> str:
+    """The text of a small file such as a program."""
+    if not os.path.exists(path):
+        raise not_found(path)
+    with Source(path).open() as opened:
+        text = opened.text.read(TEXT_BYTES_MAX + 1)
+    if match := NOT_UTF8.search(text):
+        line = text.count("\n", 0, match.start()) + 1
+        raise ExchangeError(
+            "exchange.encoding", f"{path} is not UTF-8 text", where=f"{path} line {line}", fix="save it as UTF-8"
+        )
+    return text
+
+
 def pairs(options: Iterable[str], option: str) -> dict[str, str]:
     """`NAME=VALUE` options as a dict."""
     found: dict[str, str] = {}
     for text in options:
         name, equals, value = text.partition("=")
         if not equals or not name:
-            raise RequestError("db.usage", f"{option} {text!r} is not NAME=VALUE", fix=f"{option} runtime=int")
+            raise RequestError("db.usage", f"{option} {text!r} is not NAME=VALUE", fix=f"{option} {PAIRS[option]}")
         found[name] = value
     return found
 
@@ -119,9 +169,11 @@ def budget_of(limits: Iterable[str]) -> Budget:
         try:
             number = float(text)
         except ValueError:
-            raise RequestError("db.usage", f"--budget {name}: {text!r} is not a number") from None
-        if not number > 0:
-            raise RequestError("db.usage", f"--budget {name}: {text} is not above 0")
+            number = 0.0
+        if not 0 < number <= 1e15:
+            raise RequestError(
+                "db.usage", f"--budget {name}: {text!r} is not a number above 0", fix=f"--budget {name}=60"
+            )
         changes[BUDGET_LIMITS[name]] = number if name == "time" else int(number * (1 << 20 if name == "memory" else 1))
     return Budget(**changes)  # type: ignore[arg-type]  # the names are those of Budget
 

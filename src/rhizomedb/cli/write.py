@@ -4,14 +4,33 @@ from __future__ import annotations
 
 import os
 from argparse import Namespace
+from collections.abc import Mapping
 
 from rhizomedb.cli import out
-from rhizomedb.cli.session import at_moment, attribute_named, file_stem, opened, pairs, print_lines, value_of
+from rhizomedb.cli.session import (
+    at_moment,
+    attribute_named,
+    column_of,
+    file_stem,
+    opened,
+    pairs,
+    print_lines,
+    value_of,
+)
 from rhizomedb.db.connection import Connection
 from rhizomedb.db.result import show
 from rhizomedb.db.transaction import Transaction
-from rhizomedb.errors import RequestError
-from rhizomedb.exchange.importer import ImportReport, holds_deltas, import_commits, import_deltas, import_table
+from rhizomedb.errors import RequestError, nearest_names
+from rhizomedb.exchange.git import commits
+from rhizomedb.exchange.importer import (
+    ImportReport,
+    check_names,
+    envelopes,
+    holds_deltas,
+    import_commits,
+    import_deltas,
+    import_table,
+)
 from rhizomedb.exchange.output import FORMATS, write_lines, write_rows
 from rhizomedb.exchange.reader import read_table
 from rhizomedb.exchange.source import Source
@@ -20,19 +39,19 @@ from rhizomedb.exchange.table import Options
 
 def import_(options: Namespace) -> int:
     """Take in a table, a git history or exported deltas."""
-    if options.git is not None:
-        return _import_git(options)
-    if options.source is None:
+    if (options.git is None) == (options.source is None):
         raise RequestError(
             "db.usage",
-            "import needs a database file and a file to import",
-            fix="rhizome import films.db imdb.csv --as imdb --key title",
+            "import takes a file or --git DIR" + (", not both" if options.source else ""),
+            fix="rhizome import FILE imdb.csv --as imdb --key title",
         )
-    if options.source != "-" and options.format in (None, "jsonl"):
-        source = Source(options.source)
-        if holds_deltas(source):
-            return _import_deltas(options, source)
+    if options.git is not None:
+        return _import_git(options)
+    source = Source(options.source)
+    if options.format in (None, "jsonl") and holds_deltas(source):
+        return _import_deltas(options, source)
     key = _names(options.key)
+    author = options.author or ("stdin" if options.source == "-" else file_stem(options.source))
     new_file = not os.path.exists(options.file)
     reading = Options(
         format=options.format,
@@ -42,13 +61,15 @@ def import_(options: Namespace) -> int:
         known={} if new_file else _known_kinds(options.file),
         rename=pairs(options.rename, "--rename"),
         only=_names(options.only),
-        drop=_names(options.drop),
+        drop=("",) if options.drop == "" else _names(options.drop),
+        quotes=not options.no_quotes,
+        strip=options.strip,
         skip_bad=options.skip_bad,
     )
-    with out.progress(f"reading {options.source}") as bar:
-        table = read_table(options.source, reading, progress=bar)
-    author = options.author or (file_stem(options.source) if options.source != "-" else "stdin")
+    with out.progress(f"reading {source.name}") as bar:
+        table = read_table(source, reading, progress=bar)
     if options.dry_run:
+        check_names(table)
         rows = [{"column": column, "kind": table.kinds[column], "key": column in key} for column in table.columns]
         if options.json:
             print_lines(rows)
@@ -58,7 +79,7 @@ def import_(options: Namespace) -> int:
             out.say_table(["column", "kind", ""], [[r["column"], r["kind"], "key" if r["key"] else ""] for r in rows])
         _say_notices(ImportReport(table.rows_count, Transaction(None), table.notices, table.bad_rows, table.bad_count))
         return 0
-    with opened(options.file, create=True) as db:
+    with opened(options.file, create=True, wait=options.wait) as db:
         with out.progress(f"importing as {author}") as bar:
             report = import_table(
                 db, table, author=author, key=key, origin=f"import of {os.path.basename(table.name)}", progress=bar
@@ -68,15 +89,23 @@ def import_(options: Namespace) -> int:
 
 
 def _import_git(options: Namespace) -> int:
-    with opened(options.file, create=True) as db:
-        author = options.author or "git"
+    author = options.author or "git"
+    if options.dry_run:
+        counts = {"commits": sum(1 for _ in commits(options.git))}
+        return _say_dry(options, counts, f"{out.plural(counts['commits'], 'commit')} would be imported as {author}")
+    with opened(options.file, create=True, wait=options.wait) as db:
         report = import_commits(db, options.git, author=author, origin=f"import of git history {options.git}")
         _report(options, db, report, author, what="commit")
     return 0
 
 
 def _import_deltas(options: Namespace, source: Source) -> int:
-    with opened(options.file, create=True) as db:
+    if options.author or options.key:
+        out.note("note: these are signed deltas: their authors and entities stay as they are")
+    if options.dry_run:
+        counts = {"deltas": sum(1 for _ in envelopes(source))}
+        return _say_dry(options, counts, f"{out.plural(counts['deltas'], 'delta')} would be taken in")
+    with opened(options.file, create=True, wait=options.wait) as db:
         admission = import_deltas(db, source, origin=f"import of {os.path.basename(source.name)}")
         counts = {"new": admission.new, "known": admission.known, "held": admission.held}
         if options.json:
@@ -89,26 +118,46 @@ def _import_deltas(options: Namespace, source: Source) -> int:
     return 0
 
 
+def _say_dry(options: Namespace, counts: Mapping[str, object], words: str) -> int:
+    if options.json:
+        print_lines([counts])
+    else:
+        out.say(f"{words}; nothing was written")
+    return 0
+
+
 def add(options: Namespace) -> int:
     """Say one thing; it replaces what the view showed."""
-    with opened(options.file, create=True, author=options.author) as db:
+    with opened(options.file, create=True, author=options.author, wait=options.wait) as db:
         attribute = attribute_named(db, options.attribute)
         value = value_of(options.value, options.type)
+        is_new = _is_new(db, options.name)
         transaction = db.transact([(options.name, attribute, value)], origin="rhizome add")
+        said = f"{out.safe(options.name)} · {show(attribute)} = {out.value_text(value)}"
         if options.json:
-            print_lines([_as_dict(transaction)])
+            print_lines([{**_as_dict(transaction), "new_entity": is_new}])
         elif transaction:
-            out.say(f"said: {options.name} · {show(attribute)} = {out.value_text(value)}   (epoch {transaction.epoch})")
+            new = f"; nothing here was called {out.safe(options.name)}, so this is a new entity" if is_new else ""
+            out.say(f"said: {said}   (epoch {transaction.epoch}){new}")
         else:
-            out.say(
-                f"nothing new: {options.name} · {show(attribute)} = {out.value_text(value)} was said by you already"
-            )
+            out.say(f"nothing new: {said} was said by you already")
     return 0
+
+
+def _is_new(db: Connection, name: str) -> bool:
+    """Whether a name means nothing here yet. What looks like an id is never a new name."""
+    try:
+        db.entity(name)
+    except RequestError as error:
+        if error.code != "db.unknown-entity" or name.lower().startswith("0x"):
+            raise
+        return True
+    return False
 
 
 def retract(options: Namespace) -> int:
     """Take back what stands."""
-    with opened(options.file, author=options.author) as db:
+    with opened(options.file, author=options.author, wait=options.wait) as db:
         attribute = None if options.attribute is None else attribute_named(db, options.attribute)
         value = None if options.value is None else value_of(options.value, options.type)
         scope = "own" if options.own else "seen"
@@ -116,7 +165,7 @@ def retract(options: Namespace) -> int:
         if options.json:
             print_lines([_as_dict(transaction)])
         else:
-            what = " · ".join(show(part) for part in (options.name, attribute, value) if part is not None)
+            what = " · ".join(out.value_text(part) for part in (options.name, attribute, value) if part is not None)
             out.say(f"taken back: {what}   ({out.plural(transaction.facts, 'claim')}; history keeps them)")
     return 0
 
@@ -124,28 +173,28 @@ def retract(options: Namespace) -> int:
 def export(options: Namespace) -> int:
     """Write the view, or every delta."""
     to_stdout = options.target == "-"
-    chosen = options.format or ("csv" if to_stdout else None) or _format_of(options.target)
+    as_lines = options.json and to_stdout and options.format is None  # the view, one object a line
+    chosen = options.format or ("csv" if to_stdout else _format_of(options.target))
     with opened(options.file) as db:
         reader = at_moment(db, options)
         if chosen == "jsonl":
-            if reader is not db:
+            if reader is not db or options.policy != "latest":
                 raise RequestError(
                     "db.usage",
-                    "jsonl exports every delta, not a moment",
-                    fix="--format json exports the view at a moment",
+                    "jsonl exports every delta, not what a view shows at a moment",
+                    fix="--format json exports the view",
                 )
             count = write_lines((delta.to_json() for delta in db.deltas()), options.target)
             what = "delta"
         else:
             records = reader.records(policy=options.policy)
-            rows = [
-                {show(a): list(c.values) if options.policy == "all" else c.values[0] for a, c in record.choices.items()}
-                for record in records
-            ]
+            rows = [{column_of(attribute): record[attribute] for attribute in record} for record in records]
             columns = sorted({column for row in rows for column in row}, key=_column_order)
-            count = write_rows(rows, options.target, format=chosen, columns=columns)
+            count = write_rows(rows, options.target, format="jsonl" if as_lines else chosen, columns=columns)
             what = "row"
-    if not to_stdout:
+    if options.json and not to_stdout:
+        print_lines([{"file": options.target, "format": chosen, f"{what}s": count}])
+    elif not to_stdout:
         out.note(f"{out.plural(count, what)} written to {options.target}")
     return 0
 
@@ -154,15 +203,15 @@ def verify(options: Namespace) -> int:
     """Re-check everything; 3 if something is wrong."""
     with opened(options.file) as db:
         findings = list(db.verify())
+        stats = db.stats()
         rows = [{"record": f.record, "code": f.code, "message": f.message} for f in findings]
         if options.json:
-            print_lines([*rows, {"ok": not rows, "deltas": db.stats().deltas, "facts": db.stats().facts}])
+            print_lines([*rows, {"ok": not rows, "deltas": stats.deltas, "facts": stats.facts}])
         elif rows:
             out.say(f"{out.plural(len(rows), 'finding')}:")
             for finding in findings:
                 out.say(out.safe(f"  {finding.record}: {finding.message} [{finding.code}]"))
         else:
-            stats = db.stats()
             out.say(
                 f"all well: {out.plural(stats.deltas, 'delta')}, {out.plural(stats.facts, 'fact')}; "
                 "every hash, signature and index row was checked"
@@ -196,7 +245,8 @@ def _report(options: Namespace, db: Connection, report: ImportReport, author: st
             f"about {out.plural(stats.entities, 'entity', 'entities')} from {out.plural(stats.authors, 'author')}"
         )
     else:
-        out.say(f"{out.plural(report.rows, what)} as {author}: nothing new")
+        everything = f"everything in it was said by {author} before" if report.rows else f"there are no {what}s in it"
+        out.say(f"{out.plural(report.rows, what)} as {author}: nothing new, {everything}")
     _say_notices(report)
 
 
@@ -239,6 +289,9 @@ def _format_of(target: str) -> str:
     suffix = target.lower().removesuffix(".gz").rpartition(".")[2]
     if suffix not in FORMATS:
         raise RequestError(
-            "db.usage", f"the format of {target!r} cannot be told from its name", fix="--format csv, json or jsonl"
+            "db.usage",
+            f"the format of {target!r} cannot be told from its name",
+            nearest=nearest_names(suffix, FORMATS),
+            fix="--format csv, json or jsonl",
         )
     return suffix

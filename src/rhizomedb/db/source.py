@@ -27,6 +27,15 @@ class StoreSource:
             return self._extra[relation].matching(bound)
         return self._store.scan(relation, bound, self._cut)
 
+    def scan_keys(
+        self, relation: str, bound: Mapping[str, Cell], names: tuple[str, ...], rows: Iterable[tuple[Cell, ...]]
+    ) -> Iterable[tuple[Cell, ...]]:
+        """The tuples that agree with `bound` and with one of some distinct keys over `names`."""
+        if relation in self._extra:
+            table = self._extra[relation]
+            return (found for row in rows for found in table.matching({**bound, **dict(zip(names, row, strict=True))}))
+        return self._store.scan_keys(relation, bound, names, rows, self._cut)
+
     def size(self, relation: str, bound: Mapping[str, Cell]) -> int:
         """About how many tuples `scan` would give."""
         if relation in self._extra:

@@ -175,7 +175,7 @@ def _header(shape: Shape, options: Options) -> list[Column]:
     ]
 
 
-def _bad_header(name: str, message: str, fix: str | None = None) -> ExchangeError:
+def _bad_header(name: str, message: str, fix: str = "correct the first line of the file") -> ExchangeError:
     return ExchangeError("exchange.header", message, where=f"{name} line 1", fix=fix)
 
 
@@ -261,7 +261,8 @@ def _reason(error: csv.Error) -> str:
 
 def _wrong_width(row: Sequence[str], width: int) -> str:
     hint = " (a cell with a comma in it must be quoted)" if len(row) > width else ""
-    return f"{len(row)} cells where the header has {width}{hint}"
+    cells = "1 cell" if len(row) == 1 else f"{len(row)} cells"
+    return f"{cells} where the header has {width}{hint}"
 
 
 def _look(chunk: Chunk, columns: list[Column], options: Options, bad: BadRows, keys: Keys) -> None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import IO, Final
 
 from rhizomedb.errors import ExchangeError
+from rhizomedb.exchange.source import not_found
 
 _FIELDS: Final = ("%H", "%P", "%an", "%ae", "%at", "%ct", "%s", "%b")
 _READ: Final = 64 << 10
@@ -119,7 +120,7 @@ def roots(path: str | os.PathLike[str]) -> tuple[str, ...]:
 def check_repository(path: str | os.PathLike[str]) -> None:
     """Refuse a path that is not there, or in which git does not see a repository."""
     if "\0" in os.fspath(path) or not os.path.exists(path):
-        raise ExchangeError("exchange.not-found", f"there is no folder {os.fspath(path)!r}")
+        raise not_found(os.fspath(path), "folder")
     if not os.path.isdir(path):
         raise ExchangeError("exchange.git", f"{os.fspath(path)} is a file, not a git repository", fix="name its folder")
     _lines(path, "rev-parse", "--git-dir")
@@ -170,7 +171,9 @@ def _git(path: str | os.PathLike[str], *arguments: str, check: bool = True) -> I
                 "exchange.git", "git is not installed", fix="install git, or put it on the PATH"
             ) from None
         except OSError as error:
-            raise ExchangeError("exchange.git", f"git cannot be run: {error.strerror or error}") from None
+            raise ExchangeError(
+                "exchange.git", f"git cannot be run: {error.strerror or error}", fix="git --version"
+            ) from None
         assert process.stdout is not None, "the output was asked for"
         finished = False
         try:

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import itertools
 import os
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from rhizomedb.crdt.register import RESERVED_PREFIX
 from rhizomedb.db.connection import Connection
 from rhizomedb.db.identity import new_entity
 from rhizomedb.db.transaction import Transaction
-from rhizomedb.errors import Error, ExchangeError
+from rhizomedb.errors import Error, ExchangeError, RequestError
 from rhizomedb.exchange.git import Commit, commits, roots
 from rhizomedb.exchange.source import Source
 from rhizomedb.exchange.table import BadRow, Notice, Progress, Row, Table
@@ -24,7 +26,7 @@ from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.delta import Delta
 from rhizomedb.facts.entity import derive
 from rhizomedb.facts.fact import Fact
-from rhizomedb.facts.value import Attribute, Entity
+from rhizomedb.facts.value import VALUE_BYTES_MAX, Attribute, Entity
 from rhizomedb.store import Admission
 
 BATCH_ROWS = 1_000
@@ -55,7 +57,8 @@ def import_table(
 ) -> ImportReport:
     """Import a table as what `author` says; `key` columns name the entity of each row."""
     notices = list(table.notices)
-    if not key:
+    check_names(table)
+    if not key and table.rows_count > table.bad_count:
         notices.append(
             Notice("no-key", "no key was named: each row became a new entity, and importing again adds them again")
         )
@@ -69,6 +72,18 @@ def import_table(
     return ImportReport(
         table.rows_count - table.bad_count, transaction, tuple(notices), table.bad_rows, table.bad_count
     )
+
+
+def check_names(table: Table) -> None:
+    """Refuse a table with a column that only the database itself may write."""
+    for column in table.columns:
+        if column.startswith(RESERVED_PREFIX):
+            raise RequestError(
+                "db.reserved",
+                f"the column {column!r} has a name that is reserved for the database's own facts",
+                where=f"{table.name} line 1",
+                fix=f"--rename {shlex.quote(column)}=NAME",
+            )
 
 
 def _batches(rows: Iterable[Row], key: Sequence[str], repeated: set[Entity]) -> Iterator[list[Said]]:
@@ -113,12 +128,20 @@ def commit_facts(history: Iterable[Commit], repository: Entity) -> Iterator[Fact
         yield write
         entity = derive({COMMIT: commit.sha})
         yield Fact(entity, COMMIT, commit.sha, causes)
-        yield Fact(entity, "git/author", commit.author_name, causes)
-        yield Fact(entity, "git/email", commit.author_email, causes)
+        yield Fact(entity, "git/author", _cut(commit.author_name), causes)
+        yield Fact(entity, "git/email", _cut(commit.author_email), causes)
         yield Fact(entity, "git/time", commit.author_ms, causes)
-        yield Fact(entity, "title", commit.subject, causes)
+        yield Fact(entity, "title", _cut(commit.subject), causes)
         for parent in commit.parents:
             yield Fact(entity, "git/parent", derive({COMMIT: parent}), causes)
+
+
+def _cut(text: str) -> str:
+    """A text of a commit, cut to what a value can hold: a history is not refused for one long line in it."""
+    data = text.encode()
+    if len(data) <= VALUE_BYTES_MAX:
+        return text
+    return data[: VALUE_BYTES_MAX - len("…".encode())].decode(errors="ignore") + "…"
 
 
 def import_commits(db: Connection, folder: str, *, author: str, origin: str) -> ImportReport:
@@ -154,14 +177,15 @@ def holds_deltas(source: Source) -> bool:
 
 def import_deltas(db: Connection, source: Source, *, origin: str) -> Admission:
     """Take in exported deltas: every signature is verified, what is known already is passed over."""
+    return db.admit(envelopes(source), origin=origin)
 
-    def envelopes() -> Iterator[bytes]:
-        with source.open() as opened:
-            for number, line in enumerate(opened.lines(), 1):
-                if line.strip():
-                    yield _envelope(line, f"{source.name} line {number}")
 
-    return db.admit(envelopes(), origin=origin)
+def envelopes(source: Source) -> Iterator[bytes]:
+    """The envelopes of exported deltas; the first line that is not one stops the import."""
+    with source.open() as opened:
+        for number, line in enumerate(opened.lines(), 1):
+            if line.strip():
+                yield _envelope(line, f"{source.name} line {number}")
 
 
 def _envelope(line: str, where: str) -> bytes:
@@ -169,5 +193,8 @@ def _envelope(line: str, where: str) -> bytes:
         return Delta.from_json(line).encode()
     except Error as error:
         raise ExchangeError(
-            "exchange.json", f"the line is not a delta that can be trusted: {error.code}: {error.message}", where=where
+            "exchange.json",
+            f"the line is not a delta that can be trusted: {error.code}: {error.message}",
+            where=where,
+            fix="export it again where it came from: rhizome export THEIRS.db deltas.jsonl",
         ) from None

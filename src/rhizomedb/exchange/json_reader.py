@@ -69,7 +69,7 @@ def read_json(source: Source, options: Options, progress: Progress | None = None
         columns.note(values)
         if options.key:
             keys.add((tuple(map(values.get, options.key)),), (line,))
-    if rows_count:
+    if columns.columns:
         check_renames(options, columns.originals, source.name)
         check_columns(options, columns.columns, source.name)
     if bad.count and not options.skip_bad:

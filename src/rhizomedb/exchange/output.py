@@ -198,13 +198,13 @@ class _Unix:
 def _whole_file(path: str) -> Iterator[TextIO]:
     """A file that takes its place when everything is written; a pipe or device is written straight to."""
     if "\0" in path:
-        raise ExchangeError("exchange.unwritable", f"{path!r} cannot be the name of a file")
+        raise _unwritable(f"{path!r} cannot be the name of a file")
     try:
         target = os.path.realpath(path)  # a symbolic link stays one
         exists = os.path.exists(target)
         if exists and not stat.S_ISREG(os.stat(target).st_mode):
             if os.path.isdir(target):
-                raise ExchangeError("exchange.unwritable", f"{path} is a folder")
+                raise _unwritable(f"{path} is a folder")
             with open(target, "wb") as device, _quiet_pipe(), _text(device, path) as out:
                 yield out
             return
@@ -222,7 +222,13 @@ def _whole_file(path: str) -> Iterator[TextIO]:
                 os.unlink(temporary)
             raise
     except OSError as error:
-        raise ExchangeError("exchange.unwritable", f"{path} cannot be written: {error.strerror or error}") from None
+        raise _unwritable(f"{path} cannot be written: {error.strerror or error}") from None
+
+
+def _unwritable(message: str) -> ExchangeError:
+    return ExchangeError(
+        "exchange.unwritable", message, fix="name a file in a folder that you can write, or - to print"
+    )
 
 
 @contextmanager

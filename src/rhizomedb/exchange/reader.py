@@ -31,7 +31,7 @@ READERS: Final[dict[str, Callable[[Source, Options, Progress | None], Table]]] =
 
 
 def read_table(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | Source,
     options: Options | None = None,
     *,
     progress: Progress | None = None,
@@ -46,7 +46,7 @@ def read_table(
         for row in table: print(row.line, row.values)
     """
     options = options or Options()
-    source = Source(path, stdin)
+    source = path if isinstance(path, Source) else Source(path, stdin)
     chosen = options.format or guess_format(source.name, source.head)
     return READERS[chosen](source, replace(options, format=chosen), progress)
 

@@ -11,6 +11,7 @@ import gzip
 import io
 import os
 import re
+import shlex
 import shutil
 import stat
 import sys
@@ -68,6 +69,7 @@ class Opened:
                     "exchange.format",
                     f"the line is longer than {LINE_CHARACTERS_MAX >> 20} MiB: the file is not a text table",
                     where=f"{self.name} line {number}",
+                    fix="name a CSV, TSV, JSON or JSON lines file",
                 )
             yield line
 
@@ -79,7 +81,9 @@ class Source:
         self.name = "standard input" if os.fspath(path) == "-" else os.fspath(path)
         self._path = os.fspath(path)
         if "\0" in self._path:
-            raise ExchangeError("exchange.not-found", f"{self.name!r} cannot be the name of a file")
+            raise ExchangeError(
+                "exchange.not-found", f"{self.name!r} cannot be the name of a file", fix="a name without NUL bytes"
+            )
         with _failures_named(self.name):
             if self._path == "-":
                 self._spool(stdin or sys.stdin.buffer)
@@ -116,7 +120,7 @@ class Source:
         try:
             status = os.stat(self._path)
         except FileNotFoundError:
-            raise _not_found(self._path) from None
+            raise not_found(self._path) from None
         if stat.S_ISDIR(status.st_mode):
             raise ExchangeError(
                 "exchange.unreadable", f"{self.name} is a folder", fix="name a file, or read a repository with --git"
@@ -152,14 +156,22 @@ def _unlink(path: str) -> None:
         os.unlink(path)
 
 
-def _not_found(path: str) -> ExchangeError:
-    folder = os.path.dirname(path) or "."
+def near_files(path: str) -> list[str]:
+    """Paths of files in the same folder whose names look like this one."""
+    folder = os.path.dirname(path)
     names: list[str] = []
-    with suppress(OSError):
-        names = os.listdir(folder)
-    near = nearest_names(os.path.basename(path), names)
+    with suppress(OSError, ValueError):
+        names = os.listdir(folder or ".")
+    return [os.path.join(folder, name) for name in nearest_names(os.path.basename(path), names)]
+
+
+def not_found(path: str, what: str = "file") -> ExchangeError:
+    """The error for a path at which there is nothing."""
     return ExchangeError(
-        "exchange.not-found", f"there is no file {path}", nearest=[os.path.join(os.path.dirname(path), n) for n in near]
+        "exchange.not-found",
+        f"there is no {what} {path}",
+        nearest=near_files(path),
+        fix=f"ls {shlex.quote(os.path.dirname(path) or '.')}",
     )
 
 
@@ -170,7 +182,14 @@ def _failures_named(name: str) -> Iterator[None]:
         yield
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise ExchangeError(
-            "exchange.unreadable", f"the compressed file is damaged or cut short: {error}", where=name
+            "exchange.unreadable",
+            f"the compressed file is damaged or cut short: {error}",
+            where=name,
+            fix=f"gzip -t {shlex.quote(name)}",
         ) from None
     except OSError as error:
-        raise ExchangeError("exchange.unreadable", f"{name} cannot be read: {error.strerror or error}") from None
+        raise ExchangeError(
+            "exchange.unreadable",
+            f"{name} cannot be read: {error.strerror or error}",
+            fix=f"ls -l {shlex.quote(name)}",
+        ) from None

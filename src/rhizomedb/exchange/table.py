@@ -39,6 +39,17 @@ NOTICES: Final[dict[str, str]] = {
 """Every notice that a table can carry, with its meaning."""
 
 
+ROW_FIXES: Final[dict[str, str]] = {
+    "exchange.row-width": "--delimiter, if another character separates the cells; else correct the row",
+    "exchange.row-quote": "--no-quotes, if quotation marks mean nothing here; else correct the row",
+    "exchange.row-value": "correct the cell, or leave its column out: --drop COLUMN",
+    "exchange.row-key": "fill in the key, or choose another one: --key COLUMN",
+    "exchange.row-json": "one object a row, with plain values",
+    "exchange.encoding": "save the file as UTF-8: iconv -f WINDOWS-1252 -t UTF-8",
+}
+"""What would be right, for each way in which a row is bad."""
+
+
 class Row(NamedTuple):
     """One row: the line on which it begins, and what it says by column. Several values of one name are a list."""
 
@@ -135,7 +146,7 @@ class RowsRefused(ExchangeError):
             if encoding
             else f"--skip-bad imports the other {good:,}"
             if good
-            else None,
+            else ROW_FIXES[listed[0].code],
         )
         self.bad_rows = tuple(bad_rows.kept)
         self.bad_count = bad_rows.count
@@ -247,7 +258,9 @@ def check_columns(options: Options, columns: Iterable[str], name: str) -> None:
             raise _no_column(name, wanted, what, known)
     for dropped in options.drop:
         if dropped in options.key:
-            raise ExchangeError("exchange.key-column", f"the key column {dropped!r} cannot be dropped")
+            raise ExchangeError(
+                "exchange.key-column", f"the key column {dropped!r} cannot be dropped", fix=f"without --drop {dropped}"
+            )
         if dropped and dropped not in known:
             raise _no_column(name, dropped, "--drop", known)
 

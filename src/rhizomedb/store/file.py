@@ -73,7 +73,7 @@ class File:
             raise StoreError("store.unreadable", f"{self.path} cannot be opened: {_reason(error)}") from None
         if not stat.S_ISREG(mode):
             kind = "a folder" if stat.S_ISDIR(mode) else "not a file"
-            raise StoreError("store.unreadable", f"{self.path} is {kind}")
+            raise StoreError("store.unreadable", f"{self.path} is {kind}", fix="name a file, such as films.db")
         try:
             with open(self.path, "rb") as file:
                 head = file.read(len(_MAGIC))
@@ -220,7 +220,11 @@ class File:
         return True
 
     def _foreign(self, what: str) -> StoreError:
-        return StoreError("store.not-a-database", f"{self.name} is not a RhizomeDB database: it {what}")
+        return StoreError(
+            "store.not-a-database",
+            f"{self.name} is not a RhizomeDB database: it {what}",
+            fix="a table is taken in with: rhizome import films.db table.csv --key COLUMN",
+        )
 
     def damaged(self, what: str) -> StoreError:
         """The error for a part of the file that cannot be read or does not agree with another."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final, NamedTuple
 
@@ -99,6 +99,18 @@ class MemoryStore:
         wanted = [(COLUMNS[relation].index(name), cell) for name, cell in bound.items()]
         tuples = self._tuples(relation, bound, cut)
         return iter([cells for cells in tuples if all(cells[place] == cell for place, cell in wanted)])
+
+    def scan_keys(
+        self,
+        relation: str,
+        bound: Mapping[str, Cell],
+        names: tuple[str, ...],
+        rows: Iterable[tuple[Cell, ...]],
+        cut: Cut,
+    ) -> Iterator[tuple[Cell, ...]]:
+        """What `scan` gives for `bound` together with each of some distinct keys over `names`."""
+        for row in rows:
+            yield from self.scan(relation, {**bound, **dict(zip(names, row, strict=True))}, cut)
 
     def size(self, relation: str, bound: Mapping[str, Cell]) -> int:
         """About how many tuples `scan` would give, at no cost to speak of."""

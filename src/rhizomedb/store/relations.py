@@ -8,10 +8,11 @@ reads, and still sees one moment.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any, Final, TypeAlias
 
 from rhizomedb.errors import Error, StoreError
@@ -28,6 +29,9 @@ PAGE_ROWS_MAX: Final = 4096
 
 COUNT_MAX: Final = 256
 """How far `size` counts before it estimates."""
+
+KEYS_AT_ONCE: Final = 128
+"""How many keys one statement looks up."""
 
 REMEMBERED_MAX: Final = 50_000
 """How many attributes are remembered with their numbers."""
@@ -220,6 +224,29 @@ def statement(relation: str, part: int, bound: frozenset[str], windowed: bool, f
     )
 
 
+@cache
+def statement_for_keys(
+    relation: str, part: int, bound: frozenset[str], names: tuple[str, ...], windowed: bool, count: int
+) -> str:
+    """The SQL for all rows of `count` keys over `names` at once, bound as `:key0`, `:key1`, … row by row."""
+    chosen = PARTS[relation][part]
+    path = chosen.path(bound)
+    plain_names = [name.lstrip("$") for name in names]
+    columns = ", ".join(f"key_{name}" for name in plain_names)
+    width = len(names)
+    keys = ", ".join(
+        f"({', '.join(f':key{row * width + place}' for place in range(width))})" for row in range(count)
+    )
+    conditions = [path.where, _SEEN[relation], *([f"({chosen.within})"] if windowed else [])]
+    text = (
+        f"SELECT {path.select or chosen.select}, {', '.join(path.order)}"
+        f" FROM asked CROSS JOIN {path.source} WHERE {' AND '.join(conditions)}"
+    )
+    for name in plain_names:
+        text = re.sub(rf":{name}\b", f"asked.key_{name}", text)
+    return f"WITH asked({columns}) AS (VALUES {keys}) {text}"
+
+
 class Reader:
     """Tuples out of the index of a file."""
 
@@ -252,6 +279,9 @@ class Reader:
                 rows = self._file.run(statement(relation, number, keys, windowed, further), bindings)
                 try:
                     page = list(map(decode, rows))
+                    before, reached = reached, rows[-1][-len(path.order) :] if rows else ()
+                    if before is not None and rows and reached <= before:  # a broken tree may lead back
+                        raise ValueError(f"{relation} is out of order")
                 except (TypeError, ValueError, Error) as error:  # a value that nobody wrote
                     raise as_damage(self._file, error) from error
                 if filters:
@@ -259,11 +289,60 @@ class Reader:
                 yield from page
                 if len(rows) < most:
                     break
-                before, reached = reached, rows[-1][-len(path.order) :]
-                if before is not None and reached <= before:  # a broken tree may lead back
-                    raise self._file.damaged(f"an index of {relation} is out of order")
                 bindings.update((f"after{place}", key) for place, key in enumerate(reached))
                 most, further = PAGE_ROWS_MAX, True
+
+    def scan_keys(
+        self,
+        relation: str,
+        bound: Mapping[str, Cell],
+        names: tuple[str, ...],
+        rows: Iterable[tuple[Cell, ...]],
+        cut: Cut,
+        mark: Mark,
+    ) -> Iterator[tuple[Cell, ...]]:
+        """What `scan` gives for `bound` together with each of some distinct keys, many keys in one statement."""
+        together = frozenset((*bound, *names))
+        if any(not together <= part.path(together).uses for part in PARTS[relation]):
+            for row in rows:  # some column is only a filter, which belongs to its own key
+                yield from self.scan(relation, {**bound, **dict(zip(names, row, strict=True))}, cut, mark)
+            return
+        waiting = iter(rows)
+        while many := list(islice(waiting, KEYS_AT_ONCE)):
+            if len(many) < KEYS_AT_ONCE:
+                for row in many:
+                    yield from self.scan(relation, {**bound, **dict(zip(names, row, strict=True))}, cut, mark)
+            else:
+                yield from self._scan_keys(relation, bound, names, many, cut, mark)
+
+    def _scan_keys(
+        self,
+        relation: str,
+        bound: Mapping[str, Cell],
+        names: tuple[str, ...],
+        rows: list[tuple[Cell, ...]],
+        cut: Cut,
+        mark: Mark,
+    ) -> Iterator[tuple[Cell, ...]]:
+        bindings = bind(relation, bound)
+        if bindings is None:
+            return
+        bindings.update(facts=mark.facts, deltas=mark.deltas)
+        windowed = is_windowed(cut)
+        if windowed:
+            bindings.update(self.window(cut))
+        for row, cells in enumerate(rows):
+            found = bind(relation, dict(zip(names, cells, strict=True))) or {}  # NULL, which is equal to nothing
+            for place, name in enumerate(names):
+                bindings[f"key{row * len(names) + place}"] = found.get(name.lstrip("$"))
+        keys = frozenset((*bound, *names))
+        decode: Callable[[Row], tuple[Cell, ...]] = getattr(self, f"_{relation}")
+        for part in range(len(PARTS[relation])):
+            sql = statement_for_keys(relation, part, keys, names, windowed, len(rows))
+            try:
+                yield from map(decode, self._file.run(sql, bindings))
+            except (TypeError, ValueError, Error) as error:  # a value that nobody wrote
+                raise as_damage(self._file, error) from error
 
     def size(self, relation: str, bound: Mapping[str, Cell], mark: Mark) -> int:
         """How many tuples `scan` would give, counted up to `COUNT_MAX` and estimated beyond."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any, Final
@@ -53,6 +53,17 @@ class SqliteStore:
     def scan(self, relation: str, bound: Mapping[str, Cell], cut: Cut) -> Iterator[tuple[Cell, ...]]:
         """The distinct tuples of a stored relation that agree with `bound`, visible at the cut when this is called."""
         return self._reader.scan(relation, bound, cut, self._mark(cut.epoch))
+
+    def scan_keys(
+        self,
+        relation: str,
+        bound: Mapping[str, Cell],
+        names: tuple[str, ...],
+        rows: Iterable[tuple[Cell, ...]],
+        cut: Cut,
+    ) -> Iterator[tuple[Cell, ...]]:
+        """What `scan` gives for `bound` together with each of some distinct keys over `names`."""
+        return self._reader.scan_keys(relation, bound, names, rows, cut, self._mark(cut.epoch))
 
     def size(self, relation: str, bound: Mapping[str, Cell]) -> int:
         """About how many tuples `scan` would give, at no cost to speak of."""

@@ -136,6 +136,17 @@ class Store(Protocol):
         """
         ...
 
+    def scan_keys(
+        self,
+        relation: str,
+        bound: Mapping[str, Cell],
+        names: tuple[str, ...],
+        rows: Iterable[tuple[Cell, ...]],
+        cut: Cut,
+    ) -> Iterator[tuple[Cell, ...]]:
+        """What `scan` gives for `bound` together with each of some distinct keys over `names`, in any order."""
+        ...
+
     def size(self, relation: str, bound: Mapping[str, Cell]) -> int:
         """About how many tuples `scan` would give, at no cost to speak of."""
         ...

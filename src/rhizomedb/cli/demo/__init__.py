@@ -16,6 +16,7 @@ from importlib import resources
 from pathlib import Path
 
 from rhizomedb.cli import out
+from rhizomedb.cli.session import print_lines
 from rhizomedb.errors import ExchangeError
 
 FILES = ("imdb.csv", "wiki.csv", "wiki-corrected.csv")
@@ -65,16 +66,19 @@ def demo(options: Namespace) -> int:
     os.chdir(folder)
     try:
         for words, command in STEPS:
-            if words:
-                out.say(f"\n{out.faint(words)}")
-            out.say(out.strong(f"$ {command}"))
+            if options.json:
+                print_lines([{"command": command, "about": words}])
+            else:
+                out.say((f"\n{out.faint(words)}\n" if words else "") + out.strong(f"$ {command}"))
             sys.stdout.flush()
             code = main([*shlex.split(command)[1:], *(["--json"] if options.json else [])])
             if code:
                 return code
     finally:
         os.chdir(before)
-    out.say(
-        f"\n{time.monotonic() - started:.1f} s. The files are in {folder}; try the commands there, or your own CSV."
-    )
+    took = time.monotonic() - started
+    if options.json:
+        print_lines([{"seconds": round(took, 1), "folder": str(folder)}])
+    else:
+        out.say(f"\n{took:.1f} s. The files are in {folder}; try the commands there, or your own CSV.")
     return 0
