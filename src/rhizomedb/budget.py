@@ -55,6 +55,10 @@ class Meter:
         self.rounds = 0
         self._look_at = CHECK_EVERY
 
+    def elapsed(self) -> float:
+        """Seconds since the count began."""
+        return self._clock() - self.started
+
     def spend(self, facts: int, width: int = 1) -> None:
         """Count `facts` tuples of `width` values; look at the clock now and then."""
         self.facts += facts
@@ -71,7 +75,7 @@ class Meter:
             raise self._exceeded("facts", f"more than {budget.facts:,} facts derived")
         if budget.bytes is not None and self.cells * CELL_BYTES > budget.bytes:
             raise self._exceeded("memory", f"derived facts hold more than {budget.bytes / (1 << 20):,.6g} MiB")
-        if budget.seconds is not None and self._clock() - self.started > budget.seconds:
+        if budget.seconds is not None and self.elapsed() > budget.seconds:
             raise self._exceeded("time", f"more than {budget.seconds:g} s spent")
 
     def round(self) -> None:

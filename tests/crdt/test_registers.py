@@ -66,7 +66,11 @@ def said(history):
         facts.append(fact)
         deltas.append(
             Delta.sign(
-                KEYS[saying.author], system="test", time=HybridTime(NOW - 1000 + place // 2), facts=[fact], scope=saying.scope
+                KEYS[saying.author],
+                system="test",
+                time=HybridTime(NOW - 1000 + place // 2),
+                facts=[fact],
+                scope=saying.scope,
             )
         )
     return deltas

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -60,6 +61,33 @@ def test_a_second_writer_waits_and_then_says_who_is_in_the_way(path: str) -> Non
         slow.communicate()
     assert write(store, [said(2)]) == 2, "who died is not in the way"
     assert list(store.verify()) == []
+
+
+def test_waiting_can_be_interrupted(path: str) -> None:
+    store = SqliteStore(path, create=True)
+    slow = start("occupy", path, 30)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        assert line(slow) == "writing"
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        began = time.monotonic()
+        with pytest.raises(KeyboardInterrupt), store.writing():
+            pass
+        assert time.monotonic() - began < 5 and store.epoch() == 0
+    finally:
+        signal.signal(signal.SIGALRM, before)
+        slow.kill()
+        slow.communicate()
+    assert write(store, [said(1)]) == 1
+
+
+def test_importing_the_package_does_not_load_sqlite() -> None:
+    check = "import sys, rhizomedb.store; sys.exit('apsw' in sys.modules or 'sqlite3' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
 
 
 def test_a_second_writer_gets_its_turn(path: str) -> None:

@@ -63,8 +63,9 @@ def _place(error: Error, options: Namespace) -> None:
     ]
     if error.where is None and error.code in ("db.unknown-entity", "db.unknown-attribute"):
         error.where = ", ".join(narrowed) or None
-    if error.fix and error.fix.startswith("rhizome ") and hasattr(options, "file"):
-        error.fix = re.sub(r"\bFILE\b", lambda _: shlex.quote(options.file), error.fix, count=1)
+    if error.fix and error.fix.startswith("rhizome "):
+        words = {word: getattr(options, word.lower(), None) or word for word in ("FILE", "NAME")}
+        error.fix = re.sub(r"\b(FILE|NAME)\b", lambda match: shlex.quote(words[match[1]]), error.fix)
 
 
 def _is_file_alone(arguments: list[str]) -> bool:

@@ -146,6 +146,8 @@ def add(options: Namespace) -> int:
 
 def _is_new(db: Connection, name: str) -> bool:
     """Whether a name means nothing here yet. What looks like an id is never a new name."""
+    if not name.strip():
+        raise RequestError("db.usage", "an entity has a name", fix='rhizome add FILE "The Matrix" runtime 136')
     try:
         db.entity(name)
     except RequestError as error:

@@ -60,6 +60,7 @@ class Connection(Reader):
         self._keyring = keyring or Keyring()
         self._clock = clock
         self._system = system or secrets.token_hex(8)
+        self._due_ms: int | None = None
         self._release()
 
     @property
@@ -69,7 +70,9 @@ class Connection(Reader):
 
     @property
     def cut(self) -> Cut:
-        """Everything up to the newest epoch."""
+        """Everything up to the newest epoch, what has come due since among it."""
+        if self._due_ms is not None and self._due_ms <= self._clock():
+            self._release()
         return Cut(epoch=self._store.epoch())
 
     def snapshot(self) -> Database:
@@ -167,8 +170,9 @@ class Connection(Reader):
 
     def admit(self, envelopes: Iterable[bytes], *, origin: str) -> Admission:
         """Take in signed deltas from elsewhere: each is verified; what is known already is passed over."""
-        with self._store.writing():
-            return admit(self._store, envelopes, now_ms=self._clock(), origin=origin)
+        admission = admit(self._store, envelopes, now_ms=self._clock(), origin=origin)
+        self._release()
+        return admission
 
     # -- care -------------------------------------------------------------------------------------------------------
 
@@ -308,11 +312,13 @@ class Connection(Reader):
                 )
 
     def _release(self) -> None:
-        """Let held deltas in whose time has come. A copy that cannot be written just goes on holding them."""
-        now = self._clock()
-        if any(held.due_ms is not None and held.due_ms <= now for held in self._store.held()):
-            with suppress(Error), self._store.writing():
-                release_due(self._store, now_ms=now)
+        """Let held deltas in whose time has come, and note when the next one's comes.
+
+        A copy that cannot be written just goes on holding them.
+        """
+        with suppress(Error):
+            release_due(self._store, now_ms=self._clock())
+        self._due_ms = min((held.due_ms for held in self._store.held() if held.due_ms is not None), default=None)
 
 
 def connect(

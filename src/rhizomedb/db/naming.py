@@ -49,11 +49,13 @@ class Names:
         if isinstance(name, bytes):
             if self.exists(name):
                 return name
+            self._refuse_if_known_otherwise(name, f"0x{name.hex()}")
             raise RequestError("db.unknown-entity", f"nothing is said about 0x{name.hex()}", fix="rhizome find FILE")
         found = self.find(name)
         if len(found) == 1:
             return found[0]
         if not found:
+            self._refuse_if_known_otherwise(name, repr(name))
             raise RequestError(
                 "db.unknown-entity",
                 f"nothing here is called {name!r}",
@@ -67,6 +69,18 @@ class Names:
             f"{name!r} may mean {len(found)} things: {listed}{more}",
             fix=f"use the id: 0x{found[0].hex()[:12]}",
         )
+
+    def _refuse_if_known_otherwise(self, name: str | Entity, shown: str) -> None:
+        """Say so where a name means something here, but nothing that is visible at this moment."""
+        if self._cut in (Cut(), Cut(epoch=self._store.epoch())):
+            return
+        everything = Names(self._store, Cut())
+        if everything.exists(name) if isinstance(name, bytes) else everything.find(name):
+            raise RequestError(
+                "db.unknown-entity",
+                f"{shown} is known here, but nothing is said about it at that moment or by those authors",
+                fix="rhizome history FILE NAME says when and by whom",
+            )
 
     def label(self, entity: Entity) -> str:
         """What to show for an entity: its title, name or label; else the key that derives it; else its id."""

@@ -10,7 +10,7 @@ import os
 import stat
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from rhizomedb.errors import StoreError
@@ -192,10 +192,8 @@ class File:
             self.run("COMMIT")
         except BaseException:
             if self._connection is not None and self._connection.in_transaction:
-                try:
+                with suppress(self._apsw.Error):  # SQLite has rolled back by itself, or the file is what is wrong
                     self._connection.execute("ROLLBACK")
-                except self._apsw.Error:  # SQLite has rolled back by itself, or the file is what is wrong
-                    pass
             raise
 
     def close(self) -> None:

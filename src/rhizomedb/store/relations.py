@@ -234,9 +234,7 @@ def statement_for_keys(
     plain_names = [name.lstrip("$") for name in names]
     columns = ", ".join(f"key_{name}" for name in plain_names)
     width = len(names)
-    keys = ", ".join(
-        f"({', '.join(f':key{row * width + place}' for place in range(width))})" for row in range(count)
-    )
+    keys = ", ".join(f"({', '.join(f':key{row * width + place}' for place in range(width))})" for row in range(count))
     conditions = [path.where, _SEEN[relation], *([f"({chosen.within})"] if windowed else [])]
     text = (
         f"SELECT {path.select or chosen.select}, {', '.join(path.order)}"

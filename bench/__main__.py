@@ -1,0 +1,53 @@
+"""Run the benchmarks named, or all: `python -m bench [ingest] [get] [query] [--quick] [--folder DIR]`.
+
+A whole run at full size writes `bench/RESULTS.md`; anything less prints the same page, so that the file never mixes
+runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from bench.report import load, page
+
+NAMES = ("ingest", "get", "query")
+
+RESULTS = Path(__file__).parent / "RESULTS.md"
+
+
+def main() -> None:
+    """Run and report."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(NAMES)} (default: all)")
+    parser.add_argument("--quick", action="store_true", help="small sizes, to see that everything works")
+    parser.add_argument("--folder", help="where to put the files (default: a temporary folder)")
+    options = parser.parse_args()
+    for name in options.names:
+        if name not in NAMES:
+            parser.error(f"there is no benchmark {name!r}; there are {', '.join(NAMES)}")
+    chosen = [name for name in NAMES if name in options.names or not options.names]
+    load_before, started = load(), time.perf_counter()
+    sections = []
+    with tempfile.TemporaryDirectory(prefix="rhizome-bench-", dir=options.folder) as scratch:
+        os.environ["RHIZOME_HOME"] = str(Path(scratch) / "home")  # the keys of a run go with it
+        for name in chosen:
+            print(f"{name} ...", file=sys.stderr, flush=True)
+            folder = Path(scratch) / name
+            folder.mkdir()
+            sections.append(importlib.import_module(f"bench.{name}").run(folder, quick=options.quick))
+    text = page(sections, load_before, time.perf_counter() - started)
+    if options.quick or len(chosen) < len(NAMES):
+        print(text)
+    else:
+        RESULTS.write_text(text, encoding="utf-8")
+        print(f"written to {RESULTS.relative_to(Path.cwd()) if RESULTS.is_relative_to(Path.cwd()) else RESULTS}")
+
+
+if __name__ == "__main__":
+    main()

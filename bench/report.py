@@ -1,0 +1,85 @@
+"""The page of results: what was measured on which machine, and whether what must hold does."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+LIBRARIES = ("rhizomedb", "apsw", "pynacl", "sqlite-utils", "duckdb")
+
+
+@dataclass(frozen=True, slots=True)
+class MustBe:
+    """One line that has to hold, as it was asked for, and the figures that say whether it does."""
+
+    text: str
+    met: bool
+    figures: str
+
+    def __str__(self) -> str:
+        return f"- **{'met' if self.met else 'missed'}**: {self.text}. Measured: {self.figures}."
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One benchmark: its name, what is measured, what must be, and its tables."""
+
+    name: str
+    what: str
+    must_be: Sequence[MustBe]
+    tables: Sequence[str]
+
+    def __str__(self) -> str:
+        claims = "\n".join(map(str, self.must_be)) or "- no line of its own yet"
+        return "\n\n".join((f"## {self.name}", self.what, f"Must be:\n\n{claims}", *self.tables))
+
+
+READING = """\
+Times are medians over fresh processes, with the least and the greatest in brackets; CPU is user and system time of
+all threads; peak is the most memory that the whole process held. Ours and the peer's ran in turn, and their answers
+were compared. `ours ÷ peer` above 1 says how many times slower we are. Growth is the factor to the size above it, one
+tenth. Pages of files were in the system's cache."""
+
+
+def page(sections: Iterable[Section], load_before: float, seconds: float) -> str:
+    """The whole page as Markdown."""
+    head = "# Results\n\nMade by `make bench`; not edited by hand."
+    return "\n\n".join((head, machine(load_before, seconds), READING, *map(str, sections))) + "\n"
+
+
+def machine(load_before: float, seconds: float) -> str:
+    """The machine and the versions, in a paragraph that names neither the host nor a path."""
+    libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
+    return (
+        f"{os.cpu_count()} cores, {_processor()}, {platform.system()} {platform.machine()}, Python "
+        f"{platform.python_version()}, {libraries}, SQLite {_own_sqlite()} (ours) and {sqlite3.sqlite_version} "
+        f"(sqlite-utils). {datetime.now(UTC):%Y-%m-%d}; the run took {seconds / 60:.0f} minutes. Other programs kept "
+        f"{load_before:.1f} of the cores busy when it began, so wall times include waiting for a core."
+    )
+
+
+def load() -> float:
+    """How many programs want a core, over the last minute."""
+    return os.getloadavg()[0]
+
+
+def _processor() -> str:
+    described = Path("/proc/cpuinfo")
+    if described.exists():
+        for line in described.read_text().splitlines():
+            name, _, text = line.partition(":")
+            if name.strip() == "model name":
+                return text.strip()
+    return platform.processor() or "unknown processor"
+
+
+def _own_sqlite() -> str:
+    import apsw
+
+    return apsw.sqlite_lib_version()

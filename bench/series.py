@@ -1,0 +1,135 @@
+"""Figures: many runs of one thing as a median with its spread, ours beside a peer's, and how they grow."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from bench.process import Run, Time
+
+Pick = Callable[[Sequence[float]], float]
+"""From the laps of one process to the one figure that it counts for."""
+
+
+def p99(laps: Sequence[float]) -> float:
+    """The lap that one in a hundred is slower than."""
+    return sorted(laps)[min(len(laps) - 1, len(laps) * 99 // 100)]
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The figures of several processes that did the same: one wall and one CPU time each, and their peak memory."""
+
+    wall: tuple[float, ...]
+    cpu: tuple[float, ...]
+    peak_bytes: float
+
+    @classmethod
+    def of(cls, runs: Sequence[Run], name: str, pick: Pick = statistics.median) -> Series:
+        """What runs took for the stretch of a name; `pick` makes one figure of several laps."""
+
+        def figures(clock: Callable[[Time], float]) -> tuple[float, ...]:
+            return tuple(pick([clock(lap) for lap in run.times[name]]) for run in runs)
+
+        peak = statistics.median(run.peak_bytes for run in runs)
+        return cls(figures(lambda lap: lap.wall), figures(lambda lap: lap.cpu), peak)
+
+    @property
+    def median(self) -> float:
+        """The median wall time."""
+        return statistics.median(self.wall)
+
+    @property
+    def median_cpu(self) -> float:
+        """The median CPU time."""
+        return statistics.median(self.cpu)
+
+    def __str__(self) -> str:
+        return f"{duration(self.median)} ({duration(min(self.wall))} – {duration(max(self.wall))})"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One line of a table: what was done at which size, ours, and the peer's where there is one."""
+
+    what: str
+    size: int
+    ours: Series
+    peer_name: str = ""
+    peer: Series | None = None
+
+    @property
+    def ratio(self) -> float | None:
+        """Ours over the peer's wall time: above 1, we are slower."""
+        return None if self.peer is None else self.ours.median / self.peer.median
+
+
+HEADER = (
+    "what",
+    "size",
+    "ours",
+    "CPU",
+    "peak",
+    "peer",
+    "",
+    "CPU",
+    "peak",
+    "ours ÷ peer",
+    "growth, ours",
+    "growth, peer",
+)
+
+
+def case_table(cases: Iterable[Case]) -> str:
+    """Cases as a Markdown table. Growth is the time over that of the same case one size smaller."""
+    cases = list(cases)
+    rows = []
+    for case in cases:
+        smaller = [c for c in cases if (c.what, c.peer_name) == (case.what, case.peer_name) and c.size < case.size]
+        before = max(smaller, key=lambda c: c.size, default=None)
+        rows.append(
+            (
+                case.what,
+                f"{case.size:,}",
+                *_series(case.ours),
+                case.peer_name or "none",
+                *_series(case.peer),
+                "" if case.ratio is None else _factor(case.ratio),
+                "" if before is None else _growth(before.ours, case.ours),
+                "" if before is None or before.peer is None or case.peer is None else _growth(before.peer, case.peer),
+            )
+        )
+    return table(HEADER, rows)
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    return "\n".join(f"| {' | '.join(row)} |" for row in (header, ["---"] * len(header), *rows))
+
+
+def duration(seconds: float) -> str:
+    """Seconds to three digits in the unit that fits."""
+    for limit, factor, unit in ((1e-3, 1e6, "µs"), (1.0, 1e3, "ms")):
+        if seconds < limit:
+            return f"{seconds * factor:.3g} {unit}"
+    return f"{seconds:.3g} s" if seconds < 100 else f"{seconds:.0f} s"
+
+
+def mebibytes(count: float) -> str:
+    """Bytes as MiB."""
+    return f"{count / (1 << 20):,.0f} MiB"
+
+
+def _series(series: Series | None) -> tuple[str, str, str]:
+    if series is None:
+        return ("", "", "")
+    return (str(series), duration(series.median_cpu), mebibytes(series.peak_bytes))
+
+
+def _growth(smaller: Series, larger: Series) -> str:
+    return _factor(larger.median / smaller.median)
+
+
+def _factor(number: float) -> str:
+    return f"×{number:,.0f}" if number >= 100 else f"×{number:.2g}"
