@@ -64,7 +64,7 @@ ASKED = [
 
 
 @pytest.mark.parametrize("cut", CUTS, ids=str)
-@pytest.mark.parametrize(("relation", "bound", "names"), ASKED, ids=lambda part: str(part))
+@pytest.mark.parametrize(("relation", "bound", "names"), ASKED, ids=str)
 def test_many_keys_are_each_key(store, relation, bound, names, cut):
     from rhizomedb.store.store import COLUMNS
 
