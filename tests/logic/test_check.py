@@ -737,7 +737,7 @@ REFUSED: list[tuple[str, str, str, int, int, tuple[str, ...], str, str]] = [
     [row[1:] for row in REFUSED],
     ids=[row[0] for row in REFUSED],
 )
-def test_refused(  # noqa: PLR0917  # a row of the table
+def test_refused(  # a row of the table
     text: str, code: str, line: int, column: int, nearest: tuple[str, ...], message: str, fix: str
 ) -> None:
     errors = check(parse(text), STORED)

@@ -39,10 +39,15 @@ class Parser(argparse.ArgumentParser):
     verbs: Mapping[str, Parser] = {}
 
     def understand(self, arguments: Sequence[str]) -> Namespace:
-        """The options of a whole command line; what is left over is refused by the verb that it was said to."""
-        options, extra = self.parse_known_args(arguments)
+        """The options of a whole command line. Options and arguments of a verb may come in any order."""
+        verb = self.verbs.get(arguments[0]) if arguments else None
+        if verb is None:
+            parser, (options, extra) = self, self.parse_known_args(arguments)
+        else:
+            parser, (options, extra) = verb, verb.parse_known_intermixed_args(arguments[1:])
+            options.verb = arguments[0]
         if extra:
-            self.verbs.get(options.verb, self).refuse_extra(extra[0].partition("=")[0])
+            parser.refuse_extra(extra[0].partition("=")[0])
         return options
 
     def refuse_extra(self, word: str) -> NoReturn:

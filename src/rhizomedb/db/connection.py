@@ -25,7 +25,7 @@ from rhizomedb.db.transaction import (
     facts_as_source,
     retractions,
 )
-from rhizomedb.errors import Error, RequestError
+from rhizomedb.errors import DeltaRefused, Error, RequestError, StoreError
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.clock import tick
 from rhizomedb.facts.delta import Delta, Group
@@ -178,8 +178,16 @@ class Connection(Reader):
 
     def deltas(self) -> Iterator[Delta]:
         """Every delta, in the order in which this copy learned them."""
-        for _epoch, envelope in self._store.envelopes():
-            yield Delta.decode(envelope)
+        for number, (_epoch, envelope) in enumerate(self._store.envelopes(), 1):
+            try:
+                delta = Delta.decode(envelope)
+            except DeltaRefused as error:
+                raise StoreError(
+                    "store.damaged",
+                    f"delta {number} of {self.path} does not say what it said when it was written: {error.message}",
+                    fix=f"rhizome verify {self.path}",
+                ) from None
+            yield delta
 
     def held(self) -> list[Held]:
         """Deltas kept back: claimed more than five minutes ahead of this machine's clock, or of incomplete groups."""
