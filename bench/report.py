@@ -36,15 +36,15 @@ class Section:
     tables: Sequence[str]
 
     def __str__(self) -> str:
-        claims = "\n".join(map(str, self.must_be)) or "- no line of its own yet"
+        claims = "\n".join(map(str, self.must_be)) or "- no line at these sizes"
         return "\n\n".join((f"## {self.name}", self.what, f"Must be:\n\n{claims}", *self.tables))
 
 
 READING = """\
 Times are medians over fresh processes, with the least and the greatest in brackets; CPU is user and system time of
 all threads; peak is the most memory that the whole process held. Ours and the peer's ran in turn, and their answers
-were compared. `ours ÷ peer` above 1 says how many times slower we are. Growth is the factor to the size above it, one
-tenth. Pages of files were in the system's cache."""
+were compared. `ours ÷ peer` above 1 says how many times slower we are. Growth is the factor to the size before it, in
+the line above. Pages of files were in the system's cache."""
 
 
 def page(sections: Iterable[Section], load_before: float, seconds: float) -> str:
@@ -59,8 +59,9 @@ def machine(load_before: float, seconds: float) -> str:
     return (
         f"{os.cpu_count()} cores, {_processor()}, {platform.system()} {platform.machine()}, Python "
         f"{platform.python_version()}, {libraries}, SQLite {_own_sqlite()} (ours) and {sqlite3.sqlite_version} "
-        f"(sqlite-utils). {datetime.now(UTC):%Y-%m-%d}; the run took {seconds / 60:.0f} minutes. Other programs kept "
-        f"{load_before:.1f} of the cores busy when it began, so wall times include waiting for a core."
+        f"(sqlite-utils). {datetime.now(UTC):%Y-%m-%d}; the run took {seconds / 60:.0f} minutes. The load of "
+        f"the machine was {load_before:.1f} when it began; where wall time is well above CPU time, other programs had the "
+        "cores or the disk was waited for."
     )
 
 

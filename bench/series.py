@@ -72,7 +72,7 @@ HEADER = (
     "CPU",
     "peak",
     "peer",
-    "",
+    "its time",
     "CPU",
     "peak",
     "ours ÷ peer",
@@ -82,24 +82,25 @@ HEADER = (
 
 
 def case_table(cases: Iterable[Case]) -> str:
-    """Cases as a Markdown table. Growth is the time over that of the same case one size smaller."""
-    cases = list(cases)
-    rows = []
+    """Cases as a Markdown table, the sizes of one case together. Growth is the time over that of the size before."""
+    families: dict[tuple[str, str], list[Case]] = {}
     for case in cases:
-        smaller = [c for c in cases if (c.what, c.peer_name) == (case.what, case.peer_name) and c.size < case.size]
-        before = max(smaller, key=lambda c: c.size, default=None)
-        rows.append(
-            (
-                case.what,
-                f"{case.size:,}",
-                *_series(case.ours),
-                case.peer_name or "none",
-                *_series(case.peer),
-                "" if case.ratio is None else _factor(case.ratio),
-                "" if before is None else _growth(before.ours, case.ours),
-                "" if before is None or before.peer is None or case.peer is None else _growth(before.peer, case.peer),
+        families.setdefault((case.what, case.peer_name), []).append(case)
+    rows = []
+    for family in families.values():
+        for before, case in zip((None, *family), family, strict=False):
+            rows.append(
+                (
+                    case.what,
+                    f"{case.size:,}",
+                    *_series(case.ours),
+                    case.peer_name or "none",
+                    *_series(case.peer),
+                    "" if case.ratio is None else _factor(case.ratio),
+                    "" if before is None else _growth(before.ours, case.ours),
+                    "" if before is None else _growth(before.peer, case.peer),
+                )
             )
-        )
     return table(HEADER, rows)
 
 
@@ -127,8 +128,8 @@ def _series(series: Series | None) -> tuple[str, str, str]:
     return (str(series), duration(series.median_cpu), mebibytes(series.peak_bytes))
 
 
-def _growth(smaller: Series, larger: Series) -> str:
-    return _factor(larger.median / smaller.median)
+def _growth(smaller: Series | None, larger: Series | None) -> str:
+    return "" if smaller is None or larger is None else _factor(larger.median / smaller.median)
 
 
 def _factor(number: float) -> str:

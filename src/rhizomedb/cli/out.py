@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from rhizomedb.cli.progress import ProgressBar
-from rhizomedb.cli.terminal import plural, safe, style_for, table, terminal_width, value_text
+from rhizomedb.cli.terminal import fit, plural, safe, style_for, table, terminal_width, value_text
+from rhizomedb.cli.terminal import width as cells
 
 
 def say(text: str = "") -> None:
@@ -31,14 +32,31 @@ def faint(text: str) -> str:
     return style_for(sys.stdout)("dim", safe(text))
 
 
-def say_table(header: Sequence[str], rows: Iterable[Sequence[object]], indent: str = "") -> None:
-    """A table as wide as the terminal; without names in the header, only the rows."""
-    width = terminal_width(sys.stdout)
-    lines = table(
-        header, rows, width_max=None if width is None else max(20, width - len(indent)), style=style_for(sys.stdout)
-    )
-    for line in lines if any(header) else lines[1:]:
+def say_table(
+    header: Sequence[str], rows: Iterable[Sequence[object]], indent: str = "", whole: Collection[str] = ()
+) -> None:
+    """A table as wide as the terminal; without names in the header, only the rows. The columns `whole` are not cut."""
+    for line in table(header, rows, width_max=_room(indent), style=style_for(sys.stdout), whole=whole)[
+        not any(header) :
+    ]:
         say(indent + line)
+
+
+def say_pairs(rows: Sequence[tuple[str, object, str]], indent: str) -> None:
+    """Rows of a mark, a value and words about it: in one line each, or where that is too long, in two."""
+    width = _room(indent)
+    lines = table(["", "", ""], rows)[1:]
+    if width is None or max(map(cells, lines), default=0) <= width:
+        return say_table(["", "", ""], rows, indent)
+    for mark, value, words in rows:
+        say(f"{indent}{mark or ' '}  {fit(value_text(value), width - 3)}")
+        say(f"{indent}     {faint(fit(safe(words), width - 5))}")
+    return None
+
+
+def _room(indent: str) -> int | None:
+    width = terminal_width(sys.stdout)
+    return None if width is None else max(20, width - len(indent))
 
 
 def values(shown: Iterable[object]) -> str:
@@ -64,6 +82,7 @@ __all__ = [
     "quoted",
     "safe",
     "say",
+    "say_pairs",
     "say_table",
     "strong",
     "value_text",

@@ -296,7 +296,7 @@ VERBS: Final[dict[str, tuple[str, Callable[[Add], None], str]]] = {
         "rhizomedb.cli.write:import_",
     ),
     "conflicts": (
-        "what is said in more than one way: who, when, what the view shows and why",
+        "what is said in more than one way, and what the view shows",
         _conflicts,
         "rhizomedb.cli.read:conflicts",
     ),
@@ -320,15 +320,21 @@ def build() -> Parser:
     parser = Parser(
         prog="rhizome",
         description=DESCRIPTION,
+        epilog="\n".join(
+            [
+                "verbs:",
+                *(f"  {name:<9}  {summary}" for name, (summary, _, _) in VERBS.items()),
+                "",
+                "rhizome VERB --help says what each of them takes.",
+            ]
+        ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"rhizome {__version__}")
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs", parser_class=Parser)
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", help=argparse.SUPPRESS, parser_class=Parser)
     for name, (summary, arguments, _) in VERBS.items():
-        verb = verbs.add_parser(
-            name, help=summary, description=summary[0].upper() + summary[1:] + ".", allow_abbrev=False
-        )
+        verb = verbs.add_parser(name, description=summary[0].upper() + summary[1:] + ".", allow_abbrev=False)
         arguments(verb.add_argument)
         verb.add_argument("--json", action="store_true", help="one JSON object per line")
     parser.verbs = verbs.choices

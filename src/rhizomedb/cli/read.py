@@ -17,7 +17,7 @@ from rhizomedb.cli.session import (
     text_of_file,
     value_of,
 )
-from rhizomedb.db.explanation import Record
+from rhizomedb.db.explanation import Record, Said
 from rhizomedb.db.moment import show_ms
 from rhizomedb.db.reader import Reader
 from rhizomedb.db.result import show
@@ -78,24 +78,24 @@ def conflicts(options: Namespace) -> int:
         for conflict in shown:
             out.say(out.strong(f"{conflict.label} · {show(conflict.attribute)}"))
             decided = {repr(value) for value in conflict.shown}
-            rows = [
-                [
-                    "→" if repr(said.value) in decided else "",
-                    out.value_text(said.value),
-                    ", ".join(f"{name} {show_ms(ms)}" for name, ms in zip(said.authors, said.times_ms, strict=True)),
-                ]
-                for said in conflict.values
-            ]
-            out.say_table(["", "", ""], rows, indent="  ")
+            out.say_pairs(
+                [("→" if repr(said.value) in decided else "", said.value, _who(said)) for said in conflict.values],
+                indent="  ",
+            )
             out.say(out.faint(f"    shown by {conflict.policy}: {conflict.reason}"))
         more = f", {len(found) - len(shown):,} more not shown" if len(shown) < len(found) else ""
-        out.say(f"{out.plural(len(found), 'conflict')}{more}")
+        out.say(f"{out.plural(len(found), 'conflict') if found else 'no conflicts'}{more}")
         if found:
             out.say(
                 f"try: rhizome why {out.quoted(options.file)} "
                 f"{out.quoted(found[0].label)} {out.quoted(show(found[0].attribute))}"
             )
     return 0
+
+
+def _who(said: Said) -> str:
+    names = [f"{name} {show_ms(ms)}" for name, ms in zip(said.authors, said.times_ms, strict=True)]
+    return ", ".join(names[:4]) + (f" and {len(names) - 4:,} more" if len(names) > 4 else "")
 
 
 def why(options: Namespace) -> int:
@@ -120,20 +120,21 @@ def history(options: Namespace) -> int:
         if options.json:
             print_lines(found.to_dicts(), options.limit)
             return 0
-        out.say(out.strong(found.label))
+        out.say(out.strong(found.label if attribute is None else f"{found.label} · {show(attribute)}"))
         shown = found[: options.limit] if options.limit is not None else found
         rows = [
-            [
-                show_ms(s.claim.time.ms),
-                s.author,
-                show(s.attribute),
-                s.claim.value,
-                s.fate,
-                f"epoch {s.epoch}, {s.origin}",
-            ]
+            {
+                "claimed": show_ms(s.claim.time.ms),
+                "author": s.author,
+                "attribute": show(s.attribute),
+                "value": s.claim.value,
+                "now": s.fate,
+                "arrived": f"epoch {s.epoch}, {s.origin}",
+            }
             for s in shown
         ]
-        out.say_table(["claimed", "author", "attribute", "value", "now", "arrived"], rows)
+        names = ["claimed", "author", *(["attribute"] if attribute is None else []), "value", "now", "arrived"]
+        out.say_table(names, [[row[name] for name in names] for row in rows], whole=("claimed", "now"))
         if len(found) > len(shown):
             out.say(f"… {len(found) - len(shown):,} more")
     return 0
@@ -258,7 +259,7 @@ def summary(path: str, *, as_json: bool) -> int:
             + (f", last change {show_ms(newest[0].at_ms)}: {out.safe(newest[0].origin)}" if newest else "")
         )
         out.say(
-            f"  {out.plural(len(found), 'conflict')}"
+            f"  {out.plural(len(found), 'conflict') if found else 'no conflicts'}"
             + (f", first {out.safe(found[0].label)} · {show(found[0].attribute)}" if found else "")
         )
         out.say(f"  {out.plural(counts.held, 'delta')} held back" if counts.held else "  nothing held back")
@@ -298,7 +299,7 @@ def _condition(reader: Reader, text: str) -> Match:
 def _record_dict(record: Record, wanted: list[Attribute]) -> dict[str, object]:
     return {
         "entity": record.label,
-        "id": record.entity,
+        "id": record.entity.hex(),
         "policy": record.policy,
         "values": {column_of(a): record[a] for a in wanted},
         "contested": sorted(map(column_of, record.contested.intersection(wanted))),

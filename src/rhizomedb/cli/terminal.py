@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TextIO
 
@@ -148,10 +148,11 @@ def table(
     width_max: int | None = None,
     style: Style = Style(),
     colours: Mapping[str, str] | None = None,
+    whole: Collection[str] = (),
 ) -> list[str]:
     """The lines of a table: columns aligned, numbers to the right, cut to a width if one is given.
 
-    Cells are values; text is made safe. `colours` gives a column's cells a colour.
+    Cells are values; text is made safe. `colours` gives a column's cells a colour; those of `whole` are never cut.
 
         title       year
         The Matrix  1999
@@ -164,7 +165,10 @@ def table(
     columns = zip(titles, *cells, strict=True) if cells else ((title,) for title in titles)
     widths = [max(map(width, column)) for column in columns]
     if width_max is not None:
-        widths = _shrink(widths, width_max - len(_GAP) * (len(widths) - 1))
+        room = width_max - len(_GAP) * (len(widths) - 1)
+        kept = {place: cells for place, cells in enumerate(widths) if header[place] in whole}
+        shrunk = iter(_shrink([w for place, w in enumerate(widths) if place not in kept], room - sum(kept.values())))
+        widths = [kept[place] if place in kept else next(shrunk) for place in range(len(widths))]
 
     def line(texts: Sequence[str], paint: Callable[[str, str], str]) -> str:
         parts = [

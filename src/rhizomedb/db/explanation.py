@@ -102,7 +102,7 @@ class Conflict:
         """As data: entity, attribute, each value with its authors and times, and the choice."""
         return {
             "entity": self.label,
-            "id": self.entity,
+            "id": self.entity.hex(),
             "attribute": self.attribute,
             "values": [said.as_dict() for said in self.values],
             "shown": list(self.shown) if self.policy == "all" else self.shown[0],
@@ -244,7 +244,7 @@ class Explanation:
 
         return {
             "entity": self.label,
-            "id": self.entity,
+            "id": self.entity.hex(),
             "attribute": self.attribute,
             "shown": list(self.shown) if self.policy == "all" else self.shown[0],
             "policy": self.policy,
