@@ -36,14 +36,15 @@ class Section:
     tables: Sequence[str]
 
     def __str__(self) -> str:
-        claims = "\n".join(map(str, self.must_be)) or "- no line at these sizes"
+        claims = "\n".join(map(str, self.must_be)) or "- no figure is asked for here"
         return "\n\n".join((f"## {self.name}", self.what, f"Must be:\n\n{claims}", *self.tables))
 
 
 READING = """\
 Times are medians over fresh processes, with the least and the greatest in brackets; CPU is user and system time of
 all threads; peak is the most memory that the whole process held. Ours and the peer's ran in turn, and their answers
-were compared. `ours ÷ peer` above 1 says how many times slower we are. Growth is the factor to the size before it, in
+were compared. `ours ÷ peer` above 1 says how many times slower we are, by
+the wall clock and in CPU time. Growth is the factor to the size before it, in
 the line above. Pages of files were in the system's cache."""
 
 

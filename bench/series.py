@@ -59,11 +59,6 @@ class Case:
     peer_name: str = ""
     peer: Series | None = None
 
-    @property
-    def ratio(self) -> float | None:
-        """Ours over the peer's wall time: above 1, we are slower."""
-        return None if self.peer is None else self.ours.median / self.peer.median
-
 
 HEADER = (
     "what",
@@ -96,7 +91,7 @@ def case_table(cases: Iterable[Case]) -> str:
                     *_series(case.ours),
                     case.peer_name or "none",
                     *_series(case.peer),
-                    "" if case.ratio is None else _factor(case.ratio),
+                    _ratio(case),
                     "" if before is None else _growth(before.ours, case.ours),
                     "" if before is None else _growth(before.peer, case.peer),
                 )
@@ -128,9 +123,16 @@ def _series(series: Series | None) -> tuple[str, str, str]:
     return (str(series), duration(series.median_cpu), mebibytes(series.peak_bytes))
 
 
+def _ratio(case: Case) -> str:
+    if case.peer is None:
+        return ""
+    cpu = case.ours.median_cpu / case.peer.median_cpu
+    return f"{_factor(case.ours.median / case.peer.median)} (CPU {_factor(cpu)})"
+
+
 def _growth(smaller: Series | None, larger: Series | None) -> str:
     return "" if smaller is None or larger is None else _factor(larger.median / smaller.median)
 
 
 def _factor(number: float) -> str:
-    return f"×{number:,.0f}" if number >= 100 else f"×{number:.2g}"
+    return f"×{number:,.0f}" if number >= 9.95 else f"×{number:.2g}"

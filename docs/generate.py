@@ -307,7 +307,7 @@ def prose(text: str) -> str:
     blocks: list[str] = []
     for paragraph in re.split(r"\n\s*\n", text):
         if paragraph.startswith(("    ", ">>> ")):
-            blocks.append(f"```pycon\n{textwrap.dedent(paragraph)}\n```")
+            blocks.append(f"```text\n{textwrap.dedent(paragraph)}\n```")
         else:
             blocks.append(paragraph)
     return "\n\n".join(blocks) + "\n"

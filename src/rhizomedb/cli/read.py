@@ -214,13 +214,13 @@ def stats(options: Namespace) -> int:
         reader = at_moment(db, options)
         counts = reader.stats()
         held = db.held()
-        authors = reader.authors()
+        authors = sorted(reader.authors())
         if options.json:
             print_lines(
                 [
                     {
                         **counts.as_dict(),
-                        "names": list(authors),
+                        "names": authors,
                         "held_back": [
                             {"delta": h.id, "reason": h.reason, "due": h.due_ms, "origin": h.origin} for h in held
                         ],
@@ -242,18 +242,16 @@ def summary(path: str, *, as_json: bool) -> int:
     """Five lines about a file, and what to do next."""
     with opened(path) as db:
         counts = db.stats()
-        authors = db.authors()
+        authors = sorted(db.authors())
         found = db.conflicts()
         file = out.quoted(path)
         if as_json:
-            print_lines([{**counts.as_dict(), "names": list(authors), "conflicts": len(found)}])
+            print_lines([{**counts.as_dict(), "names": authors, "conflicts": len(found)}])
             return 0
         newest = db.arrivals()[-1:] or None
         said = f"{out.plural(counts.facts, 'fact')} about {out.plural(counts.entities, 'entity', 'entities')}"
         out.say(f"{out.strong(path)}: {said}, {out.plural(counts.attributes, 'attribute')}")
-        out.say(
-            f"  said by {', '.join(map(out.safe, list(authors)[:8])) or 'nobody yet'}{' …' if len(authors) > 8 else ''}"
-        )
+        out.say(f"  said by {', '.join(map(out.safe, authors[:8])) or 'nobody yet'}{' …' if len(authors) > 8 else ''}")
         out.say(
             f"  epoch {counts.epoch}"
             + (f", last change {show_ms(newest[0].at_ms)}: {out.safe(newest[0].origin)}" if newest else "")

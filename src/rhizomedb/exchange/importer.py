@@ -118,7 +118,8 @@ def commit_facts(history: Iterable[Commit], repository: Entity) -> Iterator[Fact
     """A history as facts: each commit is a write to its repository whose causes are the writes of its parents.
 
     The register ⟨repository, "git/commit"⟩ therefore holds the heads of the history: more than one is a fork that
-    nobody has merged. What is said about a commit itself stands beside, with the same causes.
+    nobody has merged. What is said about a commit itself stands beside, with the same causes: its first parent is
+    "git/parent", what it merges into that is "git/merges".
     """
     writes: dict[str, Cid] = {}
     for commit in history:
@@ -132,8 +133,8 @@ def commit_facts(history: Iterable[Commit], repository: Entity) -> Iterator[Fact
         yield Fact(entity, "git/email", _cut(commit.author_email), causes)
         yield Fact(entity, "git/time", commit.author_ms, causes)
         yield Fact(entity, "title", _cut(commit.subject), causes)
-        for parent in commit.parents:
-            yield Fact(entity, "git/parent", derive({COMMIT: parent}), causes)
+        for place, parent in enumerate(commit.parents):
+            yield Fact(entity, "git/merges" if place else "git/parent", derive({COMMIT: parent}), causes)
 
 
 def _cut(text: str) -> str:

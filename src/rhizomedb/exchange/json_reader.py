@@ -135,9 +135,12 @@ class _Columns:
             if found != []:
                 values[name] = found
         for key in self._options.key:
-            if key not in values or values[key] == "":
+            found = values.get(key, "")
+            if isinstance(found, list) and len(found) == 1:
+                found = values[key] = found[0]
+            if found == "":
                 raise _Refused("exchange.row-key", f"the key column `{key}` is empty")
-            if isinstance(values[key], list):
+            if isinstance(found, list):
                 raise _Refused("exchange.row-key", f"the key column `{key}` holds several values")
         return values
 
