@@ -114,7 +114,7 @@ def duration(seconds: float) -> str:
 
 def mebibytes(count: float) -> str:
     """Bytes as MiB."""
-    return f"{count / (1 << 20):,.0f} MiB"
+    return f"{count / (1 << 20):,.{0 if count >= 10 << 20 else 1}f} MiB"
 
 
 def _series(series: Series | None) -> tuple[str, str, str]:

@@ -28,10 +28,10 @@ FACTS_PER_SECOND_ROWS = 100_000
 WHAT = f"""\
 A generated CSV of {len(COLUMNS)} columns (two of them whole numbers), its first the key. `import` is the real path
 within one process: reading, inferring kinds, hashing, signing, verifying, indexing and one durable commit into a new
-file. The peer reads the same file with its own reader, infers kinds and inserts with a primary key, in one durable
-transaction of its defaults. `command` is the same by the two command lines, whole process. `again` is the unchanged
-file once more (the peer: an upsert), `second source` the same rows said by another author (no peer has that). Size is
-rows; each is {len(COLUMNS)} facts."""
+file. The peer reads the same file with its own reader, infers kinds and inserts with a primary key, also in one
+durable transaction. `command` is the same by the two command lines, whole process; there the peer commits every
+hundred rows, as it does by default. `again` is the unchanged file once more (the peer: an upsert), `second source` the
+same rows said by another author (no peer has that). Size is rows; each is {len(COLUMNS)} facts."""
 
 
 def run(folder: Path, *, quick: bool) -> Section:

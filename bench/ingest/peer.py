@@ -1,4 +1,7 @@
-"""The peer's part of `ingest`: sqlite-utils, as its documentation loads a CSV file with inferred types."""
+"""The peer's part of `ingest`: sqlite-utils, as its documentation loads a CSV file with inferred types.
+
+By itself it would commit every batch of rows; here all of a file is one transaction, as ours is.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,9 @@ def load(watch: Watch, csv: str, path: str) -> int:
         db = Database(path)
         rows, _ = rows_from_file(file, format=Format.CSV)
         tracker = TypeTracker()
-        db["film"].insert_all(tracker.wrap(rows), pk="id")
-        db["film"].transform(types=tracker.types)
+        with db.atomic():
+            db["film"].insert_all(tracker.wrap(rows), pk="id")
+            db["film"].transform(types=tracker.types)
         db.close()
     return _cells(path)
 
@@ -25,7 +29,8 @@ def again(watch: Watch, csv: str, path: str) -> int:
     with watch("load"), open(csv, "rb") as file:
         db = Database(path)
         rows, _ = rows_from_file(file, format=Format.CSV)
-        db["film"].upsert_all(rows, pk="id")
+        with db.atomic():
+            db["film"].upsert_all(rows, pk="id")
         db.close()
     return _cells(path)
 

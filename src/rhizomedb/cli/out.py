@@ -69,9 +69,11 @@ def quoted(word: str) -> str:
     return shlex.quote(safe(word))
 
 
-def progress(label: str) -> ProgressBar:
-    """A progress bar on the error stream, drawn only where a person watches."""
-    return ProgressBar(label, sys.stderr)
+def progress(label: str, noun: str | None = None) -> ProgressBar:
+    """A progress bar on the error stream, drawn only where a person watches; it counts bytes unless told what."""
+    if noun is None:
+        return ProgressBar(label, sys.stderr)
+    return ProgressBar(label, sys.stderr, unit=lambda count: plural(int(count), noun))
 
 
 __all__ = [

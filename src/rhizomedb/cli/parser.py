@@ -18,10 +18,10 @@ DESCRIPTION: Final = """\
 RhizomeDB keeps what every source said, and shows what you believe, why, who
 disagrees, and what you believed last Tuesday.
 
-  rhizome demo                                  two film catalogues that disagree
+  rhizome demo                              two film catalogues that disagree
   rhizome import films.db imdb.csv --as imdb --key title
   rhizome conflicts films.db
-  rhizome films.db                              a summary, and what to do next
+  rhizome films.db                          a summary, and what to do next
 """
 
 EXIT_CODES: Final = {
@@ -319,6 +319,7 @@ def build() -> Parser:
     """The parser of the whole command line."""
     parser = Parser(
         prog="rhizome",
+        usage="rhizome VERB ...  |  rhizome FILE",
         description=DESCRIPTION,
         epilog="\n".join(
             [
@@ -332,7 +333,9 @@ def build() -> Parser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"rhizome {__version__}")
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", help=argparse.SUPPRESS, parser_class=Parser)
+    verbs = parser.add_subparsers(
+        dest="verb", prog="rhizome", metavar="VERB", help=argparse.SUPPRESS, parser_class=Parser
+    )
     for name, (summary, arguments, _) in VERBS.items():
         verb = verbs.add_parser(name, description=summary[0].upper() + summary[1:] + ".", allow_abbrev=False)
         arguments(verb.add_argument)

@@ -20,7 +20,7 @@ from rhizomedb.cli.session import (
 from rhizomedb.db.connection import Connection
 from rhizomedb.db.result import show
 from rhizomedb.db.transaction import Transaction
-from rhizomedb.errors import RequestError, nearest_names
+from rhizomedb.errors import RequestError, StoreError, nearest_names
 from rhizomedb.exchange.git import commits
 from rhizomedb.exchange.importer import (
     ImportReport,
@@ -94,7 +94,10 @@ def _import_git(options: Namespace) -> int:
         counts = {"commits": sum(1 for _ in commits(options.git))}
         return _say_dry(options, counts, f"{out.plural(counts['commits'], 'commit')} would be imported as {author}")
     with opened(options.file, create=True, wait=options.wait) as db:
-        report = import_commits(db, options.git, author=author, origin=f"import of git history {options.git}")
+        with out.progress(f"importing as {author}", "commit") as bar:
+            report = import_commits(
+                db, options.git, author=author, origin=f"import of git history {options.git}", progress=bar
+            )
         _report(options, db, report, author, what="commit")
     return 0
 
@@ -106,7 +109,8 @@ def _import_deltas(options: Namespace, source: Source) -> int:
         counts = {"deltas": sum(1 for _ in envelopes(source))}
         return _say_dry(options, counts, f"{out.plural(counts['deltas'], 'delta')} would be taken in")
     with opened(options.file, create=True, wait=options.wait) as db:
-        admission = import_deltas(db, source, origin=f"import of {os.path.basename(source.name)}")
+        with out.progress(f"importing {source.name}") as bar:
+            admission = import_deltas(db, source, origin=f"import of {os.path.basename(source.name)}", progress=bar)
         counts = {"new": admission.new, "known": admission.known, "held": admission.held}
         if options.json:
             print_lines([counts])
@@ -203,6 +207,15 @@ def export(options: Namespace) -> int:
 
 def verify(options: Namespace) -> int:
     """Re-check everything; 3 if something is wrong."""
+    try:
+        return _verify(options)
+    except StoreError as error:
+        if error.code == "store.damaged":  # so badly that it cannot be gone through
+            error.fix = "restore a backup, or take in what another copy exported: rhizome import new.db deltas.jsonl"
+        raise
+
+
+def _verify(options: Namespace) -> int:
     with opened(options.file) as db:
         findings = list(db.verify())
         stats = db.stats()

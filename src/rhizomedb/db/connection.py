@@ -104,8 +104,14 @@ class Connection(Reader):
             names = Names(self._store, cut)
             self._check_expectations(expect or {}, cut, names)
             wishes = self._wishes(items, names)
-            facts = self._plan(wishes, key, scope, cut, self._store.has_author(key.public))
-            return self._say(facts, key, author, scope, origin, together=True)
+            spoke_before = self._store.has_author(key.public)
+            # What is planned here takes back by name what it replaces; a whole fact replaces all that it names as cause.
+            parts: list[tuple[list[Fact], Scope]] = [
+                *((batch, "own") for batch in batches(self._plan(wishes, key, scope, cut, spoke_before))),
+                *((batch, scope) for batch in batches(self._unsaid(wishes.facts, key, cut, spoke_before))),
+            ]
+            group = Group(secrets.token_bytes(16), len(parts)) if len(parts) > 1 else None
+            return self._say(parts, key, author, origin, group)
 
     def retract(
         self,
@@ -145,7 +151,9 @@ class Connection(Reader):
                     f"nothing that stands about {names.label(subject)} matches",
                     fix=f"what stands is {', '.join(map(show, standing))}" if standing else "rhizome get FILE NAME",
                 )
-            return self._say(retractions(subject, claims), key, author, "seen", origin, together=True)
+            parts: list[tuple[list[Fact], Scope]] = [(batch, "own") for batch in batches(retractions(subject, claims))]
+            group = Group(secrets.token_bytes(16), len(parts)) if len(parts) > 1 else None
+            return self._say(parts, key, author, origin, group)
 
     def write_source(
         self,
@@ -161,12 +169,14 @@ class Connection(Reader):
         key = self._key(author)
         with self._store.writing():
             cut, spoke_before = self.cut, self._store.has_author(key.public)
-            facts = (
-                fact
-                for items in batches_of_items
-                for fact in self._plan(self._wishes(items, None), key, "own", cut, spoke_before)
-            )
-            return self._say(facts, key, author, "own", origin, together=False)
+
+            def facts() -> Iterator[Fact]:
+                for items in batches_of_items:
+                    wishes = self._wishes(items, None)
+                    yield from self._plan(wishes, key, "own", cut, spoke_before)
+                    yield from self._unsaid(wishes.facts, key, cut, spoke_before)
+
+            return self._say(((batch, "own") for batch in batches(facts())), key, author, origin)
 
     def admit(self, envelopes: Iterable[bytes], *, origin: str) -> Admission:
         """Take in signed deltas from elsewhere: each is verified; what is known already is passed over."""
@@ -260,43 +270,46 @@ class Connection(Reader):
         return entity
 
     def _plan(self, wishes: Wishes, key: Key, scope: Scope, cut: Cut, spoke_before: bool) -> Iterator[Fact]:
-        own = Cut(epoch=cut.epoch, authors=frozenset([key.public]))
+        """The facts that wishes come to, without the whole facts, which are said as they are."""
+        entities = wishes.entities()
         if scope == "own":
-            said = view.registers(self._store, own, wishes.entities(), VIEW_BUDGET) if spoke_before else {}
-            planned = facts_as_source(wishes, said)
-        else:
-            standing = view.registers(self._store, cut, wishes.entities(), VIEW_BUDGET)
-            planned = facts_as_person(wishes, standing, key.public, self.fact)
-        yield from planned
-        for fact in wishes.facts:
-            # A whole fact is said as it is, unless this author has said exactly this.
+            own = Cut(epoch=cut.epoch, authors=frozenset([key.public]))
+            before = view.run_subjects(self._store, own, entities, VIEW_BUDGET) if entities and spoke_before else None
+            return facts_as_source(wishes, view.Surroundings(before, key.public))
+        evaluation = view.run_subjects(self._store, cut, entities, VIEW_BUDGET) if entities else None
+        return facts_as_person(wishes, view.Surroundings(evaluation, key.public), key.public, self.fact)
+
+    def _unsaid(self, facts: Iterable[Fact], key: Key, cut: Cut, spoke_before: bool) -> Iterator[Fact]:
+        """Whole facts but those that this author has said exactly so."""
+        own = Cut(epoch=cut.epoch, authors=frozenset([key.public]))
+        for fact in facts:
             if not (spoke_before and any(True for _ in self._store.scan("fact", {"$cid": fact.cid}, own))):
                 yield fact
 
     def _say(
-        self, facts: Iterable[Fact], key: Key, author: str | None, scope: Scope, origin: str, *, together: bool
+        self,
+        parts: Iterable[tuple[list[Fact], Scope]],
+        key: Key,
+        author: str | None,
+        origin: str,
+        group: Group | None = None,
     ) -> Transaction:
-        """Sign facts in deltas of a good size and admit them; several that belong together become a group."""
-        lists: Iterable[list[Fact]] = batches(facts)
-        group = None
-        if together:
-            lists = list(lists)
-            if len(lists) > 1:
-                group = Group(secrets.token_bytes(16), len(lists))
+        """Sign lists of facts, each as a delta of its scope, and admit them in one epoch."""
         ids: list[Cid] = []
         count = 0
+        time = self._store.last_time()
 
         def envelopes() -> Iterator[bytes]:
-            nonlocal count
-            time = self._store.last_time()
-            for batch in lists:
+            nonlocal count, time
+            for facts, scope in parts:
                 time = tick(time, self._clock())
-                delta = Delta.sign(key, system=self._system, time=time, facts=batch, scope=scope, group=group)
+                delta = Delta.sign(key, system=self._system, time=time, facts=facts, scope=scope, group=group)
                 ids.append(delta.id)
-                count += len(batch)
+                count += len(facts)
                 yield delta.encode()
 
-        admission = admit(self._store, envelopes(), now_ms=self._clock(), origin=origin)
+        # A clock that was set back must not hold back what is said here: it is no further ahead than what is known.
+        admission = admit(self._store, envelopes(), now_ms=max(self._clock(), time.ms), origin=origin)
         if not ids:
             return Transaction(None)
         self._store.name(key.public, self._author_name(author))

@@ -1,8 +1,9 @@
 """From what somebody wants to say to the facts that say it: causes are what the author had seen.
 
-A person writing here has seen the view: what they say replaces what stood. A source that is imported has seen only
-itself: what it says replaces what it said before (`scope="own"`), whatever others say. Saying again what one already
-says adds nothing.
+A person writing here has seen the view: what they say has as causes all that stood, replaces what they said
+themselves, and takes back, claim by claim, what others said that differs. So whoever says the same elsewhere, or later,
+unseen by that person, still stands against it. A source that is imported has seen only itself: what it says replaces
+what it said before, whatever others say. Saying again what one already says adds nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TypeAlias
 
 from rhizomedb.crdt.policy import Claim
 from rhizomedb.crdt.register import RESERVED_PREFIX, RETRACTS
-from rhizomedb.db.view import Key, Register
+from rhizomedb.db.view import Key, Surroundings
 from rhizomedb.errors import RequestError
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.fact import Fact
@@ -67,42 +68,57 @@ class Wishes:
         return list(dict.fromkeys(entity for entity, _ in self.registers))
 
 
-def facts_as_person(
-    wishes: Wishes, standing: Mapping[Key, Register], me: bytes, fact: Callable[[Cid], Fact]
-) -> Iterator[Fact]:
-    """What a person's wishes come to: new values replace all that the view showed; agreement joins the same fact."""
+def facts_as_person(wishes: Wishes, around: Surroundings, me: bytes, fact: Callable[[Cid], Fact]) -> Iterator[Fact]:
+    """What a person's wishes come to: new values, and what they take back; agreement joins the same fact."""
     for key, values in wishes.registers.items():
-        register = standing.get(key)
-        claims = register.claims if register else []
+        claims = around.claims(key)
         if claims and {exact(claim.value) for claim in claims} == set(values):
-            for value in values:
-                agreeing = [claim for claim in claims if exact(claim.value) == value]
-                if all(claim.author != me for claim in agreeing):
-                    yield fact(max(agreeing, key=lambda claim: claim.rank).fact)
-            continue
-        causes = {claim.fact for claim in claims}
-        for value in values:
-            yield Fact(key[0], plain(key[1]), plain(value), causes)  # type: ignore[arg-type]  # cells of checked values
+            joined = [_newest(claims, value) for value in values if not _says(claims, value, me)]
+            if not any(around.would_fall(key, cid) for cid in joined):
+                yield from map(fact, joined)
+                continue
+        yield from _anew(key, values, {claim.fact for claim in claims}, around)
+        yield from retractions(
+            key[0], (claim for claim in claims if claim.author != me and exact(claim.value) not in values)
+        )
 
 
-def facts_as_source(wishes: Wishes, said: Mapping[Key, Register]) -> Iterator[Fact]:
+def facts_as_source(wishes: Wishes, around: Surroundings) -> Iterator[Fact]:
     """What a source's wishes come to, given what that source alone said before: changes replace its own old values."""
     for key, values in wishes.registers.items():
-        register = said.get(key)
-        entity, attribute = key[0], plain(key[1])
-        if register is None:
-            for value in values:
-                yield Fact(entity, attribute, plain(value))  # type: ignore[arg-type]
-            continue
-        wanted = set(values)
-        before = {exact(claim.value) for claim in register.claims}
-        dropped = [claim for claim in register.claims if exact(claim.value) not in wanted]
+        claims = around.claims(key)
+        before = {exact(claim.value) for claim in claims}
+        dropped = [claim for claim in claims if exact(claim.value) not in values]
         added = [value for value in values if value not in before]
-        causes = {claim.fact for claim in dropped}
-        for value in added:
-            yield Fact(entity, attribute, plain(value), causes)  # type: ignore[arg-type]
         if not added:
-            yield from retractions(entity, dropped)
+            yield from retractions(key[0], dropped)
+            continue
+        facts = [_fact(key, value, {claim.fact for claim in dropped}) for value in added]
+        if any(around.would_fall(key, fact.cid) for fact in facts):
+            yield from _anew(key, values, {claim.fact for claim in claims}, around)
+        else:
+            yield from facts
+
+
+def _anew(key: Key, values: Iterable[Cell], causes: set[Cid], around: Surroundings) -> Iterator[Fact]:
+    """All values of a register as facts that will stand: if one was replaced before, the newest writes are causes too."""
+    facts = [_fact(key, value, causes) for value in values]
+    if any(around.would_fall(key, fact.cid) for fact in facts):
+        causes = causes | around.heads(key)
+        facts = [_fact(key, value, causes) for value in values]
+    yield from facts
+
+
+def _fact(key: Key, value: Cell, causes: set[Cid]) -> Fact:
+    return Fact(key[0], plain(key[1]), plain(value), causes)  # type: ignore[arg-type]  # cells of checked values
+
+
+def _newest(claims: Iterable[Claim], value: Cell) -> Cid:
+    return max((claim for claim in claims if exact(claim.value) == value), key=lambda claim: claim.rank).fact
+
+
+def _says(claims: Iterable[Claim], value: Cell, author: bytes) -> bool:
+    return any(claim.author == author and exact(claim.value) == value for claim in claims)
 
 
 def retractions(entity: Entity, claims: Iterable[Claim]) -> Iterator[Fact]:

@@ -87,6 +87,33 @@ def group(rows: Iterable[tuple[Cell, ...]]) -> dict[Key, Register]:
     return found
 
 
+class Surroundings:
+    """What an author who writes has around: the claims that stand, and what keeps a new claim from standing."""
+
+    def __init__(self, evaluation: Evaluation | None, author: bytes) -> None:
+        self._evaluation = evaluation
+        self._registers = group(evaluation.relations[SURVIVOR]) if evaluation else {}
+        self._fallen: set[tuple[Cell, ...]] = set()
+        if evaluation is not None:
+            self._fallen.update(evaluation.relations["seen"])
+            self._fallen.update((e, a, fact) for e, a, by, fact in evaluation.relations["past"] if by == author)
+
+    def claims(self, key: Key) -> list[Claim]:
+        """The claims that stand in a register."""
+        return self._registers[key].claims if key in self._registers else []
+
+    def would_fall(self, key: Key, fact: Cid) -> bool:
+        """Whether a later write of this author, or of one who saw the view, has the fact among its ancestors."""
+        return (*key, fact) in self._fallen
+
+    def heads(self, key: Key) -> set[Cid]:
+        """The facts of a register that no other write of it has among its ancestors, standing or not."""
+        assert self._evaluation is not None, "a register without writes has nothing that falls"
+        written = {row[0] for row in self._evaluation.relations["write"] if (row[2], row[3]) == key}
+        past = {row[3] for row in self._evaluation.relations["past"] if (row[0], row[1]) == key}
+        return written - past  # type: ignore[return-value]  # facts are CIDs
+
+
 @dataclass(frozen=True, slots=True)
 class Fate:
     """What became of a claim: it stands, or what took it away."""

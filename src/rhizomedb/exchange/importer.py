@@ -118,8 +118,7 @@ def commit_facts(history: Iterable[Commit], repository: Entity) -> Iterator[Fact
     """A history as facts: each commit is a write to its repository whose causes are the writes of its parents.
 
     The register ⟨repository, "git/commit"⟩ therefore holds the heads of the history: more than one is a fork that
-    nobody has merged. What is said about a commit itself stands beside, with the same causes: its first parent is
-    "git/parent", what it merges into that is "git/merges".
+    nobody has merged. What is said about a commit itself stands beside, with the same causes.
     """
     writes: dict[str, Cid] = {}
     for commit in history:
@@ -133,8 +132,8 @@ def commit_facts(history: Iterable[Commit], repository: Entity) -> Iterator[Fact
         yield Fact(entity, "git/email", _cut(commit.author_email), causes)
         yield Fact(entity, "git/time", commit.author_ms, causes)
         yield Fact(entity, "title", _cut(commit.subject), causes)
-        for place, parent in enumerate(commit.parents):
-            yield Fact(entity, "git/merges" if place else "git/parent", derive({COMMIT: parent}), causes)
+        for parent in commit.parents:
+            yield Fact(entity, "git/parent", derive({COMMIT: parent}), causes)
 
 
 def _cut(text: str) -> str:
@@ -145,7 +144,9 @@ def _cut(text: str) -> str:
     return data[: VALUE_BYTES_MAX - len("…".encode())].decode(errors="ignore") + "…"
 
 
-def import_commits(db: Connection, folder: str, *, author: str, origin: str) -> ImportReport:
+def import_commits(
+    db: Connection, folder: str, *, author: str, origin: str, progress: Progress | None = None
+) -> ImportReport:
     """Import the commit history of a git repository as what `author` says. Clones of one repository meet."""
     first = next(iter(roots(folder)), None)
     if first is None:
@@ -156,6 +157,8 @@ def import_commits(db: Connection, folder: str, *, author: str, origin: str) -> 
         nonlocal count
         for commit in commits(folder):
             count += 1
+            if progress is not None:
+                progress(count, 0)
             yield commit
 
     # The least root commit names the repository, so that every clone of it derives the same entity.
@@ -176,17 +179,19 @@ def holds_deltas(source: Source) -> bool:
     return source.head.lstrip().startswith('[{"/"')
 
 
-def import_deltas(db: Connection, source: Source, *, origin: str) -> Admission:
+def import_deltas(db: Connection, source: Source, *, origin: str, progress: Progress | None = None) -> Admission:
     """Take in exported deltas: every signature is verified, what is known already is passed over."""
-    return db.admit(envelopes(source), origin=origin)
+    return db.admit(envelopes(source, progress), origin=origin)
 
 
-def envelopes(source: Source) -> Iterator[bytes]:
+def envelopes(source: Source, progress: Progress | None = None) -> Iterator[bytes]:
     """The envelopes of exported deltas; the first line that is not one stops the import."""
     with source.open() as opened:
         for number, line in enumerate(opened.lines(), 1):
             if line.strip():
                 yield _envelope(line, f"{source.name} line {number}")
+            if progress is not None:
+                progress(opened.position(), source.bytes_total)
 
 
 def _envelope(line: str, where: str) -> bytes:

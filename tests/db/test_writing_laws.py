@@ -1,0 +1,107 @@
+"""Laws of writing: whatever happened before, what is said now shows; what others say, unseen, is not silenced."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rhizomedb.db.connection import connect
+from rhizomedb.db.keyring import Keyring
+from rhizomedb.errors import RequestError
+from rhizomedb.facts.value import exact
+
+ENTITY = b"e" * 16
+VALUES = st.lists(st.sampled_from([1, 2, 1.0, "x"]), min_size=1, max_size=2, unique_by=exact)
+AUTHORS = st.sampled_from(["ann", "bob", "imdb"])
+STEPS = st.one_of(
+    st.tuples(st.just("person"), AUTHORS, VALUES),
+    st.tuples(st.just("source"), AUTHORS, VALUES),
+    st.tuples(st.just("retract"), AUTHORS, st.sampled_from(["seen", "own"])),
+)
+
+
+def cells(values):
+    return {exact(value) for value in values}
+
+
+def shown(reader):
+    try:
+        return cells(reader.get(ENTITY, "v", policy="all", default=[]))
+    except RequestError as error:
+        assert error.code == "db.unknown-entity"
+        return set()
+
+
+def says(db, author):
+    """What stands by one author in the whole view."""
+    register = {}
+    for statement in db.history(ENTITY, "v") if db.stats().facts else ():
+        if statement.standing and statement.author == author:
+            register[exact(statement.claim.value)] = True
+    return set(register)
+
+
+def step(db, action, author, what):
+    if action == "retract":
+        try:
+            db.retract(ENTITY, "v", author=author, scope=what)
+        except RequestError as error:
+            assert error.code in ("db.nothing-to-retract", "db.unknown-entity")
+        return
+    scope = "seen" if action == "person" else "own"
+    db.transact([(ENTITY, "v", value) for value in what], author=author, scope=scope)
+
+
+@given(st.lists(STEPS, max_size=7))
+@settings(max_examples=250)
+def test_what_is_said_shows_and_saying_it_again_adds_nothing(steps):
+    with connect(":memory:", keyring=Keyring(), author="ann") as db:
+        for action, author, what in steps:
+            step(db, action, author, what)
+            if action == "person":
+                assert shown(db) == cells(what)
+                assert says(db, author) <= cells(what)
+            elif action == "source":
+                assert shown(db.by(author)) == cells(what)
+            elif what == "seen":
+                assert shown(db) == set()
+            else:
+                assert says(db, author) == set()
+            before = db.stats()
+            step(db, action, author, what)
+            if action != "person" or says(db, author) == cells(what):
+                assert db.stats() == before
+
+
+@given(st.lists(STEPS, max_size=5), st.lists(STEPS, max_size=5), VALUES)
+@settings(max_examples=120)
+def test_what_is_said_unseen_elsewhere_stands_when_copies_meet(here_steps, there_steps, values):
+    with connect(":memory:", keyring=Keyring()) as here, connect(":memory:", keyring=Keyring()) as there:
+        for one in here_steps:
+            step(here, *one)
+        for action, _, what in there_steps:
+            step(there, action, "stranger", what)
+        there.transact([(ENTITY, "v", value) for value in values], author="stranger")
+        for copy, other in ((here, there), (there, here)):
+            copy.admit([delta.encode() for delta in other.deltas()], origin="sync")
+        stranger = there._keyring.key("stranger").public
+        for copy in (here, there):
+            with copy._store.writing():
+                copy._store.name(stranger, "stranger")
+            assert says(copy, "stranger") == cells(values)
+        assert shown(here) == shown(there)
+
+
+def test_a_source_that_comes_after_a_person_overruled_another_is_a_conflict(db):
+    db.transact([(ENTITY, "v", 136)], author="imdb", scope="own")
+    db.transact([(ENTITY, "v", 140)], author="ann")
+    db.transact([(ENTITY, "v", 136)], author="wikipedia", scope="own")
+    (conflict,) = db.conflicts()
+    assert {said.value: said.authors for said in conflict.values} == {140: ("ann",), 136: ("wikipedia",)}
+
+
+def test_a_clock_that_was_set_back_holds_nothing_back(db, wall):
+    db.transact([(ENTITY, "v", 1)])
+    wall.forward(-86_400_000)
+    assert db.transact([(ENTITY, "v", 2)])
+    assert db.get(ENTITY, "v") == 2 and db.held() == []
