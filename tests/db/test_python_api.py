@@ -334,3 +334,45 @@ class TestHistories:
         before = db.stats()
         assert not db.write_source([list(commit_facts(merged, repository))], author="git", origin="import")
         assert db.stats() == before
+
+
+class TestStands:
+    """The relation `stands` is what the views show, for any program."""
+
+    def test_it_leaves_out_what_was_replaced_or_retracted(self, db):
+        films(db)
+        db.transact([("The Matrix", "runtime", 200)])
+        db.retract("Magnolia", "runtime")
+        program = LONG.replace("fact(", "stands(")
+        assert db.query(program) == {("Seven Samurai",), ("The Matrix",)}
+
+    @pytest.mark.parametrize(
+        "atom",
+        [
+            "stands(entity: E, attribute: A, value: V)",
+            'stands(entity: E, attribute: "runtime", value: V)',
+            "stands(entity: $entity, value: V)",
+            'stands(entity: $entity, attribute: "runtime", value: V)',
+            'fact(entity: E), N := count : stands(entity: E, attribute: "runtime", value: 136), V := N + 0',
+            'fact(entity: E), optional stands(entity: E, attribute: "none", value: V = 0)',
+        ],
+    )
+    def test_every_way_to_ask_runs(self, db, atom):
+        films(db)
+        parameters = {"entity": MATRIX} if "$entity" in atom else {}
+        assert len(db.query(f"r(v: V) :- {atom}.", parameters)) > 0
+
+    def test_it_is_what_the_registers_hold(self, db):
+        films(db)
+        db.transact([("The Matrix", "runtime", 200)], author="x", scope="own")
+        rows = db.query(
+            "r(e: E, a: A, v: V, f: F, d: D) :- stands(entity: E, attribute: A, value: V, fact: F, delta: D)."
+        )
+        found = {
+            (s.attribute, s.claim.value, s.claim.fact) for r in db.records() for s in db.history(r.entity) if s.standing
+        }
+        assert {(row.a, row.v, row.f) for row in rows} == found
+
+    def test_a_program_may_define_its_own(self, db):
+        films(db)
+        assert db.query("stands(x: 1). r(x: X) :- stands(x: X).") == {(1,)}

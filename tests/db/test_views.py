@@ -174,7 +174,10 @@ class TestRetraction:
         source(db, "imdb", 136), source(db, "wikipedia", 138)
         db.retract(MATRIX, "runtime", 136)
         assert standing(db) == {138: {"wikipedia"}}
-        assert [(s.claim.value, s.fate) for s in db.history(MATRIX, "runtime")] == [(136, "retracted"), (138, "stands")]
+        assert [(s.claim.value, s.fate) for s in db.history(MATRIX, "runtime")] == [
+            (136, "retracted by alice"),
+            (138, "stands"),
+        ]
 
     def test_what_was_retracted_can_be_said_again(self, db):
         source(db, "imdb", 136)
@@ -259,4 +262,4 @@ class TestWhy:
         db.retract(MATRIX, "runtime")
         why = db.why(MATRIX, "runtime")
         assert why.shown == ()
-        assert [s.fate for s in why.fallen] == ["retracted"]
+        assert [s.fate for s in why.fallen] == ["retracted by alice"]

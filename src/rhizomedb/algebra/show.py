@@ -1,7 +1,7 @@
 """Plans as text: an indented tree, with how many tuples are expected and, after a run, how many there were.
 
 loop
-  tc :- tc(x: X, z: Z) :- edge(x: X, y: Y), tc(x: Y, z: Z).
+  tc(x: X, z: Z) :- edge(x: X, y: Y), tc(x: Y, z: Z).
     rename[X → x, Z → z]
       project[X, Z]
         natural_join
@@ -46,12 +46,15 @@ class _Lines:
                 yield from self.block(statement.body, depth + 1)
                 yield depth, "end"
                 continue
-            yield depth, f"{statement.relation} :- {statement.rule or ''}".rstrip()
+            yield depth, str(statement.rule) if statement.rule else f"{statement.relation} :-"
             yield from self.tree(statement.expression, depth + 1)
             step = steps.get(id(statement))
             if step is not None:
                 runs = f" in {step.runs:,} runs" if step.runs > 1 else ""
-                yield depth + 1, f"+ {step.rows:,} tuples{runs}, {step.seconds * 1000:.1f} ms"
+                yield (
+                    depth + 1,
+                    f"+ {step.rows:,} tuple{'' if step.rows == 1 else 's'}{runs}, {step.seconds * 1000:.1f} ms",
+                )
 
     def tree(self, expression: Relation, depth: int) -> Iterator[tuple[int, str]]:
         pending: list[tuple[int, Relation, Bound]] = [(depth, expression, {})]

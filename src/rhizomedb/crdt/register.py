@@ -18,11 +18,13 @@ Where no fact has two authors and nothing is retracted, the facts of the survivi
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Final
 
+from rhizomedb.logic.occurrences import atoms
 from rhizomedb.logic.parse import parse
-from rhizomedb.logic.syntax import Program
+from rhizomedb.logic.syntax import Atom, Constant, Constraint, Program, Rule, Selection, Term, Variable
 
 RETRACTS: Final = "rhizome/retracts"
 """The attribute of a fact that takes a claim back: its value is the delta, its cause the fact."""
@@ -94,6 +96,49 @@ asked(entity: E, attribute: $attribute) :-
     fact(entity: E, attribute: $attribute, value: V), fact(entity: E, attribute: $attribute, value: W), V != W.
 """
 """Asks for the registers of one attribute about which two different things were ever said."""
+
+
+STANDS: Final = "stands"
+"""The relation by which any program reads what stands: the survivors of `CLAIMS`."""
+
+_OWN_RELATIONS: Final = ("asked", "write", "seen", "past", "superseded", "retracted")
+
+
+@cache
+def _library() -> Program:
+    """`CLAIMS` under names that no program of a user has, its survivors as `stands`."""
+    text = re.sub(r"\bsurvivor\(", f"{STANDS}(", CLAIMS)
+    for name in _OWN_RELATIONS:
+        text = re.sub(rf"\b{name}\(", f"`{RESERVED_PREFIX}{name}`(", text)
+    return parse(text)
+
+
+def with_stands(program: Program) -> Program:
+    """The program with the rules of `stands` before its own, if it reads that relation and does not define it.
+
+    Only the registers that its atoms can match are asked for: those of an attribute or an entity that is written out.
+    """
+    defined = {rule.head.relation for rule in program.rules} | {d.relation for d in program.declarations}
+    read = [atom for rule in program.rules for atom in atoms(rule) if atom.relation == STANDS]
+    if STANDS in defined or not read:
+        return program
+    library = _library()
+    asked = dict.fromkeys(_asking(atom) for atom in read)
+    return Program(
+        (*library.rules, *asked, *program.rules), (*library.declarations, *program.declarations), program.source
+    )
+
+
+def _asking(atom: Atom) -> Rule:
+    """Asks for the registers that an atom over `stands` can match."""
+    given = {name: term for name, term in atom.arguments if not isinstance(term, Variable)}
+    entity: Term = given.get("entity", Variable("E"))
+    attribute: Term = given.get("attribute", Variable("A"))
+    register = (("entity", entity), ("attribute", attribute))
+    fact = Selection(Atom("fact", register))
+    own = Constraint(attribute, "!=", Constant(RETRACTS))
+    body = (fact, own) if isinstance(attribute, Variable) else (fact,)
+    return Rule(Atom(f"{RESERVED_PREFIX}asked", register), body)
 
 
 @cache

@@ -98,12 +98,12 @@ class Connection(Reader):
         value that the view must still show (None: nothing), else `db.expectation-failed` and nothing is written.
         """
         items = list(items)  # whatever is wrong with the iterable shows before anything is locked
-        key = self._key(author)
         with self._store.writing():
             cut = self.cut
             names = Names(self._store, cut)
             self._check_expectations(expect or {}, cut, names)
             wishes = self._wishes(items, names)
+            key = self._key(author)
             spoke_before = self._store.has_author(key.public)
             # What is planned here takes back by name what it replaces; a whole fact replaces all that it names as cause.
             parts: list[tuple[list[Fact], Scope]] = [
@@ -128,7 +128,7 @@ class Connection(Reader):
         With `scope="own"` only what the same author said. Only claims that this copy holds are taken back: the same
         thing said elsewhere, unseen, stands when the copies meet.
         """
-        key = self._key(author)
+        me = self._keyring.find(self._author_name(author))
         with self._store.writing():
             cut = self.cut
             names = Names(self._store, cut)
@@ -142,7 +142,7 @@ class Connection(Reader):
                 for claim in register.claims
                 if (attribute is None or exact(register.attribute) == exact(attribute))
                 and (value is None or exact(claim.value) == exact(check_value(value)))
-                and (scope == "seen" or claim.author == key.public)
+                and (scope == "seen" or (me is not None and claim.author == me.public))
             ]
             if not claims:
                 standing = [v for r in found.values() if r.attribute == attribute for v in r.values]
@@ -153,7 +153,7 @@ class Connection(Reader):
                 )
             parts: list[tuple[list[Fact], Scope]] = [(batch, "own") for batch in batches(retractions(subject, claims))]
             group = Group(secrets.token_bytes(16), len(parts)) if len(parts) > 1 else None
-            return self._say(parts, key, author, origin, group)
+            return self._say(parts, self._key(author), author, origin, group)
 
     def write_source(
         self,
@@ -235,7 +235,8 @@ class Connection(Reader):
         return author or self._author or _login_name()
 
     def _authors(self) -> Authors:
-        return Authors({**self._keyring.names(), **self._store.names()})
+        mine = {key: name for key, name in self._keyring.names().items() if self._store.has_author(key)}
+        return Authors({**mine, **self._store.names()})
 
     def _wishes(self, items: Iterable[Item], names: Names | None) -> Wishes:
         wishes = Wishes()

@@ -24,5 +24,7 @@ class Database(Reader):
         parts = [f"epoch {cut.epoch}"] if cut.epoch is not None else []
         parts += [f"since {show_ms(cut.since)}"] if cut.since is not None else []
         parts += [f"as of {show_ms(cut.until)}"] if cut.until is not None else []
-        parts += [f"by {len(cut.authors)} authors"] if cut.authors is not None else []
+        parts += (
+            [f"by {len(cut.authors)} author{'' if len(cut.authors) == 1 else 's'}"] if cut.authors is not None else []
+        )
         return f"<rhizomedb.Database {self._store.path}: {', '.join(parts) or 'everything'}>"

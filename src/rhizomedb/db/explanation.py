@@ -86,6 +86,13 @@ class Record(Mapping[Attribute, Any]):
         return "\n".join(text)
 
 
+def shown_of(values: tuple[Value, ...], policy: str) -> object:
+    """What a view shows, as data: a list under policy `all`, else one value, or None where nothing stands."""
+    if policy == "all":
+        return list(values)
+    return values[0] if values else None
+
+
 @dataclass(frozen=True, slots=True)
 class Conflict:
     """A register in which more than one value stands: who says what and when, what the view shows and why."""
@@ -105,7 +112,7 @@ class Conflict:
             "id": self.entity.hex(),
             "attribute": self.attribute,
             "values": [said.as_dict() for said in self.values],
-            "shown": list(self.shown) if self.policy == "all" else self.shown[0],
+            "shown": shown_of(self.shown, self.policy),
             "policy": self.policy,
             "reason": self.reason,
         }
@@ -246,7 +253,7 @@ class Explanation:
             "entity": self.label,
             "id": self.entity.hex(),
             "attribute": self.attribute,
-            "shown": list(self.shown) if self.policy == "all" else self.shown[0],
+            "shown": shown_of(self.shown, self.policy),
             "policy": self.policy,
             "reason": self.reason,
             "for": side(self.support),
@@ -255,7 +262,7 @@ class Explanation:
         }
 
     def __str__(self) -> str:
-        shown = ", ".join(show(value) for value in self.shown)
+        shown = ", ".join(show(value) for value in self.shown) or "nothing"
         text = [f"{self.label} · {show(self.attribute)} = {shown}", f"  shown by policy {self.policy}: {self.reason}"]
         for heading, supports in (("said by", self.support), ("against it", self.against)):
             if supports:

@@ -50,6 +50,10 @@ class Keyring:
                 ) from None
         return self._keys[name]
 
+    def find(self, name: str) -> Key | None:
+        """The key of an author name, if there is one."""
+        return self.key(name) if NAME.match(name) and (self.folder / f"{name}.key").exists() else None
+
     def names(self) -> dict[bytes, str]:
         """Every author this user can sign for: public key to name. Files that hold no key are passed over."""
         found: dict[bytes, str] = {}

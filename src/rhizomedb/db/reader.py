@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from rhizomedb.algebra import Evaluation
 from rhizomedb.budget import Budget
 from rhizomedb.crdt import policy as policies
 from rhizomedb.crdt.policy import Claim, Policy
+from rhizomedb.crdt.register import RETRACTS, with_stands
 from rhizomedb.db import query as queries
 from rhizomedb.db import view
 from rhizomedb.db.explanation import (
@@ -34,7 +35,7 @@ from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.clock import HybridTime
 from rhizomedb.facts.fact import Fact
 from rhizomedb.facts.value import Attribute, Cell, Entity, Value, exact, plain
-from rhizomedb.logic import Aggregate, Program
+from rhizomedb.logic import Aggregate, Program, parse
 from rhizomedb.store.store import COLUMNS, AttributeSummary, Cut, Epoch, Store
 
 if TYPE_CHECKING:
@@ -289,13 +290,16 @@ class Reader:
     ) -> Result:
         """The tuples that a PomoLogic program derives: of its last rule's relation, or of `relation`.
 
+        It can read what was ever said, `fact`, `cause`, `delta`, `asserts`, `arrival`, and what stands of it:
+        `stands(entity, attribute, value, fact, delta, author, time, counter)`, one tuple for each standing claim.
+
         `$name` in the program takes the parameter `name`, from the mapping or as a keyword; nothing is ever pasted into
         text.
         """
         return queries.query(
             StoreSource(self._store, self.cut),
             COLUMNS,
-            program,
+            with_stands(parse(program) if isinstance(program, str) else program),
             relation=relation,
             parameters={**(parameters or {}), **more_parameters},
             aggregates=aggregates,
@@ -316,7 +320,7 @@ class Reader:
         return queries.explain(
             StoreSource(self._store, self.cut),
             COLUMNS,
-            program,
+            with_stands(parse(program) if isinstance(program, str) else program),
             relation=relation,
             parameters={**(parameters or {}), **more_parameters},
             aggregates=aggregates,
@@ -346,13 +350,15 @@ class Reader:
     def stats(self) -> Stats:
         """How much there is."""
         counts = self._store.counts(self.cut)
+        if any(True for _ in self._store.scan("fact", {"attribute": RETRACTS}, self.cut)):
+            counts["attributes"] -= 1
         return Stats(**counts, epoch=self._store.epoch(), held=len(self._store.held()), path=self._store.path)
 
     def authors(self) -> dict[str, bytes]:
         """Everyone who said something visible: name to public key."""
         names = self._authors()
         keys = {row[1] for row in self._store.scan("delta", {}, self.cut)}
-        return {names.name(key): key for key in sorted(keys)}  # type: ignore[type-var, arg-type, misc]
+        return dict(sorted((names.name(key), key) for key in keys))  # type: ignore[misc, arg-type]  # an author is bytes
 
     def entity(self, name: str | Entity) -> Entity:
         """The id of the entity that a name means."""
@@ -414,8 +420,9 @@ class Reader:
         self, cut: Cut, subject: Entity, evaluation: Evaluation, attribute: Attribute | None, authors: Authors
     ) -> list[Statement]:
         fates, epochs = view.fates(evaluation), self._epochs()
+        writers = {(row[1], row[2], row[3]) for row in evaluation.relations["write"]}
         statements = []
-        for fact, delta, _entity, attr, value in evaluation.relations["write"]:
+        for fact, delta, entity, attr, value in evaluation.relations["write"]:
             if attribute is not None and attr != exact(attribute):
                 continue
             author, ms, counter = self._delta(delta)  # type: ignore[arg-type]
@@ -429,11 +436,21 @@ class Reader:
                     epoch.number,
                     epoch.at_ms,
                     epoch.origin,
-                    fate.word if fate else "stands",
+                    self._fate(fate, entity, attr, writers, authors) if fate else "stands",
                     fate is None,
                 )
             )
         return statements
+
+    def _fate(
+        self, fate: view.Fate, entity: Cell, attribute: Cell, writers: Container[tuple[Cell, ...]], authors: Authors
+    ) -> str:
+        """What became of a claim, and by whom where it was taken back by name."""
+        for by in fate.by:
+            for delta, _fact in self._store.scan("asserts", {"fact": by}, self.cut):
+                word = "replaced" if (delta, entity, attribute) in writers else "retracted"
+                return f"{word} by {authors.name(self._delta(delta)[0])}"  # type: ignore[arg-type]  # a delta is a CID
+        return fate.word
 
     def _delta(self, delta: Cid) -> tuple[bytes, int, int]:
         for _id, author, _system, ms, counter, _edge, _scope in self._store.scan("delta", {"id": delta}, Cut()):
