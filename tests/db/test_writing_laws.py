@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rhizomedb.db.connection import connect
@@ -53,6 +53,9 @@ def step(db, action, author, what):
 
 
 @given(st.lists(STEPS, max_size=7))
+@example([("person", "ann", [2]), ("person", "ann", [1]), ("source", "bob", [2]), ("person", "bob", [1, 2])])
+@example([("person", "ann", [1]), ("person", "ann", ["x"]), ("source", "ann", [1, "x"])])
+@example([("person", "ann", [1]), ("person", "ann", [2]), ("retract", "ann", "seen"), ("person", "ann", [1])])
 @settings(max_examples=250)
 def test_what_is_said_shows_and_saying_it_again_adds_nothing(steps):
     with connect(":memory:", keyring=Keyring(), author="ann") as db:

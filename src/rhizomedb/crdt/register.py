@@ -93,7 +93,9 @@ asked(entity: E, attribute: A) :- subject(entity: E), fact(entity: E, attribute:
 
 CONTESTED: Final = """\
 asked(entity: E, attribute: $attribute) :-
-    fact(entity: E, attribute: $attribute, value: V), fact(entity: E, attribute: $attribute, value: W), V != W.
+    fact(entity: E, attribute: $attribute),
+    L := min V : fact(entity: E, attribute: $attribute, value: V),
+    G := max V : fact(entity: E, attribute: $attribute, value: V), L != G.
 """
 """Asks for the registers of one attribute about which two different things were ever said."""
 

@@ -132,4 +132,4 @@ def _result(relation: str, evaluation: Evaluation, budget: Budget) -> Result:
     def derive(row: tuple[Cell, ...]) -> Derivation:
         return evaluation.explain(relation, row, meter=budget.meter())
 
-    return Result(relation, evaluation.plan.derived[relation], evaluation.relations[relation], derive)
+    return Result(relation, evaluation.plan.derived[relation], evaluation.relations[relation].rows.keys(), derive)

@@ -371,7 +371,7 @@ class Reader:
     # -- within -----------------------------------------------------------------------------------------------------
 
     def _policy(self, text: str) -> Policy:
-        return policies.policy(text, self._authors().key)
+        return policies.policy(text, lambda name: self._authors().key(name))
 
     def _authors(self) -> Authors:
         return Authors(self._store.names())

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import cached_property
 from typing import Any, overload
 
 from rhizomedb.algebra import Derivation
@@ -24,15 +25,19 @@ class Result(Sequence[Any]):
         self,
         relation: str,
         columns: Sequence[str],
-        cells: Iterable[tuple[Cell, ...]],
+        cells: Collection[tuple[Cell, ...]],
         derive: Callable[[tuple[Cell, ...]], Derivation] | None = None,
     ) -> None:
         self.relation = relation
         self.columns = tuple(columns)
-        row_type = namedtuple("Row", self.columns, rename=True)  # type: ignore[misc]  # the columns are known at run time
-        ordered = sorted(cells, key=lambda row: tuple(map(order_cell, row)))
-        self._rows: list[tuple[Value, ...]] = [row_type(*map(plain, row)) for row in ordered]
+        self._cells = cells
         self._derive = derive
+
+    @cached_property
+    def _rows(self) -> list[tuple[Value, ...]]:
+        row_type = namedtuple("Row", self.columns, rename=True)  # type: ignore[misc]  # the columns are known at run time
+        ordered = sorted(self._cells, key=lambda row: tuple(map(order_cell, row)))
+        return [row_type(*map(plain, row)) for row in ordered]
 
     @overload
     def __getitem__(self, index: int) -> Any: ...
@@ -42,7 +47,7 @@ class Result(Sequence[Any]):
         return self._rows[index]
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._cells)
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self._rows)

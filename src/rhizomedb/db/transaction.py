@@ -74,7 +74,9 @@ def facts_as_person(wishes: Wishes, around: Surroundings, me: bytes, fact: Calla
         claims = around.claims(key)
         if claims and {exact(claim.value) for claim in claims} == set(values):
             joined = [_newest(claims, value) for value in values if not _says(claims, value, me)]
-            if not any(around.would_fall(key, cid) for cid in joined):
+            # To join a fact is to have seen what it has seen: that must not replace what else this author says.
+            own = [claim.fact for claim in claims if claim.author == me]
+            if not joined or not any(around.is_past(key, cid) for cid in (*joined, *own)):
                 yield from map(fact, joined)
                 continue
         yield from _anew(key, values, {claim.fact for claim in claims}, around)

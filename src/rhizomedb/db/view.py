@@ -94,9 +94,13 @@ class Surroundings:
         self._evaluation = evaluation
         self._registers = group(evaluation.relations[SURVIVOR]) if evaluation else {}
         self._fallen: set[tuple[Cell, ...]] = set()
+        self._past: set[tuple[Cell, ...]] = set()
         if evaluation is not None:
             self._fallen.update(evaluation.relations["seen"])
-            self._fallen.update((e, a, fact) for e, a, by, fact in evaluation.relations["past"] if by == author)
+            for e, a, by, fact in evaluation.relations["past"]:
+                self._past.add((e, a, fact))
+                if by == author:
+                    self._fallen.add((e, a, fact))
 
     def claims(self, key: Key) -> list[Claim]:
         """The claims that stand in a register."""
@@ -105,6 +109,10 @@ class Surroundings:
     def would_fall(self, key: Key, fact: Cid) -> bool:
         """Whether a later write of this author, or of one who saw the view, has the fact among its ancestors."""
         return (*key, fact) in self._fallen
+
+    def is_past(self, key: Key, fact: Cid) -> bool:
+        """Whether any write of the register has the fact among its ancestors: who joins that write, replaces the fact."""
+        return (*key, fact) in self._past
 
     def heads(self, key: Key) -> set[Cid]:
         """The facts of a register that no other write of it has among its ancestors, standing or not."""

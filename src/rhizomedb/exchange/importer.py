@@ -118,22 +118,22 @@ def commit_facts(history: Iterable[Commit], repository: Entity) -> Iterator[Fact
     """A history as facts: each commit is a write to its repository whose causes are the writes of its parents.
 
     The register ⟨repository, "git/commit"⟩ therefore holds the heads of the history: more than one is a fork that
-    nobody has merged. What is said about a commit itself stands beside, with the same causes.
+    nobody has merged. What is said about a commit itself stands beside, without causes: nothing was there before it,
+    and a view of a commit need not look at all that came before.
     """
     writes: dict[str, Cid] = {}
     for commit in history:
-        causes = [writes[parent] for parent in commit.parents if parent in writes]
-        write = Fact(repository, COMMIT, commit.sha, causes)
+        write = Fact(repository, COMMIT, commit.sha, [writes[parent] for parent in commit.parents if parent in writes])
         writes[commit.sha] = write.cid
         yield write
         entity = derive({COMMIT: commit.sha})
-        yield Fact(entity, COMMIT, commit.sha, causes)
-        yield Fact(entity, "git/author", _cut(commit.author_name), causes)
-        yield Fact(entity, "git/email", _cut(commit.author_email), causes)
-        yield Fact(entity, "git/time", commit.author_ms, causes)
-        yield Fact(entity, "title", _cut(commit.subject), causes)
+        yield Fact(entity, COMMIT, commit.sha)
+        yield Fact(entity, "git/author", _cut(commit.author_name))
+        yield Fact(entity, "git/email", _cut(commit.author_email))
+        yield Fact(entity, "git/time", commit.author_ms)
+        yield Fact(entity, "title", _cut(commit.subject))
         for parent in commit.parents:
-            yield Fact(entity, "git/parent", derive({COMMIT: parent}), causes)
+            yield Fact(entity, "git/parent", derive({COMMIT: parent}))
 
 
 def _cut(text: str) -> str:

@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby, islice
+from struct import Struct
 from typing import Any, Final, TypeAlias
 
 from rhizomedb.errors import Error, StoreError
 from rhizomedb.facts import codec
 from rhizomedb.facts.cid import Cid
-from rhizomedb.facts.value import FALSE, INTEGER_MAX, INTEGER_MIN, TRUE, Cell, exact, plain
+from rhizomedb.facts.value import FALSE, INTEGER_MAX, INTEGER_MIN, TRUE, Cell, Exact, exact, plain
 from rhizomedb.store.file import File
 from rhizomedb.store.layout import STUB_BYTES, Mark, pack, stub, unpack
 from rhizomedb.store.store import COLUMNS, Cut
@@ -470,6 +471,11 @@ class Reader:
             return str(short[2:], "utf-8")
         if 0x40 <= first < 0x58:
             return short[1:]
+        if first in _INTEGERS and len(short) == _INTEGERS[first]:
+            number = int.from_bytes(short[1:], "big")
+            return number if first < 0x20 else -1 - number
+        if first == 0xFB and len(short) == 9:
+            return Exact(_FLOAT.unpack_from(short, 1)[0])
         if first == 0xF5:
             return TRUE
         if first == 0xF4:
@@ -510,6 +516,11 @@ def kind_of_encoded(first: bytes) -> str:
         return "bool"
     return _MAJOR_KINDS.get(first[0] >> 5 if first else -1, "float")
 
+
+_INTEGERS: Final = {0x18: 2, 0x19: 3, 0x1A: 5, 0x1B: 9, 0x38: 2, 0x39: 3, 0x3A: 5, 0x3B: 9}
+"""The first byte of an encoded integer that does not fit in that byte, and the length of the whole."""
+
+_FLOAT: Final = Struct(">d")
 
 _MAJOR_KINDS: Final = {
     codec.UNSIGNED: "int",
