@@ -46,11 +46,19 @@ Rule = Callable[[Sequence[Claim]], tuple[Claim, str]]
 
 
 def _latest(claims: Sequence[Claim]) -> tuple[Claim, str]:
-    return max(claims, key=lambda claim: claim.rank), "claimed most recently"
+    best = max(claims, key=lambda claim: claim.rank)
+    return best, _or_tied("claimed most recently", best, claims)
 
 
 def _first(claims: Sequence[Claim]) -> tuple[Claim, str]:
-    return min(claims, key=lambda claim: claim.rank), "claimed first"
+    best = min(claims, key=lambda claim: claim.rank)
+    return best, _or_tied("claimed first", best, claims)
+
+
+def _or_tied(reason: str, best: Claim, claims: Sequence[Claim]) -> str:
+    """The reason, unless another value was claimed at the very same time and only the tie rule decides."""
+    tied = any(claim.time == best.time and exact(claim.value) != exact(best.value) for claim in claims)
+    return "claimed at the same moment; the ids break the tie" if tied else reason
 
 
 def _max(claims: Sequence[Claim]) -> tuple[Claim, str]:

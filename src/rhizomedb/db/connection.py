@@ -145,11 +145,13 @@ class Connection(Reader):
                 and (scope == "seen" or (me is not None and claim.author == me.public))
             ]
             if not claims:
+                named = [names.label(subject), *(show(part) for part in (attribute, value) if part is not None)]  # type: ignore[arg-type]  # shown only
                 standing = [v for r in found.values() if r.attribute == attribute for v in r.values]
                 raise RequestError(
                     "db.nothing-to-retract",
-                    f"nothing that stands about {names.label(subject)} matches",
-                    fix=f"what stands is {', '.join(map(show, standing))}" if standing else "rhizome get FILE NAME",
+                    f"{' · '.join(named)} does not stand" + (" by this author" if scope == "own" else ""),
+                    nearest=map(show, standing),
+                    fix="rhizome get FILE NAME shows what stands",
                 )
             parts: list[tuple[list[Fact], Scope]] = [(batch, "own") for batch in batches(retractions(subject, claims))]
             group = Group(secrets.token_bytes(16), len(parts)) if len(parts) > 1 else None

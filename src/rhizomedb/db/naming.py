@@ -2,21 +2,29 @@
 
 An entity is found by, in this order: its id in hexadecimal (or a unique beginning of it, eight digits or more); the
 entity that a key of this text derives; an entity whose title, name or label it is; any entity that has this text as
-a value. The first of these that finds something decides; several finds are an error that lists them.
+a value, or is shown by a key of several parts. The first of these that finds something decides; several finds are an error that lists them.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from itertools import combinations as combinations_of
+from itertools import islice, product
 
+from rhizomedb.db.result import show
 from rhizomedb.errors import RequestError, nearest_names
-from rhizomedb.facts.entity import derive
-from rhizomedb.facts.value import Attribute, Cell, Entity, exact
+from rhizomedb.facts.entity import derive, key_text
+from rhizomedb.facts.value import Attribute, Cell, Entity, Value, exact, plain
 from rhizomedb.store.store import Cut, Store
 
 LABELS: tuple[str, ...] = ("title", "name", "label")
 """Attributes whose value is shown for an entity, best first."""
+
+KEY_ATTRIBUTES_MAX = 3
+KEY_CANDIDATES_MAX = 10
+VALUES_TRIED_MAX = 50
+"""How far a key is looked for, to show an entity that has no name: attributes together, attributes in all, values."""
 
 SUGGESTIONS_MAX = 20_000
 """How many names are looked at for one that is near."""
@@ -32,6 +40,7 @@ class Names:
         self._cut = cut
         self._labels: dict[Entity, str] = {}
         self._attributes: list[Attribute] | None = None
+        self._key_attributes: tuple[str, ...] = ()
 
     def exists(self, entity: Entity) -> bool:
         """Whether anything visible is said about an entity."""
@@ -42,7 +51,7 @@ class Names:
         for found in (self._by_id(name), self._by_key(name), self._by_value(name, LABELS)):
             if found:
                 return found
-        return self._by_value(name, self.attributes())
+        return self._by_value(name, self.attributes()) or self._by_parts(name)
 
     def entity(self, name: str | Entity) -> Entity:
         """The one entity that a name or id means."""
@@ -89,19 +98,28 @@ class Names:
         return self._labels[entity]
 
     def _label(self, entity: Entity) -> str:
-        said: dict[Cell, list[str]] = {}
+        said: dict[str, list[Value]] = {}
         for _cid, _entity, attribute, value in self._store.scan("fact", {"entity": entity}, self._cut):
-            if isinstance(value, str):
-                said.setdefault(attribute, []).append(value)
-        for attribute in LABELS:
-            keyed = [text for text in said.get(attribute, ()) if _derives(attribute, text, entity)]
-            if keyed or attribute in said:
-                return min(keyed or said[attribute])
-        for cell, texts in said.items():
-            for text in texts:
-                if _derives(cell, text, entity):
-                    return text
-        return f"0x{entity.hex()[:12]}"
+            if isinstance(attribute, str) and attribute.strip():
+                said.setdefault(attribute, []).append(plain(value))
+        for name in LABELS:
+            texts = [value for value in said.get(name, ()) if isinstance(value, str)]
+            keyed = [text for text in texts if _derives({name: text}, entity)]
+            if texts:
+                return min(keyed or texts)
+        return self._key_of(entity, said) or f"0x{entity.hex()[:12]}"
+
+    def _key_of(self, entity: Entity, said: Mapping[str, list[Value]]) -> str | None:
+        """The values of the key that derives an entity: of the attributes last found to be a key, then of up to three."""
+        few = sorted(said)[:KEY_CANDIDATES_MAX]
+        combinations = [names for count in range(1, KEY_ATTRIBUTES_MAX + 1) for names in combinations_of(few, count)]
+        for names in [*([self._key_attributes] if self._key_attributes else []), *combinations]:
+            if all(name in said for name in names):
+                for values in islice(product(*(said[name] for name in names)), VALUES_TRIED_MAX):
+                    if _derives(dict(zip(names, values, strict=True)), entity):
+                        self._key_attributes = names
+                        return ", ".join(map(show, values))
+        return None
 
     def attributes(self) -> list[Attribute]:
         """Every attribute in use."""
@@ -131,6 +149,16 @@ class Names:
             found.update(row[1] for row in self._store.scan("fact", bound, self._cut))  # type: ignore[misc]
         return sorted(found)
 
+    def _by_parts(self, name: str) -> list[Entity]:
+        """The entities shown by a key of several parts, as `Namibia, 2000`."""
+        parts = name.split(", ")
+        if len(parts) > 1:
+            for part in parts:
+                found = self._by_value(part, self.attributes())[:SUGGESTIONS_MAX]
+                if found:
+                    return [entity for entity in found if self.label(entity) == name]
+        return []
+
     def _known_names(self) -> list[str]:
         names: list[str] = []
         attributes = [a for a in LABELS if a in self.attributes()] or self.attributes()[:3]
@@ -143,11 +171,9 @@ class Names:
         return names
 
 
-def _derives(attribute: Cell, text: str, entity: Entity) -> bool:
-    """Whether a key of this attribute and text derives the entity."""
-    if not isinstance(attribute, str) or not attribute.strip() or not text.strip():
-        return False
-    return derive({attribute: text}) == entity
+def _derives(key: Mapping[str, Value], entity: Entity) -> bool:
+    """Whether a key derives the entity."""
+    return any(key_text(value).strip() for value in key.values()) and derive(key) == entity
 
 
 class Authors:

@@ -225,7 +225,7 @@ def _unknown_function(
     if name in aggregates:
         message = f"`{name}` is an aggregate, which runs over an atom"
         return ProgramError("logic.unknown-function", message, where=where, fix=f"N := {name} X : p(x: X)")
-    near = nearest_names(name, (*functions, *schema.attributes))
+    near = nearest_names(name, functions) or nearest_names(name, schema.attributes)
     relations = [known for known in near if known in schema.attributes]
     if relations:
         error = unknown_relation(name, schema, where)
