@@ -211,6 +211,7 @@ CODES.update(
         "store.busy": "Another process is writing to the file and did not finish in time.",
         "store.unreadable": "The file cannot be opened: permissions, folder or disk.",
         "store.full": "The disk is full; nothing of this write was kept.",
+        "store.thread": "An open database is used by another thread than the one that opened it.",
         "store.closed": "The database is closed.",
         "store.read-only": "The file cannot be written.",
         # programs

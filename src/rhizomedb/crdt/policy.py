@@ -14,7 +14,7 @@ from typing import Any, Final
 from rhizomedb.errors import RequestError, nearest_names
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.clock import HybridTime
-from rhizomedb.facts.value import Value, exact, order
+from rhizomedb.facts.value import Cell, Value, exact, order
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def _first(claims: Sequence[Claim]) -> tuple[Claim, str]:
 
 def _or_tied(reason: str, best: Claim, claims: Sequence[Claim]) -> str:
     """The reason, unless another value was claimed at the very same time and only the tie rule decides."""
-    tied = any(claim.time == best.time and exact(claim.value) != exact(best.value) for claim in claims)
+    tied = any(claim.time == best.time and agreed(claim.value) != agreed(best.value) for claim in claims)
     return "claimed at the same moment; the ids break the tie" if tied else reason
 
 
@@ -73,9 +73,9 @@ def _min(claims: Sequence[Claim]) -> tuple[Claim, str]:
 def _vote(claims: Sequence[Claim]) -> tuple[Claim, str]:
     voters: dict[object, set[bytes]] = {}
     for claim in claims:
-        voters.setdefault(exact(claim.value), set()).add(claim.author)
-    best = max(claims, key=lambda claim: (len(voters[exact(claim.value)]), claim.rank))
-    votes, all_voters = len(voters[exact(best.value)]), len(set().union(*voters.values()))
+        voters.setdefault(agreed(claim.value), set()).add(claim.author)
+    best = max(claims, key=lambda claim: (len(voters[agreed(claim.value)]), claim.rank))
+    votes, all_voters = len(voters[agreed(best.value)]), len(set().union(*voters.values()))
     return best, f"said by {votes} of {all_voters} authors"
 
 
@@ -103,8 +103,16 @@ class Policy:
         decided_by, reason = self.rule(claims)
         if self.name == "all":
             return Choice(distinct(claim.value for claim in claims), decided_by, "every standing value is shown")
-        values = distinct(claim.value for claim in claims)
-        return Choice((decided_by.value,), decided_by, reason if len(values) > 1 else "nobody says otherwise")
+        contested = len({agreed(claim.value) for claim in claims}) > 1
+        return Choice((decided_by.value,), decided_by, reason if contested else "nobody says otherwise")
+
+
+def agreed(value: Value) -> Cell:
+    """A form under which two values are equal where a reader sees no disagreement: `1` and `1.0` are the same number.
+
+    They stay two facts and two values; only the question whether sources contradict each other takes them for one.
+    """
+    return int(value) if isinstance(value, float) and value.is_integer() else exact(value)
 
 
 def distinct(values: Iterable[Value]) -> tuple[Value, ...]:

@@ -97,6 +97,12 @@ class Connection(Reader):
         `"own"` only what the same author said before, as an import does. `expect` maps (entity, attribute) to the
         value that the view must still show (None: nothing), else `db.expectation-failed` and nothing is written.
         """
+        if scope not in ("seen", "own"):
+            raise RequestError("db.usage", f"there is no scope {scope!r}", fix='scope="seen" or scope="own"')
+        if isinstance(items, str | bytes | Mapping) or not isinstance(items, Iterable):
+            raise RequestError(
+                "db.item", f"{show_item(items)} is not a list of items", fix='[("The Matrix", "runtime", 136)]'
+            )
         items = list(items)  # whatever is wrong with the iterable shows before anything is locked
         with self._store.writing():
             cut = self.cut
@@ -234,7 +240,9 @@ class Connection(Reader):
         return self._keyring.key(self._author_name(author))
 
     def _author_name(self, author: str | None) -> str:
-        return author or self._author or _login_name()
+        if author is not None:
+            return author
+        return self._author or _login_name()
 
     def _authors(self) -> Authors:
         mine = {key: name for key, name in self._keyring.names().items() if self._store.has_author(key)}
@@ -322,6 +330,10 @@ class Connection(Reader):
         self, expect: Mapping[tuple[Entity | str, Attribute], Value | None], cut: Cut, names: Names
     ) -> None:
         here = Database(self._store, cut)
+        if not isinstance(expect, Mapping) or not all(isinstance(key, tuple) and len(key) == 2 for key in expect):
+            raise RequestError(
+                "db.item", "expect maps (entity, attribute) to a value", fix='expect={("The Matrix", "runtime"): 136}'
+            )
         for (entity, attribute), value in expect.items():
             found = names.find(entity) if isinstance(entity, str) else [entity] if names.exists(entity) else []
             shown = here.get(names.entity(entity), attribute) if found else None

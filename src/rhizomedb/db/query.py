@@ -10,8 +10,8 @@ from rhizomedb.algebra import Derivation, Evaluation, Plan, Relations, Source, l
 from rhizomedb.algebra import evaluate as evaluate_plan
 from rhizomedb.budget import Budget
 from rhizomedb.db.result import Result
-from rhizomedb.errors import RequestError, nearest_names
-from rhizomedb.facts.value import Cell, check_value
+from rhizomedb.errors import ProgramError, RequestError, nearest_names
+from rhizomedb.facts.value import Cell, Value, check_value
 from rhizomedb.logic import AGGREGATES, Aggregate, Program, checked, columns, parse, relevant, substitute
 
 STORED_CID = "$cid"
@@ -42,13 +42,26 @@ def prepare(
 
     `relation` keeps only the rules that it depends on.
     """
-    parsed = parse(program) if isinstance(program, str) else program
+    parsed = parsed_of(program)
     known = {**AGGREGATES, **(aggregates or {})}
     values = {name: check_value(value) for name, value in (parameters or {}).items()}
     seen = {name: tuple(column for column in columns if column != STORED_CID) for name, columns in stored.items()}
     whole = checked(substitute(parsed, values), seen, aggregates=known)
     wanted = whole if relation is None else relevant(whole, relation)
     return Prepared(wanted, lower(wanted, stored, known), known)
+
+
+def parsed_of(program: str | Program) -> Program:
+    """A program from its text, or as it is."""
+    if isinstance(program, Program):
+        return program
+    if not isinstance(program, str):
+        raise RequestError(
+            "db.relation",
+            f"a program is text or a Program, not {type(program).__name__}",
+            fix="p(x: X) :- fact(value: X).",
+        )
+    return parse(program)
 
 
 def answer_relation(program: Program, relation: str | None) -> str:
@@ -80,7 +93,7 @@ def query(
     budget: Budget,
 ) -> Result:
     """The tuples of one derived relation of a program over a source."""
-    parsed = parse(program) if isinstance(program, str) else program
+    parsed = parsed_of(program)
     answer = answer_relation(parsed, relation)
     prepared = prepare(parsed, stored, parameters, aggregates, answer)
     evaluation = prepared.run(source, budget)
@@ -98,7 +111,7 @@ def explain(
     budget: Budget,
 ) -> str:
     """The plan of a query with estimated and real tuple counts."""
-    parsed = parse(program) if isinstance(program, str) else program
+    parsed = parsed_of(program)
     prepared = prepare(parsed, stored, parameters, aggregates, answer_relation(parsed, relation))
     return show(prepared.plan, source, prepared.run(source, budget))
 
@@ -113,19 +126,50 @@ def evaluate(
 ) -> dict[str, Result]:
     """Every derived relation of a program over plain relations, without a database.
 
-    `relations` maps a name to tuples whose columns are in the order in which the relation is declared or first used.
+    `relations` maps a name to tuples whose columns are in the order in which the relation is declared or first used, or
+    to mappings by column name.
 
     >>> evaluate("path(a: X, b: Y) :- edge(a: X, b: Y). path(a: X, b: Z) :- edge(a: X, b: Y), path(a: Y, b: Z).",
     ...          {"edge": [(1, 2), (2, 3)]})["path"].to_dicts()
     [{'a': 1, 'b': 2}, {'a': 1, 'b': 3}, {'a': 2, 'b': 3}]
     """
-    parsed = parse(program) if isinstance(program, str) else program
+    parsed = parsed_of(program)
     budget = budget or Budget()
-    given = {name: [tuple(map(check_value, row)) for row in rows] for name, rows in (relations or {}).items()}
-    order = columns(parsed, {name: len(rows[0]) if rows else None for name, rows in given.items()})
+    rows_of = {name: list(rows) for name, rows in (relations or {}).items()}
+    order = columns(parsed, {name: _width(name, rows) for name, rows in rows_of.items()})
+    given = {name: [_cells(name, row, order[name]) for row in rows] for name, rows in rows_of.items()}
     source = Relations({name: (order[name], rows) for name, rows in given.items()})
     evaluation = prepare(parsed, source.stored, parameters, aggregates).run(source, budget)
     return {name: _result(name, evaluation, budget) for name in evaluation.plan.derived}
+
+
+def _width(relation: str, rows: Sequence[object]) -> int | None:
+    """How many values the rows of a relation have; rows that are mappings are read by name, so it does not matter."""
+    first = rows[0] if rows else None
+    if first is None or isinstance(first, Mapping):
+        return None
+    if isinstance(first, str | bytes) or not isinstance(first, Sequence):
+        raise ProgramError(
+            "logic.columns",
+            f"a row of {relation} is a {type(first).__name__}, not a tuple or a mapping",
+            fix=f'{{"{relation}": [(1, 2), (2, 3)]}}',
+        )
+    return len(first)
+
+
+def _cells(relation: str, row: Any, names: tuple[str, ...]) -> tuple[Value, ...]:
+    if isinstance(row, Mapping):
+        missing = [name for name in names if name not in row]
+        if missing:
+            raise ProgramError(
+                "logic.columns",
+                f"a row of {relation} has no {missing[0]!r}",
+                nearest=nearest_names(missing[0], map(str, row)),
+                fix=f"its columns are {', '.join(names)}",
+            )
+        return tuple(check_value(row[name]) for name in names)
+    _width(relation, [row])
+    return tuple(map(check_value, row))
 
 
 def _result(relation: str, evaluation: Evaluation, budget: Budget) -> Result:

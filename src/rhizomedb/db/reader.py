@@ -35,7 +35,7 @@ from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.clock import HybridTime
 from rhizomedb.facts.fact import Fact
 from rhizomedb.facts.value import Attribute, Cell, Entity, Value, exact, plain
-from rhizomedb.logic import Aggregate, Program, parse
+from rhizomedb.logic import Aggregate, Program
 from rhizomedb.store.store import COLUMNS, AttributeSummary, Cut, Epoch, Store
 
 if TYPE_CHECKING:
@@ -46,6 +46,9 @@ Moment = int | float | str | datetime
 
 ENTITIES_AT_ONCE = 2_000
 """How many entities a view reads in one evaluation when it goes through all of them."""
+
+_REFUSE: Any = object()
+"""No default was given: what is not there is refused."""
 
 VIEW_BUDGET = Budget(facts=200_000_000, rounds=10_000_000, seconds=None, bytes=8 << 30)
 """For the database's own views: their size is that of the data asked for, not of a program that somebody wrote."""
@@ -95,6 +98,8 @@ class Reader:
     def at_epoch(self, epoch: int) -> Database:
         """The database as this copy knew it at the end of an epoch."""
         newest = self._store.epoch()
+        if type(epoch) is not int:
+            raise RequestError("db.epoch", f"an epoch is an int, not {type(epoch).__name__}", fix=f"0 to {newest}")
         if not 0 <= epoch <= newest:
             raise RequestError("db.epoch", f"there is no epoch {epoch}", fix=f"0 to {newest}")
         return self._at(epoch=epoch if self.cut.epoch is None else min(epoch, self.cut.epoch))
@@ -102,6 +107,8 @@ class Reader:
     def by(self, *authors: str) -> Database:
         """Only what these authors said."""
         names = self._authors()
+        if not authors or not all(isinstance(author, str) for author in authors):
+            raise RequestError("db.unknown-author", "authors are given by name", fix='db.by("imdb", "wikipedia")')
         keys = frozenset(names.key(author) for author in authors)
         return self._at(authors=keys if self.cut.authors is None else keys & self.cut.authors)
 
@@ -113,17 +120,27 @@ class Reader:
     # -- views ------------------------------------------------------------------------------------------------------
 
     def get(
-        self, entity: str | Entity, attribute: Attribute | None = None, *, policy: str = "latest", default: Any = None
+        self,
+        entity: str | Entity,
+        attribute: Attribute | None = None,
+        *,
+        policy: str = "latest",
+        default: Any = _REFUSE,
     ) -> Any:
-        """What the view shows of an entity: a `Record`, or with an attribute its value (`default` where nothing stands)."""
+        """What the view shows of an entity: a `Record`, or with an attribute its value, None where nothing stands.
+
+        An entity that nothing is said about is refused, unless a `default` is given to come instead.
+        """
         cut, chosen = self.cut, self._policy(policy)
         names = Names(self._store, cut)
+        if default is not _REFUSE and entity not in self:
+            return default
         subject = names.entity(entity)
         found = view.registers(self._store, cut, [subject], VIEW_BUDGET)
         if attribute is not None:
             register = found.get((subject, exact(attribute)))
             if register is None:
-                return default
+                return None if default is _REFUSE else default
             choice = chosen.choose(register.claims)
             return list(choice.values) if chosen.name == "all" else choice.values[0]
         ordered = sorted(found.values(), key=lambda register: str(register.attribute))
@@ -132,7 +149,19 @@ class Reader:
             names.label(subject),
             chosen.name,
             {register.attribute: chosen.choose(register.claims) for register in ordered},
-            frozenset(register.attribute for register in ordered if len(register.values) > 1),
+            frozenset(register.attribute for register in ordered if register.is_contested),
+        )
+
+    def __getitem__(self, entity: str | Entity) -> Record:
+        """What the view shows of an entity by the policy `latest`."""
+        record: Record = self.get(entity)
+        return record
+
+    def __contains__(self, entity: object) -> bool:
+        """Whether a name or id means something about which anything is said."""
+        names = Names(self._store, self.cut)
+        return (
+            bool(names.find(entity)) if isinstance(entity, str) else isinstance(entity, bytes) and names.exists(entity)
         )
 
     def conflicts(
@@ -155,7 +184,7 @@ class Reader:
             found = [r for a in attributes for r in view.contested(self._store, cut, a, VIEW_BUDGET).values()]
         conflicts = []
         for register in found:
-            if len(register.values) < 2 or (attribute is not None and exact(register.attribute) != exact(attribute)):
+            if not register.is_contested or (attribute is not None and exact(register.attribute) != exact(attribute)):
                 continue
             choice = chosen.choose(register.claims)
             said = tuple(Said.of(value, claims, authors.name) for value, claims in register.claims_by_value())
@@ -299,7 +328,7 @@ class Reader:
         return queries.query(
             StoreSource(self._store, self.cut),
             COLUMNS,
-            with_stands(parse(program) if isinstance(program, str) else program),
+            with_stands(queries.parsed_of(program)),
             relation=relation,
             parameters={**(parameters or {}), **more_parameters},
             aggregates=aggregates,
@@ -320,7 +349,7 @@ class Reader:
         return queries.explain(
             StoreSource(self._store, self.cut),
             COLUMNS,
-            with_stands(parse(program) if isinstance(program, str) else program),
+            with_stands(queries.parsed_of(program)),
             relation=relation,
             parameters={**(parameters or {}), **more_parameters},
             aggregates=aggregates,
@@ -371,6 +400,8 @@ class Reader:
     # -- within -----------------------------------------------------------------------------------------------------
 
     def _policy(self, text: str) -> Policy:
+        if not isinstance(text, str):
+            raise RequestError("db.unknown-policy", f"a policy is a text, not {type(text).__name__}", fix='"latest"')
         return policies.policy(text, lambda name: self._authors().key(name))
 
     def _authors(self) -> Authors:
@@ -413,7 +444,7 @@ class Reader:
                         names.label(entity),
                         chosen.name,
                         {register.attribute: chosen.choose(register.claims) for register in ordered},
-                        frozenset(register.attribute for register in ordered if len(register.values) > 1),
+                        frozenset(register.attribute for register in ordered if register.is_contested),
                     )
 
     def _statements(

@@ -12,13 +12,13 @@ from typing import TypeAlias
 
 from rhizomedb.algebra import Evaluation, Table
 from rhizomedb.budget import Budget
-from rhizomedb.crdt.policy import Claim, distinct
+from rhizomedb.crdt.policy import Claim, agreed, distinct
 from rhizomedb.crdt.register import claims_contested, claims_of_subjects
 from rhizomedb.db.query import Prepared, prepare
 from rhizomedb.db.source import StoreSource
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.clock import HybridTime
-from rhizomedb.facts.value import Attribute, Cell, Entity, Value, exact, plain
+from rhizomedb.facts.value import Attribute, Cell, Entity, Value, plain
 from rhizomedb.store.store import COLUMNS, Cut, Store
 
 Key: TypeAlias = tuple[Entity, Cell]
@@ -37,16 +37,21 @@ class Register:
     claims: list[Claim] = field(default_factory=list)
 
     @property
+    def is_contested(self) -> bool:
+        """Whether the standing claims contradict each other."""
+        return len({agreed(claim.value) for claim in self.claims}) > 1
+
+    @property
     def values(self) -> tuple[Value, ...]:
         """The different values that stand, in the total order."""
         return distinct(claim.value for claim in self.claims)
 
     def claims_by_value(self) -> list[tuple[Value, list[Claim]]]:
-        """Each standing value with its claims, the most recent value first."""
+        """What stands, with its claims, the most recent first; one number in two kinds is one."""
         groups: dict[Cell, list[Claim]] = {}
         for claim in sorted(self.claims, key=lambda claim: claim.rank, reverse=True):
-            groups.setdefault(exact(claim.value), []).append(claim)
-        return [(plain(cell), claims) for cell, claims in groups.items()]
+            groups.setdefault(agreed(claim.value), []).append(claim)
+        return [(claims[0].value, claims) for claims in groups.values()]
 
 
 @cache
@@ -69,7 +74,7 @@ def contested(store: Store, cut: Cut, attribute: Attribute, budget: Budget) -> d
     """The registers of one attribute in which different values stand."""
     prepared = prepare(claims_contested(), COLUMNS, {"attribute": attribute}, relation=SURVIVOR)
     found = group(prepared.run(StoreSource(store, cut), budget).relations[SURVIVOR])
-    return {key: register for key, register in found.items() if len(register.values) > 1}
+    return {key: register for key, register in found.items() if register.is_contested}
 
 
 def group(rows: Iterable[tuple[Cell, ...]]) -> dict[Key, Register]:

@@ -126,11 +126,15 @@ def check_value(value: object) -> Value:
             return check_value(base(value))  # type: ignore[arg-type]  # each takes itself
     if isinstance(value, bytearray | memoryview):
         return check_value(bytes(value))
-    raise ValueRefused(
-        "facts.value-type",
-        f"{type(value).__name__} is not a kind of value",
-        fix="use bool, int, float, text, bytes or a Cid; say lists as several facts",
-    )
+    name = type(value).__name__
+    fixes = {
+        **dict.fromkeys(("date", "datetime", "time"), "store its text: value.isoformat()"),
+        "Decimal": "store float(value), or str(value) to keep every digit",
+        **dict.fromkeys(("list", "tuple", "set", "frozenset"), "say several values as several facts"),
+        "dict": "say each entry as a fact of its own",
+    }
+    fix = fixes.get(name, "use bool, int, float, text, bytes or a Cid")
+    raise ValueRefused("facts.value-type", f"{name} is not a kind of value", fix=fix)
 
 
 def check_attribute(attribute: object) -> Attribute:

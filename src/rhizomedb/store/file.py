@@ -11,6 +11,7 @@ import stat
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final
 
 from rhizomedb.errors import StoreError
@@ -38,6 +39,7 @@ class File:
         import apsw  # 10 ms, which only those who open a file should pay
 
         self._apsw = apsw
+        self._thread = get_ident()
         self._connection: apsw.Connection | None = None
         self.path = path
         self.absolute = os.path.abspath(path)
@@ -156,12 +158,21 @@ class File:
         connection = self._connection
         if connection is None:
             raise StoreError("store.closed", f"{self.name} is closed")
+        if get_ident() != self._thread:
+            raise self._of_another_thread()
         try:
             return connection.execute(sql, bindings).fetchall()
         except self._apsw.Error as error:
             raise self._as_ours(error) from error
         except (ValueError, OverflowError) as error:  # such as a text in the file that is not UTF-8
             raise self.damaged(str(error)) from error
+
+    def _of_another_thread(self) -> StoreError:
+        return StoreError(
+            "store.thread",
+            f"{self.name} was opened by another thread; an open database belongs to the thread that opened it",
+            fix="open the file once in each thread: several may be open at once",
+        )
 
     def typed(self, types: tuple[Any, ...], sql: str, bindings: Any = ()) -> list[Any]:
         """All rows, if their values have these types: in a file that was altered they may have any."""
