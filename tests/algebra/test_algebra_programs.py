@@ -14,6 +14,7 @@ from rhizomedb.algebra.evaluate import is_monotone
 from rhizomedb.algebra.program import Loop
 from rhizomedb.errors import PlanError, ProgramError
 from rhizomedb.logic.builtins import AGGREGATES, user_aggregate
+from rhizomedb.logic.check import checked
 from rhizomedb.logic.parse import parse
 from rhizomedb.logic.syntax import Program, Rule
 
@@ -31,6 +32,13 @@ FOLLOWERS: Data = {
 }
 CHAIN: Data = {"r": (("a", "b"), [(n, n + 1) for n in range(4)])}
 SHORT: Data = {"r": (("a", "b"), [(1, 2), (2, 3)])}
+CHECKBOX = """
+    event click(id: text).
+    relation checkbox(id: text, checked: bool).
+    checkbox(id: I, checked: C)@next     :- checkbox(id: I, checked: C), !click(id: I).
+    checkbox(id: I, checked: false)@next :- checkbox(id: I, checked: true), click(id: I).
+    checkbox(id: I, checked: true)@next  :- checkbox(id: I, checked: false), click(id: I).
+"""
 CLOSURE = "t(a: X, b: Y) :- r(a: X, b: Y). t(a: X, b: Z) :- r(a: X, b: Y), t(a: Y, b: Z)."
 COMPLEMENT = """
     v(x: X) :- r(a: X). v(x: X) :- r(b: X).
@@ -73,7 +81,15 @@ DYNAMIC: Data = {"n": (("x",), [(5,), (12,), (-7,)])}
             [("c1", 2), ("c2", 1), ("c3", 0)],
             id="P6 E15i",
         ),
-        pytest.param("totalStock(total: T) :- T := sum Q : product(quantity: Q).", PRODUCTS, [(13,)], id="P7 E15h"),
+        pytest.param(
+            "totalStock(total: T) :- T := sum Q : product(category: C, quantity: Q).",
+            PRODUCTS,
+            [(13,)],
+            id="P7 E15h",
+        ),
+        pytest.param(
+            "totalStock(total: T) :- T := sum Q : product(quantity: Q).", PRODUCTS, [(13,)], id="P7 without C"
+        ),
         pytest.param(
             "stock(category: C, total: T) :- product(category: C), T := sum Q : product(category: C, quantity: Q).",
             PRODUCTS,
@@ -214,6 +230,39 @@ def test_l20_a_user_aggregate_of_two_arguments():
 def test_l21_aggregates_do_not_see_each_others_variables():
     program = "r(a: A, b: B) :- A := count : p(x: X), B := count : q(x: X)."
     assert answer(program, {"p": (("x",), [(1,), (2,)]), "q": (("x",), [(3,)])}) == {(2, 1)}
+
+
+@pytest.mark.parametrize(
+    ("program", "code", "said"),
+    [
+        pytest.param(
+            "totalStock(total: T) :- product(quantity: Q), T := sum Q : product(category: C, quantity: Q).",
+            "logic.aggregate-parameter",
+            "bound by another part",
+            id="P9 L18 the parameter is bound by another atom",
+        ),
+        pytest.param(
+            "totalStock(category: C, total: T) :- T := sum Q : product(category: C, quantity: Q).",
+            "logic.unbound-variable",
+            "not seen outside",
+            id="P10 L5 L21 the head uses a variable of the aggregate",
+        ),
+    ],
+)
+def test_what_an_aggregate_does_not_bind(program, code, said):
+    with pytest.raises(ProgramError, match=said) as caught:
+        answer(program, PRODUCTS)
+    assert caught.value.code == code
+
+
+def test_P4_the_checkbox_is_understood_and_not_run():
+    """Running `@next`, and with it the states t0 to t4 of P4, comes later; the rules are parsed and checked today."""
+    program = checked(parse(CHECKBOX), {})
+    assert [rule.inductive for rule in program.rules] == [True] * 3
+    assert parse(str(program)) == program
+    with pytest.raises(ProgramError) as caught:
+        lower(program, {})
+    assert caught.value.code == "logic.next-unsupported"
 
 
 def test_inductive_rules_are_not_run():

@@ -368,28 +368,60 @@ def _table(name: str) -> list[dict[str, str]]:
 NUMBERS = {"area_km2": float, "latitude": float, "longitude": float, "land_neighbours": int}
 
 
-@pytest.mark.parametrize("order", [*permutations(("mledoze", "factbook", "codes"))], ids="-".join)
-def test_countries(sh: Shell, order: tuple[str, ...]) -> None:
-    """The conflicts are those of the files, in whatever order they come.
+SOURCES = ("mledoze", "factbook", "codes")
 
-    One column depends on the order: the Factbook's areas are whole numbers, so they are ints unless the database holds
-    floats already, and an int is another value than a float.
-    """
-    said: dict[tuple[str, str], set[object]] = defaultdict(set)
-    areas_are_floats = order.index("mledoze") < order.index("factbook")
-    for name in order:
-        for row in _table(name):
+
+def _disagreements(*sources: str) -> tuple[Counter[str], Counter[str]]:
+    """Read from the files alone: for each column, the cells that differ, and those that more than one source has."""
+    said: dict[tuple[str, str], list[object]] = defaultdict(list)
+    for source in sources:
+        for row in _table(source):
             for column, cell in row.items():
-                if cell.strip():
-                    kind = int if (name, column) == ("factbook", "area_km2") else NUMBERS.get(column, str)
-                    value = float(cell) if areas_are_floats and column == "area_km2" else kind(cell)
-                    said[row["iso3"], column].add((type(value), value))
+                if cell.strip() and column != "iso3":
+                    said[row["iso3"], column].append(NUMBERS.get(column, str)(cell))
+    differ = Counter(column for (_, column), values in said.items() if len(set(values)) > 1)
+    return differ, Counter(column for (_, column), values in said.items() if len(values) > 1)
+
+
+def _told_of_pairs() -> dict[frozenset[str], dict[str, tuple[int, int]]]:
+    """The table of the folder's README: for each pair and column, how many cells differ, of how many that both have."""
+    lines = (COUNTRIES / "README.md").read_text("utf-8").splitlines()
+    start = next(place for place, line in enumerate(lines) if line.startswith("| column |"))
+    header, _, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines[start : start + 12])
+    pairs = [frozenset(pair.split(", ")) for pair in header[1:]]
+    told: dict[frozenset[str], dict[str, tuple[int, int]]] = {pair: {} for pair in pairs}
+    for column, *cells in rows:
+        for pair, cell in zip(pairs, cells, strict=True):
+            if cell != "–":
+                differ, both = cell.split(" of ")
+                told[pair][column] = int(differ), int(both)
+    return told
+
+
+def _import_countries(sh: Shell, *sources: str) -> None:
+    for name in sources:
         sh(f"import c.db {COUNTRIES}/countries_{name}.csv --as {name} --key iso3")
-        assert ("kinds" in sh.notes or "`area_km2` holds" in sh.notes) == (name == "mledoze" and not areas_are_floats)
-    expected = Counter(column for (_, column), values in said.items() if len(values) > 1)
+
+
+@pytest.mark.parametrize("order", [*permutations(SOURCES, 2)], ids="-".join)
+def test_two_tables_of_countries(sh: Shell, order: tuple[str, str]) -> None:
+    """The conflicts are the cells that differ, as the README of the tables counts them, whichever comes first."""
+    told = _told_of_pairs()[frozenset(order)]
+    differ, both = _disagreements(*order)
+    assert told == {column: (differ[column], both[column]) for column in both}
+    _import_countries(sh, *order)
     found = Counter(row["attribute"] for row in sh.rows("conflicts c.db"))
-    assert found == expected
-    assert found["capital"] == 39
+    assert found == differ
+    assert found["area_km2"] == (86 if "codes" not in order else 0)
+
+
+@pytest.mark.parametrize("order", [*permutations(SOURCES)], ids="-".join)
+def test_three_tables_of_countries(sh: Shell, order: tuple[str, ...]) -> None:
+    """The conflicts are those of the files, in whatever order they come."""
+    _import_countries(sh, *order)
+    found = Counter(row["attribute"] for row in sh.rows("conflicts c.db"))
+    assert found == _disagreements(*order)[0]
+    assert (found.total(), found["capital"], found["area_km2"]) == (411, 39, 86)
     if order[0] == "mledoze":
         name = order[-1]
         again = f"import c.db {COUNTRIES}/countries_{name}.csv --as {name} --key iso3"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rhizomedb.db.connection import connect
 from rhizomedb.db.keyring import Keyring
-from rhizomedb.errors import RequestError
+from rhizomedb.errors import RequestError, StoreError
 from rhizomedb.facts.value import exact
 
 ENTITY = b"e" * 16
@@ -108,3 +109,72 @@ def test_a_clock_that_was_set_back_holds_nothing_back(db, wall):
     wall.forward(-86_400_000)
     assert db.transact([(ENTITY, "v", 2)])
     assert db.get(ENTITY, "v") == 2 and db.held() == []
+
+
+@pytest.mark.parametrize("scope", ["seen", "own"])
+def test_what_is_said_shows_whatever_number_of_values_stood(db, scope):
+    db.transact([(ENTITY, "v", n) for n in range(1500)], author="ann", scope="own")
+    db.transact([(ENTITY, "v", -1)], author="ann", scope=scope)
+    assert shown(db) == {-1}
+    db.transact([(ENTITY, "v", n) for n in range(1500)], author="bob", scope="own")
+    db.transact([(ENTITY, "v", -2)], author="ann")
+    assert shown(db) == {-2}
+
+
+def test_a_write_that_fails_leaves_what_comes_due_as_it_was(db, another, wall):
+    db.transact([(ENTITY, "v", 7)])
+    ahead = [delta.encode() for delta in db.deltas()]
+    wall.forward(-3_600_000)
+    copy = another()
+    copy.admit(ahead, origin="sync")
+    wall.forward(3_600_000)
+    with pytest.raises(RequestError, match="expectation-failed"):
+        copy.transact([(ENTITY, "v", 2)], expect={(ENTITY, "v"): 99})
+    assert copy.get(ENTITY, "v") == 7 and copy.held() == []
+
+
+def test_an_earlier_epoch_is_the_snapshot_taken_then(db, wall):
+    snapshots = []
+    for value in (1, 2, 3):
+        db.transact([(ENTITY, "v", value), (ENTITY, "title", f"T{value}")], author=f"a{value}")
+        snapshots.append(db.snapshot())
+        wall.forward(1000)
+    for number, snapshot in enumerate(snapshots, 1):
+        then = db.at_epoch(number)
+        assert then.stats() == snapshot.stats() and then.stats().epoch == number
+        assert then.authors() == snapshot.authors()
+        assert dict(then.get(ENTITY)) == dict(snapshot.get(ENTITY)) and then.get(ENTITY).label == f"T{number}"
+        assert then.get(ENTITY, "v", policy=f"trusted:a{number}") == number
+
+
+def test_a_corrected_title_is_the_label(db):
+    db.transact([(ENTITY, "title", "Alein")])
+    db.transact([(ENTITY, "title", "Alien")])
+    assert db.get(ENTITY).label == "Alien"
+
+
+def test_a_name_that_looks_like_an_id_is_a_name_first(db):
+    db.transact([(ENTITY, "title", "20240101")])
+    db.transact([(bytes.fromhex("20240101"), "title", "other")], author="stranger")
+    assert db.entity("20240101") == ENTITY
+    assert db.entity("0x20240101") == bytes.fromhex("20240101")
+
+
+def test_a_strangers_key_does_not_take_a_name_over(db):
+    import rhizomedb
+
+    db.transact([(ENTITY, "title", "The Matrix"), (ENTITY, "runtime", 136)])
+    other = rhizomedb.entity(zz="The Matrix")
+    db.transact([(other, "zz", "The Matrix"), (other, "runtime", 666)], author="stranger")
+    with pytest.raises(RequestError, match="ambiguous"):
+        db.get("The Matrix", "runtime")
+
+
+def test_a_file_that_was_replaced_is_not_written(tmp_path):
+    with connect(tmp_path / "f.db") as db:
+        db.transact([(ENTITY, "v", 1)])
+        (tmp_path / "f.db").rename(tmp_path / "g.db")
+        with connect(tmp_path / "f.db") as other:
+            other.transact([(ENTITY, "v", 2)])
+        with pytest.raises(StoreError, match="replaced while it was open"):
+            db.transact([(ENTITY, "v", 3)])

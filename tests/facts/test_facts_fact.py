@@ -26,6 +26,7 @@ from fact_vectors import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
+from multiformats import multibase
 
 from rhizomedb.errors import CODES, Error, ValueRefused
 from rhizomedb.facts import Cid, Fact, codec
@@ -136,6 +137,7 @@ def test_E35_cids_sort_by_bytes():
 
 
 def test_E9_negative_zero():
+    assert str(Cid.of(NEGATIVE_ZERO)) == "bafyreic744qunwteaegs6w6p2rwemuemf42anpqltqm7arllzndfhcq34a"
     assert refusal(Fact.decode, NEGATIVE_ZERO) == "facts.not-canonical"
     assert refusal(Fact.decode, codec.encode([E, -0.0, 1, []])) == "facts.not-canonical"
     assert Fact(E, "v", -0.0).encode() == Fact(E, "v", 0.0).encode()
@@ -144,7 +146,9 @@ def test_E9_negative_zero():
 
 
 def test_E33_integer_entity_is_refused():
-    assert refusal(Fact.decode, codec.encode([123, "name/last", "Monroe", [MONROE]])) == "facts.entity-type"
+    block = codec.encode([123, "name/last", "Monroe", [MONROE]])
+    assert str(Cid.of(block)) == "bafyreigtowwv63mtajo7ytsfzi5t4ktuegwrgqt5exqa7fta2baqccqb2m"
+    assert refusal(Fact.decode, block) == "facts.entity-type"
     fact = Fact(b"\x7b", "name/last", "Monroe", [MONROE])
     assert str(fact.cid) == "bafyreicgzey6xb5otit2l4mhlfmp2vlotsikzb5dvbo46a52v6rval2pse"
 
@@ -264,6 +268,52 @@ def test_D1_nothing_of_time_is_in_a_fact():
 def test_D3_D18_weak_or_foreign_hashes_are_refused(text):
     with pytest.raises(ValueRefused):
         Cid.parse(text)
+
+
+TEXT = str(NOON.cid)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(TEXT, id="base32"),
+        pytest.param(TEXT.upper(), id="base32upper"),
+        pytest.param(multibase.encode(bytes(NOON.cid), "base32upper"), id="base32upper-by-multiformats"),
+        pytest.param(multibase.encode(bytes(NOON.cid), "base58btc"), id="base58btc-by-multiformats"),
+        pytest.param(f"  {TEXT}\n", id="blanks-around"),
+    ],
+)
+def test_I12_multibase_in_is_base32_out(text):
+    cid = Cid.parse(text)
+    assert cid == NOON.cid
+    assert str(cid) == TEXT == multibase.encode(bytes(cid), "base32")
+    assert TEXT.startswith("bafyrei")
+
+
+@given(cids)
+def test_I12_every_base_of_every_cid(cid):
+    for base, prefix in (("base32", "b"), ("base32upper", "B"), ("base58btc", "z")):
+        text = multibase.encode(bytes(cid), base)
+        assert text[0] == prefix
+        assert Cid.parse(text) == cid
+    assert str(cid) == multibase.encode(bytes(cid), "base32")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(TEXT[:-1] + TEXT[-1].upper(), id="two-cases"),
+        pytest.param("B" + TEXT[1:], id="lower-case-after-B"),
+        pytest.param(TEXT + "=", id="padding"),
+        pytest.param("z" + TEXT[1:], id="base32-called-base58"),
+        pytest.param(multibase.encode(bytes(NOON.cid), "base58btc")[:-1] + "0", id="0-is-not-base58"),
+        pytest.param(multibase.encode(bytes(NOON.cid), "base16"), id="base16"),
+        pytest.param(multibase.encode(bytes(NOON.cid), "base64"), id="base64"),
+        pytest.param("", id="empty"),
+    ],
+)
+def test_I12_other_texts_are_refused(text):
+    assert refusal(Cid.parse, text) in ("facts.cid-text", "facts.cid-bytes")
 
 
 def test_D3_one_changed_byte_changes_the_cid():

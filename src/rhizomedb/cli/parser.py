@@ -28,7 +28,7 @@ EXIT_CODES: Final = {
     0: "done",
     1: "an error, said in one sentence with a stable code",
     2: "the command line cannot be understood",
-    3: "verify found damage",
+    3: "verify found damage, or export could not save every delta",
     130: "interrupted; the file is as it was before, or holds the whole write",
 }
 
@@ -266,6 +266,7 @@ def _export(add: Add) -> None:
         choices=["csv", "json", "jsonl"],
         help="csv and json: the view; jsonl: every signed delta, without loss",
     )
+    add("--salvage", action="store_true", help="save every sound delta of a file that is damaged, as jsonl")
     _policy(add)
     _moment(add)
 

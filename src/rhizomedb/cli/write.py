@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shlex
 from argparse import Namespace
 from collections.abc import Mapping
 
 from rhizomedb.cli import out
+from rhizomedb.cli.salvage import export_salvaged, report
 from rhizomedb.cli.session import (
     at_moment,
     attribute_named,
@@ -35,6 +37,7 @@ from rhizomedb.exchange.output import FORMATS, write_lines, write_rows
 from rhizomedb.exchange.reader import read_table
 from rhizomedb.exchange.source import Source
 from rhizomedb.exchange.table import Options
+from rhizomedb.store.store import Finding
 
 
 def import_(options: Namespace) -> int:
@@ -178,6 +181,8 @@ def retract(options: Namespace) -> int:
 
 def export(options: Namespace) -> int:
     """Write the view, or every delta."""
+    if options.salvage:
+        return export_salvaged(options)
     to_stdout = options.target == "-"
     as_lines = options.json and to_stdout and options.format is None  # the view, one object a line
     chosen = options.format or ("csv" if to_stdout else _format_of(options.target))
@@ -190,18 +195,17 @@ def export(options: Namespace) -> int:
                     "jsonl exports every delta, not what a view shows at a moment",
                     fix="--format json exports the view",
                 )
-            count = write_lines((delta.to_json() for delta in db.deltas()), options.target)
-            what = "delta"
-        else:
-            records = reader.records(policy=options.policy)
-            rows = [{column_of(attribute): record[attribute] for attribute in record} for record in records]
-            columns = sorted({column for row in rows for column in row}, key=_column_order)
-            count = write_rows(rows, options.target, format="jsonl" if as_lines else chosen, columns=columns)
-            what = "row"
+            lost: list[Finding] = []
+            count = write_lines((delta.to_json() for delta in db.deltas(lost=lost)), options.target)
+            return report(options, count, [(finding.record, finding.message) for finding in lost])
+        records = reader.records(policy=options.policy)
+        rows = [{column_of(attribute): record[attribute] for attribute in record} for record in records]
+        columns = sorted({column for row in rows for column in row}, key=_column_order)
+        count = write_rows(rows, options.target, format="jsonl" if as_lines else chosen, columns=columns)
     if options.json and not to_stdout:
-        print_lines([{"file": options.target, "format": chosen, f"{what}s": count}])
+        print_lines([{"file": options.target, "format": chosen, "rows": count}])
     elif not to_stdout:
-        out.note(f"{out.plural(count, what)} written to {options.target}")
+        out.note(f"{out.plural(count, 'row')} written to {options.target}")
     return 0
 
 
@@ -211,7 +215,7 @@ def verify(options: Namespace) -> int:
         return _verify(options)
     except StoreError as error:
         if error.code == "store.damaged":  # so badly that it cannot be gone through
-            error.fix = "restore a backup, or take in what another copy exported: rhizome import new.db deltas.jsonl"
+            error.fix = f"rhizome export {shlex.quote(options.file)} saved.jsonl --salvage"
         raise
 
 

@@ -91,15 +91,6 @@ asked(entity: E, attribute: A) :- subject(entity: E), fact(entity: E, attribute:
 """
 """Asks for every register of the given entities."""
 
-CONTESTED: Final = """\
-asked(entity: E, attribute: $attribute) :-
-    fact(entity: E, attribute: $attribute),
-    L := min V : fact(entity: E, attribute: $attribute, value: V),
-    G := max V : fact(entity: E, attribute: $attribute, value: V), L != G.
-"""
-"""Asks for the registers of one attribute about which two different things were ever said."""
-
-
 STANDS: Final = "stands"
 """The relation by which any program reads what stands: the survivors of `CLAIMS`."""
 
@@ -147,9 +138,3 @@ def _asking(atom: Atom) -> Rule:
 def claims_of_subjects() -> Program:
     """`CLAIMS` for entities given as `subject` tuples."""
     return parse(CLAIMS + OF_SUBJECTS)
-
-
-@cache
-def claims_contested() -> Program:
-    """`CLAIMS` for the contested registers of the attribute given as a parameter."""
-    return parse(CLAIMS + CONTESTED)

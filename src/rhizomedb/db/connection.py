@@ -25,9 +25,9 @@ from rhizomedb.db.transaction import (
     facts_as_source,
     retractions,
 )
-from rhizomedb.errors import DeltaRefused, Error, RequestError, StoreError
+from rhizomedb.errors import Error, RequestError, StoreError
 from rhizomedb.facts.cid import Cid
-from rhizomedb.facts.clock import tick
+from rhizomedb.facts.clock import AHEAD_MS_MAX, ZERO, tick
 from rhizomedb.facts.delta import Delta, Group
 from rhizomedb.facts.entity import derive
 from rhizomedb.facts.fact import Fact
@@ -71,13 +71,13 @@ class Connection(Reader):
     @property
     def cut(self) -> Cut:
         """Everything up to the newest epoch, what has come due since among it."""
-        if self._due_ms is not None and self._due_ms <= self._clock():
-            self._release()
+        if not self._store.is_writing:  # what a write released would be taken back with it
+            self._release_if_due()
         return Cut(epoch=self._store.epoch())
 
     def snapshot(self) -> Database:
         """The database as it is now, as a value."""
-        return Database(self._store, self.cut)
+        return Database(self._store, self.cut, self._authors, self._clock)
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
@@ -103,12 +103,15 @@ class Connection(Reader):
             raise RequestError(
                 "db.item", f"{show_item(items)} is not a list of items", fix='[("The Matrix", "runtime", 136)]'
             )
+        self._release_if_due()
         items = list(items)  # whatever is wrong with the iterable shows before anything is locked
         with self._store.writing():
             cut = self.cut
             names = Names(self._store, cut)
             self._check_expectations(expect or {}, cut, names)
             wishes = self._wishes(items, names)
+            if not items:
+                return Transaction(None)
             key = self._key(author)
             spoke_before = self._store.has_author(key.public)
             # What is planned here takes back by name what it replaces; a whole fact replaces all that it names as cause.
@@ -134,6 +137,7 @@ class Connection(Reader):
         With `scope="own"` only what the same author said. Only claims that this copy holds are taken back: the same
         thing said elsewhere, unseen, stands when the copies meet.
         """
+        self._release_if_due()
         me = self._keyring.find(self._author_name(author))
         with self._store.writing():
             cut = self.cut
@@ -194,12 +198,19 @@ class Connection(Reader):
 
     # -- care -------------------------------------------------------------------------------------------------------
 
-    def deltas(self) -> Iterator[Delta]:
-        """Every delta, in the order in which this copy learned them."""
+    def deltas(self, *, lost: list[Finding] | None = None) -> Iterator[Delta]:
+        """Every delta, in the order in which this copy learned them.
+
+        One that was altered in the file since is an error, or where a list is given for what is `lost`, it is passed
+        over and noted there.
+        """
         for number, (_epoch, envelope) in enumerate(self._store.envelopes(), 1):
             try:
                 delta = Delta.decode(envelope)
-            except DeltaRefused as error:
+            except Error as error:
+                if lost is not None:
+                    lost.append(Finding(f"delta {number}", error.code, error.message))
+                    continue
                 raise StoreError(
                     "store.damaged",
                     f"delta {number} of {self.path} does not say what it said when it was written: {error.message}",
@@ -232,7 +243,7 @@ class Connection(Reader):
         self.close()
 
     def __repr__(self) -> str:
-        return f"<rhizomedb.Connection {self._store.path}: epoch {self._store.epoch()}>"
+        return f"<rhizomedb.Connection {self._store.path}>"
 
     # -- within -----------------------------------------------------------------------------------------------------
 
@@ -309,6 +320,8 @@ class Connection(Reader):
         ids: list[Cid] = []
         count = 0
         time = self._store.last_time()
+        if time.ms > self._clock() + AHEAD_MS_MAX:  # this clock once ran far ahead: what is said now need not follow it
+            time = ZERO
 
         def envelopes() -> Iterator[bytes]:
             nonlocal count, time
@@ -329,14 +342,14 @@ class Connection(Reader):
     def _check_expectations(
         self, expect: Mapping[tuple[Entity | str, Attribute], Value | None], cut: Cut, names: Names
     ) -> None:
-        here = Database(self._store, cut)
+        here = Database(self._store, cut, self._authors, self._clock)
         if not isinstance(expect, Mapping) or not all(isinstance(key, tuple) and len(key) == 2 for key in expect):
             raise RequestError(
                 "db.item", "expect maps (entity, attribute) to a value", fix='expect={("The Matrix", "runtime"): 136}'
             )
         for (entity, attribute), value in expect.items():
             found = names.find(entity) if isinstance(entity, str) else [entity] if names.exists(entity) else []
-            shown = here.get(names.entity(entity), attribute) if found else None
+            shown = here.get(names.entity(entity), attribute, default=None) if found else None
             wanted = None if value is None else exact(check_value(value))
             if (None if shown is None else exact(shown)) != wanted:
                 label = names.label(found[0]) if found else show(entity)
@@ -346,6 +359,10 @@ class Connection(Reader):
                     f"not {'unsaid' if value is None else show(check_value(value))}; nothing was written",
                     fix="read it again and decide anew",
                 )
+
+    def _release_if_due(self) -> None:
+        if self._due_ms is not None and self._due_ms <= self._clock():
+            self._release()
 
     def _release(self) -> None:
         """Let held deltas in whose time has come, and note when the next one's comes.

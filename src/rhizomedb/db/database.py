@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from rhizomedb.db.moment import show_ms
-from rhizomedb.db.reader import Reader
+from rhizomedb.db.naming import Authors
+from rhizomedb.db.reader import Reader, now_ms
 from rhizomedb.store.store import Cut, Store
 
 
 class Database(Reader):
     """What a copy held at one moment, possibly narrowed by claimed time or authors."""
 
-    def __init__(self, store: Store, cut: Cut) -> None:
+    def __init__(
+        self, store: Store, cut: Cut, authors: Callable[[], Authors] | None = None, clock: Callable[[], int] = now_ms
+    ) -> None:
         self._store = store
         self._cut = cut
+        self._clock = clock
+        self._known_authors = authors
+
+    def _authors(self) -> Authors:
+        return self._known_authors() if self._known_authors else super()._authors()
 
     @property
     def cut(self) -> Cut:

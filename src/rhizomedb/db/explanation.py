@@ -78,7 +78,7 @@ class Record(Mapping[Attribute, Any]):
         return len(self.choices)
 
     def __repr__(self) -> str:
-        text = [f"{self.label}  (0x{self.entity.hex()[:12]}, policy {self.policy})"]
+        text = [f"{show(self.label)}  (0x{self.entity.hex()[:12]}, policy {self.policy})"]
         width = max((len(show(attribute)) for attribute in self), default=0)
         for attribute, choice in self.choices.items():
             mark = "  ≠ contested" if attribute in self.contested else ""
@@ -120,7 +120,7 @@ class Conflict:
     def __str__(self) -> str:
         values = "  ≠  ".join(map(str, self.values))
         shown = ", ".join(show(value) for value in self.shown)
-        return f"{self.label} · {show(self.attribute)}   {values}   view shows {shown} ({self.policy}: {self.reason})"
+        return f"{show(self.label)} · {show(self.attribute)}   {values}   view shows {shown} ({self.policy}: {self.reason})"
 
 
 class Conflicts(Sequence[Conflict]):
@@ -192,7 +192,7 @@ class History(Sequence[Statement]):
         return [statement.as_dict() for statement in self]
 
     def __repr__(self) -> str:
-        text = [f"{self.label}: {len(self):,} statement{'' if len(self) == 1 else 's'}"]
+        text = [f"{show(self.label)}: {len(self):,} statement{'' if len(self) == 1 else 's'}"]
         text += [
             f"  {show_ms(s.claim.time.ms)}  {s.author}  {show(s.attribute)} = {show(s.claim.value)}  {s.fate}"
             for s in self._statements[:50]
@@ -263,14 +263,17 @@ class Explanation:
 
     def __str__(self) -> str:
         shown = ", ".join(show(value) for value in self.shown) or "nothing"
-        text = [f"{self.label} · {show(self.attribute)} = {shown}", f"  shown by policy {self.policy}: {self.reason}"]
+        text = [
+            f"{show(self.label)} · {show(self.attribute)} = {shown}",
+            f"  shown by policy {self.policy}: {self.reason}",
+        ]
         for heading, supports in (("said by", self.support), ("against it", self.against)):
             if supports:
                 text.append(f"  {heading}")
             for s in supports:
                 text.append(f"    {show(s.claim.value)}  {s.author}, {show_ms(s.claim.time.ms)}")
                 text.append(f"      fact …{s.claim.fact.short}  in delta …{s.claim.delta.short}")
-                text.append(f"      arrived in epoch {s.epoch}, {show_ms(s.arrived_ms)}, with {s.origin}")
+                text.append(f"      arrived in epoch {s.epoch}, {show_ms(s.arrived_ms)}, with {show(s.origin)}")
         if self.fallen:
             text.append("  no longer standing")
             text += [
@@ -294,7 +297,7 @@ def derivation_lines(derivation: Derivation, known: Mapping[bytes, str], lines_m
 
     def term(value: Value) -> str:
         if isinstance(value, bytes) and value in known:
-            return known[value]
+            return show(known[value], 40)
         return f'"{show(value, 40)}"' if isinstance(value, str) else show(value, 40)
 
     shown: list[str] = []

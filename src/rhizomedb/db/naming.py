@@ -1,8 +1,9 @@
 """Names for people: from a name to an entity or an author, and back to what is shown.
 
-An entity is found by, in this order: its id in hexadecimal (or a unique beginning of it, eight digits or more); the
-entity that a key of this text derives; an entity whose title, name or label it is; any entity that has this text as
-a value, or is shown by a key of several parts. The first of these that finds something decides; several finds are an error that lists them.
+An entity is found by, in this order: the key of this text that derives it, or its title, name or label; any value of
+this text; a key of several parts; its id in hexadecimal, or a unique beginning of it, eight digits or more. With `0x`
+before it a text is an id and nothing else. The first of these that finds something decides; several finds are an
+error that lists them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from collections.abc import Iterable, Mapping
 from itertools import combinations as combinations_of
 from itertools import islice, product
 
+from rhizomedb.budget import Budget
 from rhizomedb.db.result import show
+from rhizomedb.db.view import registers
 from rhizomedb.errors import RequestError, nearest_names
 from rhizomedb.facts.entity import derive, key_text
 from rhizomedb.facts.value import Attribute, Cell, Entity, Value, exact, plain
@@ -20,6 +23,8 @@ from rhizomedb.store.store import Cut, Store
 
 LABELS: tuple[str, ...] = ("title", "name", "label")
 """Attributes whose value is shown for an entity, best first."""
+
+LABEL_BUDGET = Budget(seconds=None)
 
 KEY_ATTRIBUTES_MAX = 3
 KEY_CANDIDATES_MAX = 10
@@ -47,11 +52,15 @@ class Names:
         return any(True for _ in self._store.scan("fact", {"entity": entity}, self._cut))
 
     def find(self, name: str) -> list[Entity]:
-        """The entities that a name may mean: those of the first way of looking that finds any."""
-        for found in (self._by_id(name), self._by_key(name), self._by_value(name, LABELS)):
-            if found:
-                return found
-        return self._by_value(name, self.attributes()) or self._by_parts(name)
+        """The entities that a name may mean: those of the first way of looking that finds any.
+
+        An id that is written without `0x` comes last, and keys and labels are looked at together: a stranger's entity
+        cannot take a name over unnoticed.
+        """
+        if name.lower().startswith("0x"):
+            return self._by_id(name)
+        found = sorted({*self._by_key(name), *self._by_value(name, LABELS)})
+        return found or self._by_value(name, self.attributes()) or self._by_parts(name) or self._by_id(name)
 
     def entity(self, name: str | Entity) -> Entity:
         """The one entity that a name or id means."""
@@ -103,11 +112,19 @@ class Names:
             if isinstance(attribute, str) and attribute.strip():
                 said.setdefault(attribute, []).append(plain(value))
         for name in LABELS:
-            texts = [value for value in said.get(name, ()) if isinstance(value, str)]
-            keyed = [text for text in texts if _derives({name: text}, entity)]
-            if texts:
-                return min(keyed or texts)
+            values = said.get(name, [])
+            for named in values:
+                if _derives({name: named}, entity):
+                    return show(named)
+            if values:
+                alike = len(set(map(exact, values))) == 1
+                return show(values[0] if alike else self._standing(entity, name) or values[-1])
         return self._key_of(entity, said) or f"0x{entity.hex()[:12]}"
+
+    def _standing(self, entity: Entity, name: str) -> Value | None:
+        """What the view shows of one attribute, by the policy `latest`."""
+        register = registers(self._store, self._cut, [entity], LABEL_BUDGET).get((entity, name))
+        return max(register.claims, key=lambda claim: claim.rank).value if register else None
 
     def _key_of(self, entity: Entity, said: Mapping[str, list[Value]]) -> str | None:
         """The values of the key that derives an entity: of the attributes last found to be a key, then of up to three."""
@@ -139,8 +156,14 @@ class Names:
     def _by_key(self, name: str) -> list[Entity]:
         if not name.strip():
             return []
-        candidates = {derive({a: name}) for a in self.attributes() if isinstance(a, str) and a.strip()}
-        return sorted(entity for entity in candidates if self.exists(entity))
+        found = []
+        for attribute in self.attributes():
+            if isinstance(attribute, str) and attribute.strip():
+                entity = derive({attribute: name})
+                rows = self._store.scan("fact", {"entity": entity, "attribute": attribute}, self._cut)
+                if any(_derives({attribute: plain(row[3])}, entity) for row in rows):
+                    found.append(entity)
+        return found
 
     def _by_value(self, name: str, attributes: Iterable[Attribute]) -> list[Entity]:
         found: set[Entity] = set()

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from rhizomedb.algebra import Evaluation
 from rhizomedb.budget import Budget
 from rhizomedb.crdt import policy as policies
 from rhizomedb.crdt.policy import Claim, Policy
-from rhizomedb.crdt.register import RETRACTS, with_stands
+from rhizomedb.crdt.register import with_stands
 from rhizomedb.db import query as queries
 from rhizomedb.db import view
 from rhizomedb.db.explanation import (
@@ -30,7 +31,7 @@ from rhizomedb.db.naming import Authors, Names
 from rhizomedb.db.result import Result, show
 from rhizomedb.db.search import Match, matching
 from rhizomedb.db.source import StoreSource
-from rhizomedb.errors import RequestError, nearest_names
+from rhizomedb.errors import RequestError, StoreError, nearest_names
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.clock import HybridTime
 from rhizomedb.facts.fact import Fact
@@ -46,6 +47,9 @@ Moment = int | float | str | datetime
 
 ENTITIES_AT_ONCE = 2_000
 """How many entities a view reads in one evaluation when it goes through all of them."""
+
+SUPPORT_MAX = 50
+"""How many claims for, and how many against a value an explanation derives; `history` has all."""
 
 _REFUSE: Any = object()
 """No default was given: what is not there is refused."""
@@ -77,6 +81,7 @@ class Reader:
     """The questions. A subclass says which store and which cut."""
 
     _store: Store
+    _clock: Callable[[], int]
 
     @property
     def cut(self) -> Cut:
@@ -87,12 +92,12 @@ class Reader:
 
     def as_of(self, moment: Moment) -> Database:
         """The database as it was claimed at a time: only what was said up to then."""
-        until = to_ms(moment, now_ms(), edge="end")
+        until = to_ms(moment, self._clock(), edge="end")
         return self._at(until=until if self.cut.until is None else min(until, self.cut.until))
 
     def since(self, moment: Moment) -> Database:
         """Only what was said after a time."""
-        since = to_ms(moment, now_ms())
+        since = to_ms(moment, self._clock())
         return self._at(since=since if self.cut.since is None else max(since, self.cut.since))
 
     def at_epoch(self, epoch: int) -> Database:
@@ -115,7 +120,7 @@ class Reader:
     def _at(self, **changes: Any) -> Database:
         from rhizomedb.db.database import Database  # a Database is a Reader
 
-        return Database(self._store, replace(self.cut, **changes))
+        return Database(self._store, replace(self.cut, **changes), self._authors, self._clock)
 
     # -- views ------------------------------------------------------------------------------------------------------
 
@@ -140,7 +145,12 @@ class Reader:
         if attribute is not None:
             register = found.get((subject, exact(attribute)))
             if register is None:
-                return None if default is _REFUSE else default
+                if default is not _REFUSE:
+                    return default
+                self.check_attribute(
+                    attribute
+                )  # a name that no fact has is a slip; one that others have is just unsaid
+                return None
             choice = chosen.choose(register.claims)
             return list(choice.values) if chosen.name == "all" else choice.values[0]
         ordered = sorted(found.values(), key=lambda register: str(register.attribute))
@@ -180,8 +190,15 @@ class Reader:
             subject = names.entity(entity)
             found = list(view.registers(self._store, cut, [subject], VIEW_BUDGET).values())
         else:
-            attributes = self.attribute_names() if attribute is None else [attribute]
-            found = [r for a in attributes for r in view.contested(self._store, cut, a, VIEW_BUDGET).values()]
+            wanted = None if attribute is None else exact(attribute)
+            found = list(
+                view.contested(
+                    self._store,
+                    cut,
+                    VIEW_BUDGET,
+                    lambda key: not is_reserved(key[1]) if wanted is None else key[1] == wanted,
+                )
+            )
         conflicts = []
         for register in found:
             if not register.is_contested or (attribute is not None and exact(register.attribute) != exact(attribute)):
@@ -236,7 +253,7 @@ class Reader:
         epochs = self._epochs()
 
         def support(claim: Claim) -> Support:
-            epoch = epochs[self._epoch_of(claim.delta)]
+            epoch = self._epoch(claim.delta, epochs)
             causes = tuple(row[1] for row in self._store.scan("cause", {"from": claim.fact}, Cut()))
             return Support(
                 claim,
@@ -257,8 +274,8 @@ class Reader:
             choice.values,
             chosen.name,
             choice.reason,
-            tuple(support(claim) for claim in ordered if exact(claim.value) in shown),
-            tuple(support(claim) for claim in ordered if exact(claim.value) not in shown),
+            tuple(support(claim) for claim in [c for c in ordered if exact(c.value) in shown][:SUPPORT_MAX]),
+            tuple(support(claim) for claim in [c for c in ordered if exact(c.value) not in shown][:SUPPORT_MAX]),
             tuple(fallen),
             {subject: names.label(subject), **{c.author: authors.name(c.author) for c in register.claims}},
         )
@@ -303,7 +320,7 @@ class Reader:
     def records(self, *, policy: str = "latest") -> Iterable[Record]:
         """What the view shows of every entity, in the order of their ids."""
         cut, chosen = self.cut, self._policy(policy)
-        yield from self._records(self._entities(cut), cut, chosen, Names(self._store, cut))
+        return self._records(self._store.entities(cut), cut, chosen, Names(self._store, cut))
 
     # -- programs ---------------------------------------------------------------------------------------------------
 
@@ -368,9 +385,18 @@ class Reader:
 
     def facts(self, entity: str | Entity | None = None) -> Iterable[Fact]:
         """Every visible fact, or those of one entity."""
-        bound: dict[str, Cell] = {} if entity is None else {"entity": Names(self._store, self.cut).entity(entity)}
-        for row in self._store.scan("fact", bound, self.cut):
-            yield self.fact(row[0])  # type: ignore[arg-type]  # the first column is a CID
+        cut = self.cut
+        bound: dict[str, Cell] = {} if entity is None else {"entity": Names(self._store, cut).entity(entity)}
+        return self._facts(bound, cut)
+
+    def _facts(self, bound: Mapping[str, Cell], cut: Cut) -> Iterable[Fact]:
+        rows = iter(self._store.scan("fact", bound, cut))
+        while some := list(islice(rows, ENTITIES_AT_ONCE)):
+            causes: dict[Cell, list[Cell]] = {}
+            for effect, cause in self._store.scan_keys("cause", {}, ("from",), ((row[0],) for row in some), Cut()):
+                causes.setdefault(effect, []).append(cause)
+            for cid, subject, attribute, value in some:
+                yield Fact(subject, plain(attribute), plain(value), causes.get(cid, ()))  # type: ignore[arg-type]
 
     def schema(self) -> list[AttributeSummary]:
         """Every attribute in use: how many facts and entities have it, and of which kinds its values are."""
@@ -378,10 +404,14 @@ class Reader:
 
     def stats(self) -> Stats:
         """How much there is."""
-        counts = self._store.counts(self.cut)
-        if any(True for _ in self._store.scan("fact", {"attribute": RETRACTS}, self.cut)):
-            counts["attributes"] -= 1
-        return Stats(**counts, epoch=self._store.epoch(), held=len(self._store.held()), path=self._store.path)
+        cut = self.cut
+        counts = self._store.counts(cut)
+        for name in self._store.attribute_names():
+            if is_reserved(name) and any(True for _ in self._store.scan("fact", {"attribute": exact(name)}, cut)):
+                counts["attributes"] -= 1
+        newest = self._store.epoch()
+        epoch = newest if cut.epoch is None else cut.epoch
+        return Stats(**counts, epoch=epoch, held=len(self._store.held()), path=self._store.path)
 
     def authors(self) -> dict[str, bytes]:
         """Everyone who said something visible: name to public key."""
@@ -428,9 +458,6 @@ class Reader:
     def _attributes_of(self, entity: Entity) -> set[Value]:
         return {plain(row[2]) for row in self._store.scan("fact", {"entity": entity}, self.cut)}
 
-    def _entities(self, cut: Cut) -> Iterable[Entity]:
-        return self._store.entities(cut)
-
     def _records(self, entities: Iterable[Entity], cut: Cut, chosen: Policy, names: Names) -> Iterable[Record]:
         for batch in view.batches(entities, ENTITIES_AT_ONCE):
             found: dict[Entity, list[view.Register]] = {}
@@ -458,7 +485,7 @@ class Reader:
                 continue
             author, ms, counter = self._delta(delta)  # type: ignore[arg-type]
             fate = fates.get((fact, delta))  # type: ignore[arg-type]
-            epoch = epochs[self._epoch_of(delta)]  # type: ignore[arg-type]
+            epoch = self._epoch(delta, epochs)  # type: ignore[arg-type]
             statements.append(
                 Statement(
                     Claim(plain(value), fact, delta, author, HybridTime(ms, counter)),  # type: ignore[arg-type]
@@ -478,7 +505,7 @@ class Reader:
     ) -> str:
         """What became of a claim, and by whom where it was taken back by name."""
         for by in fate.by:
-            for delta, _fact in self._store.scan("asserts", {"fact": by}, self.cut):
+            for delta, _fact in self._store.scan("asserts", {"fact": by}, Cut()):
                 word = "replaced" if (delta, entity, attribute) in writers else "retracted"
                 return f"{word} by {authors.name(self._delta(delta)[0])}"  # type: ignore[arg-type]  # a delta is a CID
         return fate.word
@@ -486,18 +513,22 @@ class Reader:
     def _delta(self, delta: Cid) -> tuple[bytes, int, int]:
         for _id, author, _system, ms, counter, _edge, _scope in self._store.scan("delta", {"id": delta}, Cut()):
             return author, ms, counter  # type: ignore[return-value]
-        raise AssertionError("a claim's delta is in the store")
+        raise self._damaged("a delta that is said to make a claim is not there")
 
-    def _epoch_of(self, delta: Cid) -> int:
+    def _epoch(self, delta: Cid, epochs: Mapping[int, Epoch]) -> Epoch:
         for _delta, epoch, _at, _origin in self._store.scan("arrival", {"delta": delta}, Cut()):
-            return epoch  # type: ignore[return-value]
-        raise AssertionError("a claim's delta arrived in an epoch")
+            if epoch in epochs:
+                return epochs[epoch]  # type: ignore[index]  # an epoch is an int
+        raise self._damaged("a delta that makes a claim arrived in no epoch")
+
+    def _damaged(self, message: str) -> StoreError:
+        return StoreError("store.damaged", f"{self._store.path}: {message}", fix=f"rhizome verify {self._store.path}")
 
     def _epochs(self) -> dict[int, Epoch]:
         return {epoch.number: epoch for epoch in self._store.epochs()}
 
 
-def is_reserved(attribute: Attribute) -> bool:
+def is_reserved(attribute: Attribute | Cell) -> bool:
     """Whether an attribute carries the database's own facts."""
     return isinstance(attribute, str) and attribute.startswith("rhizome/")
 

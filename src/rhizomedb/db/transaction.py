@@ -8,8 +8,9 @@ what it said before, whatever others say. Saying again what one already says add
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import TypeAlias
 
 from rhizomedb.crdt.policy import Claim
@@ -17,10 +18,10 @@ from rhizomedb.crdt.register import RESERVED_PREFIX, RETRACTS
 from rhizomedb.db.view import Key, Surroundings
 from rhizomedb.errors import RequestError
 from rhizomedb.facts.cid import Cid
-from rhizomedb.facts.fact import Fact
+from rhizomedb.facts.fact import CAUSES_MAX, Fact
 from rhizomedb.facts.value import Attribute, Cell, Entity, check_attribute, check_value, exact, plain
 
-Item: TypeAlias = Fact | tuple[Entity | str, Attribute, object] | Mapping[str, object]
+Item: TypeAlias = Fact | tuple[Entity | str, Attribute, object]
 """What a transaction can be given: a whole fact, or an entity, an attribute and a value."""
 
 DELTA_FACTS_MAX = 1_000
@@ -79,10 +80,10 @@ def facts_as_person(wishes: Wishes, around: Surroundings, me: bytes, fact: Calla
             if not joined or not any(around.is_past(key, cid) for cid in (*joined, *own)):
                 yield from map(fact, joined)
                 continue
-        yield from _anew(key, values, {claim.fact for claim in claims}, around)
-        yield from retractions(
-            key[0], (claim for claim in claims if claim.author != me and exact(claim.value) not in values)
-        )
+        seen, rest = _causes(claims, me)
+        yield from _anew(key, values, seen, around)
+        differ = (claim for claim in claims if claim.author != me and exact(claim.value) not in values)
+        yield from retractions(key[0], [*differ, *(claim for claim in rest if claim.author == me)])
 
 
 def facts_as_source(wishes: Wishes, around: Surroundings) -> Iterator[Fact]:
@@ -95,20 +96,39 @@ def facts_as_source(wishes: Wishes, around: Surroundings) -> Iterator[Fact]:
         if not added:
             yield from retractions(key[0], dropped)
             continue
-        facts = [_fact(key, value, {claim.fact for claim in dropped}) for value in added]
+        seen, rest = _causes(dropped, None)
+        facts = [_fact(key, value, seen) for value in added]
         if any(around.would_fall(key, fact.cid) for fact in facts):
-            yield from _anew(key, values, {claim.fact for claim in claims}, around)
+            seen, rest = _causes(claims, None)
+            yield from _anew(key, values, seen, around)
         else:
             yield from facts
+        yield from retractions(key[0], rest)
 
 
 def _anew(key: Key, values: Iterable[Cell], causes: set[Cid], around: Surroundings) -> Iterator[Fact]:
     """All values of a register as facts that will stand: if one was replaced before, the newest writes are causes too."""
     facts = [_fact(key, value, causes) for value in values]
     if any(around.would_fall(key, fact.cid) for fact in facts):
-        causes = causes | around.heads(key)
+        causes = set(islice(chain(around.heads(key), causes), CAUSES_MAX))
         facts = [_fact(key, value, causes) for value in values]
     yield from facts
+
+
+def _causes(claims: Iterable[Claim], me: bytes | None) -> tuple[set[Cid], list[Claim]]:
+    """The facts that a new one names as causes, and the claims for which there is no room: they are taken back by name.
+
+    One's own come first, then the most recent: as many as a fact can have, short of what `_anew` may add.
+    """
+    ordered = sorted(claims, key=lambda claim: (claim.author == me, claim.rank), reverse=True)
+    causes: dict[Cid, None] = {}
+    rest = []
+    for claim in ordered:
+        if claim.fact in causes or len(causes) < CAUSES_MAX // 2:
+            causes[claim.fact] = None
+        else:
+            rest.append(claim)
+    return set(causes), rest
 
 
 def _fact(key: Key, value: Cell, causes: set[Cid]) -> Fact:

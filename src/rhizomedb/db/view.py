@@ -5,20 +5,22 @@ There is one path: `get`, `conflicts`, `why`, `history`, an import and a transac
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import islice
 from typing import TypeAlias
 
 from rhizomedb.algebra import Evaluation, Table
 from rhizomedb.budget import Budget
 from rhizomedb.crdt.policy import Claim, agreed, distinct
-from rhizomedb.crdt.register import claims_contested, claims_of_subjects
+from rhizomedb.crdt.register import CLAIMS, claims_of_subjects
 from rhizomedb.db.query import Prepared, prepare
 from rhizomedb.db.source import StoreSource
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.clock import HybridTime
 from rhizomedb.facts.value import Attribute, Cell, Entity, Value, plain
+from rhizomedb.logic import parse
 from rhizomedb.store.store import COLUMNS, Cut, Store
 
 Key: TypeAlias = tuple[Entity, Cell]
@@ -26,6 +28,10 @@ Key: TypeAlias = tuple[Entity, Cell]
 
 SURVIVOR = "survivor"
 SUBJECT = {"subject": ("entity",)}
+ASKED = {"asked": ("entity", "attribute")}
+
+REGISTERS_AT_ONCE = 5_000
+"""How many registers are evaluated together when all that may be contested are gone through."""
 
 
 @dataclass(slots=True)
@@ -70,11 +76,19 @@ def registers(store: Store, cut: Cut, entities: Iterable[Entity], budget: Budget
     return group(run_subjects(store, cut, entities, budget).relations[SURVIVOR])
 
 
-def contested(store: Store, cut: Cut, attribute: Attribute, budget: Budget) -> dict[Key, Register]:
-    """The registers of one attribute in which different values stand."""
-    prepared = prepare(claims_contested(), COLUMNS, {"attribute": attribute}, relation=SURVIVOR)
-    found = group(prepared.run(StoreSource(store, cut), budget).relations[SURVIVOR])
-    return {key: register for key, register in found.items() if register.is_contested}
+@cache
+def _asked_program() -> Prepared:
+    return prepare(parse(CLAIMS), {**COLUMNS, **ASKED}, relation=SURVIVOR)
+
+
+def contested(store: Store, cut: Cut, budget: Budget, keep: Callable[[Key], bool]) -> Iterator[Register]:
+    """The registers in which different values stand, of those that `keep` lets through."""
+    epoch = store.epoch() if cut.epoch is None else cut.epoch
+    keys = (key for key in store.repeated(epoch) if keep(key))
+    while some := list(islice(keys, REGISTERS_AT_ONCE)):
+        source = StoreSource(store, cut, {"asked": Table(ASKED["asked"], some)})
+        found = group(_asked_program().run(source, budget).relations[SURVIVOR])
+        yield from (register for register in found.values() if register.is_contested)
 
 
 def group(rows: Iterable[tuple[Cell, ...]]) -> dict[Key, Register]:

@@ -7,6 +7,7 @@ schema must be ours to the letter, and nothing in it runs (no triggers, views or
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 import time
 from collections.abc import Iterable, Iterator
@@ -46,11 +47,14 @@ class File:
         self.name = os.path.basename(path) or path
         self.wait_ms = wait_ms
         self._deadline = 0.0
+        self._place: tuple[int, int] | None = None
         self._look(create)
         flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
         try:
             self._connection = apsw.Connection(self.absolute, flags=flags)
             self._set_up(create)
+            status = os.stat(self.absolute)
+            self._place = (status.st_dev, status.st_ino)
         except apsw.Error as error:
             self.close()
             raise self._as_ours(error) from error
@@ -141,7 +145,7 @@ class File:
             )
         found = {text for (text,) in self.run("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL")}
         if version < 1 or found != {*LOG, *INDEX}:
-            raise self.damaged("its tables are not the ones that it was made with")
+            raise self.damaged("its tables are not the ones that it was made with", fix=self._salvage)
 
     def _pragma(self, name: str) -> Any:
         return self.run(f"PRAGMA {name}")[0][0]
@@ -191,6 +195,23 @@ class File:
             connection.executemany(sql, rows)
         except self._apsw.Error as error:
             raise self._as_ours(error) from error
+        except (ValueError, OverflowError) as error:  # a number in the file that nobody wrote
+            raise self.damaged(str(error)) from error
+
+    def _check_place(self) -> None:
+        """Refuse to write where another file has taken the place of the one that was opened."""
+        if self._place is None:  # it is being made
+            return
+        try:
+            status = os.stat(self.absolute)
+        except OSError:
+            status = None
+        if status is None or (status.st_dev, status.st_ino) != self._place:
+            raise StoreError(
+                "store.unreadable",
+                f"{self.name} was moved or replaced while it was open; nothing was written",
+                fix="close it and open it again; restore a backup only while nobody has the file open",
+            )
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -199,7 +220,9 @@ class File:
             raise StoreError("store.read-only", f"{self.name} cannot be written", fix=f"chmod u+w {self.path}")
         self.run("BEGIN IMMEDIATE")
         try:
+            self._check_place()
             yield
+            self._check_place()
             self.run("COMMIT")
         except BaseException:
             if self._connection is not None and self._connection.in_transaction:
@@ -235,9 +258,14 @@ class File:
             fix="a table is taken in with: rhizome import films.db table.csv --key COLUMN",
         )
 
-    def damaged(self, what: str) -> StoreError:
+    def damaged(self, what: str, fix: str | None = None) -> StoreError:
         """The error for a part of the file that cannot be read or does not agree with another."""
-        return StoreError("store.damaged", f"{self.name} is damaged: {what}", fix=f"rhizome verify {self.path}")
+        return StoreError("store.damaged", f"{self.name} is damaged: {what}", fix=fix or f"rhizome verify {self.path}")
+
+    @property
+    def _salvage(self) -> str:
+        """What to type when the file cannot be read."""
+        return f"rhizome export {shlex.quote(self.path)} saved.jsonl --salvage"
 
     def _as_ours(self, error: apsw.Error) -> StoreError:
         apsw = self._apsw
@@ -263,7 +291,7 @@ class File:
             case apsw.ThreadingViolationError():
                 raise AssertionError("a store is used by one thread at a time") from error
             case _:
-                return self.damaged(str(error))
+                return self.damaged(str(error), fix=self._salvage)
 
 
 def _reason(error: Exception) -> str:

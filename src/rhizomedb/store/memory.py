@@ -204,6 +204,12 @@ class MemoryStore:
         self._check_open()
         return any(entry.delta.author == author for entry in self._log)
 
+    def repeated(self, epoch: int) -> Iterator[tuple[bytes, Cell]]:
+        """The registers (entity, attribute) about which more than one fact was known at an epoch; no other is contested."""
+        rows = self.scan("fact", {}, Cut(epoch=epoch))
+        counts = Counter((entity, attribute) for _, entity, attribute, _ in rows)
+        yield from (register for register, count in counts.items() if count > 1)  # type: ignore[misc]  # entities are bytes
+
     def attribute_names(self) -> list[Attribute]:
         """Every attribute that any fact here ever had, at no cost to speak of."""
         self._check_open()

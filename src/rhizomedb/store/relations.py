@@ -373,6 +373,22 @@ class Reader:
         )
         return counted if counted < COUNT_MAX else max(counted, total // 20)
 
+    def repeated(self, mark: Mark) -> Iterator[tuple[bytes, Cell]]:
+        """The registers of more than one fact before a mark, page by page."""
+        reached = (0, 0)
+        while True:
+            rows = self._file.run(
+                "SELECT f.entity, f.attribute, e.stub FROM fact f INDEXED BY fact_entity JOIN entity e ON e.row = f.entity"
+                " WHERE (f.entity, f.attribute) > (?, ?) AND f.row <= ?"
+                " GROUP BY f.entity, f.attribute HAVING count(*) > 1 ORDER BY f.entity, f.attribute LIMIT ?",
+                (*reached, mark.facts, PAGE_ROWS_MAX),
+            )
+            for _, attribute, entity in rows:
+                yield self.whole(entity), self.attribute(attribute)
+            if len(rows) < PAGE_ROWS_MAX:
+                return
+            reached = rows[-1][:2]
+
     # -- entities ---------------------------------------------------------------------------------------------------
 
     def entities(self, digits: str, cut: Cut, mark: Mark) -> Iterator[bytes]:

@@ -114,6 +114,10 @@ class SqliteStore:
         """Whether any delta of this author is visible to all."""
         return bool(self._file.run("SELECT 1 FROM author WHERE stub = ?", (author,)))
 
+    def repeated(self, epoch: int) -> Iterator[tuple[bytes, Cell]]:
+        """The registers (entity, attribute) about which more than one fact was known at an epoch; no other is contested."""
+        return self._reader.repeated(self._mark(epoch))
+
     def attribute_names(self) -> list[Attribute]:
         """Every attribute that any fact here ever had, at no cost to speak of."""
         rows = self._file.run("SELECT row FROM attribute")

@@ -175,6 +175,10 @@ class Store(Protocol):
         """Whether any delta of this author is visible to all."""
         ...
 
+    def repeated(self, epoch: int) -> Iterator[tuple[bytes, Cell]]:
+        """The registers (entity, attribute) about which more than one fact was known at an epoch; no other is contested."""
+        ...
+
     def attribute_names(self) -> list[Attribute]:
         """Every attribute that any fact here ever had, at no cost to speak of."""
         ...
