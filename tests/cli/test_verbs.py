@@ -647,7 +647,7 @@ def test_no_control_characters(sh: Shell) -> None:
     name = shlex.quote(EVIL)
     for command in (
         f"get e.db {name}", f"history e.db {name}", f"why e.db {name} b", f"conflicts e.db {name}", "conflicts e.db",
-        "find e.db", "schema e.db", "e.db", "stats e.db", f"add e.db {name} b {name}", f"add e.db new{name} b {name}",
+        "find e.db", "schema e.db", "e.db", "stats e.db", f"add e.db {name} b {name}", f"add e.db --new new{name} b {name}",
         f"retract e.db {name} b", "query e.db 'p(x: X) :- fact(value: X).'",
         f"query e.db {shlex.quote('p(x: X) :- fact(attribute: $n, value: X).')} --param n={name} --explain",
     ):  # fmt: skip

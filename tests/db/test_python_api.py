@@ -128,7 +128,8 @@ class TestQueries:
         assert [r.label for r in db.find("samurai")] == ["Seven Samurai"]
         assert [r.label for r in db.find(runtime__gt=180)] == ["Magnolia", "Seven Samurai"]
         assert [r.label for r in db.find(runtime=136)] == ["The Matrix"]
-        assert db.find(runtime__gt=180.0) == []
+        assert [r.label for r in db.find(runtime__gt=190.5)] == ["Seven Samurai"]
+        assert db.find(runtime__gt="180") == []
         with pytest.raises(RequestError, match=r"db\.condition"):
             db.find(runtime__greater=1)
 

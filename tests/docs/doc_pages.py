@@ -204,7 +204,7 @@ class Session:
 
 
 CODES_OF_DAMAGE = {3}
-"""Exit codes that are an answer and no failure: `verify` found damage."""
+"""Exit codes that are an answer and no failure: `verify` found damage, or `export` could not save everything."""
 
 
 def _goes_on(command: str) -> bool:

@@ -7,6 +7,7 @@ import random
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import apsw
 import pytest
@@ -33,7 +34,7 @@ KINDS = {
     "pages": [long(number, 3000 + 500 * number) for number in range(10)],
     "large": [long(number, 40_000 if number % 3 else 400_000) for number in range(10)],
     "mixed": [long(number, 10 ** (number % 6)) for number in range(12)],
-    "many": [said(number) for number in range(3000)],
+    "many": [said(number) for number in range(500)],
 }
 
 
@@ -45,11 +46,24 @@ def made(path: str, deltas: Sequence[Delta], step: int = 1) -> bytes:
     return Path(path).read_bytes()
 
 
+class Sound(NamedTuple):
+    """A file before it is damaged: what it says, its bytes, and the pages of each row of the log."""
+
+    deltas: list[Delta]
+    content: bytes
+    homes: list[set[int]]
+
+    @property
+    def pages(self) -> int:
+        return len(self.content) // PAGE
+
+
 @pytest.fixture(scope="module", params=KINDS)
-def sound(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Delta], bytes]:
+def sound(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Sound:
     deltas = KINDS[request.param]
     path = str(tmp_path_factory.mktemp("sound") / "sound.db")
-    return deltas, made(path, deltas, 1 if len(deltas) < 99 else 100)
+    content = made(path, deltas, 1 if len(deltas) < 99 else 100)
+    return Sound(deltas, content, homes(path))
 
 
 def saved(path: str) -> tuple[dict[int, Delta], dict[int, str]]:
@@ -72,24 +86,29 @@ def check_import(deltas: Sequence[Delta], path: str) -> None:
     store.close()
 
 
-def intact(content: bytes, whole: bytes, deltas: Sequence[Delta]) -> list[int]:
-    """The deltas all of whose pieces are in what is left of a file, told by a tree that SQLite reads in the whole one."""
-    left = []
-    pages = len(content) // PAGE
-    for seq, each in enumerate(deltas, 1):
-        envelope = each.encode()
-        pieces = [envelope[at : at + 48] for at in range(0, len(envelope) - 48, 512)] + [envelope[-40:]]
-        if all(-1 < whole.find(piece) < pages * PAGE - 48 for piece in pieces):
-            left.append(seq)
-    return left
+def homes(path: str) -> list[set[int]]:
+    """The pages on which each row of the log stands, as SQLite says of a sound file."""
+    connection = apsw.Connection(path)
+    pages = connection.execute("SELECT path, pageno, pagetype, ncell FROM dbstat WHERE name = 'log'").fetchall()
+    connection.close()
+    rows: dict[str, list[set[int]]] = {}
+    for where, page, kind, cells in sorted(pages):
+        if kind == "leaf":
+            rows[where] = [{page} for _ in range(cells)]
+    for where, page, kind, _ in pages:
+        if kind == "overflow":
+            leaf, _, place = where.rpartition("/")
+            rows[f"{leaf}/"][int(place.partition("+")[0], 16)].add(page)
+    return [home for where in sorted(rows) for home in rows[where]]
 
 
-def check_cut(content: bytes, sound: tuple[list[Delta], bytes], path: str) -> None:
-    deltas, whole = sound
-    Path(path).write_bytes(content)
+def check_cut(pages: int, sound: Sound, path: str) -> None:
+    """Cut a file to so many whole pages, and see that exactly what stands on them is saved, and the rest named."""
+    deltas = sound.deltas
+    Path(path).write_bytes(sound.content[: pages * PAGE])
     found, lost = saved(path)
     assert all(found[seq] == deltas[seq - 1] for seq in found)
-    assert set(found) >= set(intact(content, whole, deltas))
+    assert set(found) == {seq for seq, home in enumerate(sound.homes, 1) if max(home) <= pages}
     assert not set(found) & set(lost)
     missing = set(range(1, len(deltas) + 1)) - set(found)
     if missing:
@@ -102,37 +121,31 @@ def check_cut(content: bytes, sound: tuple[list[Delta], bytes], path: str) -> No
     Path(path + ".new").unlink()
 
 
-def test_a_sound_file_is_saved_whole(sound: tuple[list[Delta], bytes], path: str) -> None:
-    check_cut(sound[1], sound, path)
-    assert list(saved(path)[0].values()) == sound[0]
+def test_a_sound_file_is_saved_whole(sound: Sound, path: str) -> None:
+    check_cut(sound.pages, sound, path)
+    assert list(saved(path)[0].values()) == sound.deltas
 
 
 @pytest.mark.parametrize("pages", [1, 2, 3, 4, 5, 8, 12])
-def test_last_pages_cut_off(sound: tuple[list[Delta], bytes], path: str, pages: int) -> None:
-    check_cut(sound[1][: -pages * PAGE], sound, path)
+def test_last_pages_cut_off(sound: Sound, path: str, pages: int) -> None:
+    check_cut(sound.pages - pages, sound, path)
 
 
 @pytest.mark.parametrize("part", [90, 60, 30, 5])
-def test_files_cut_to_a_part(sound: tuple[list[Delta], bytes], path: str, part: int) -> None:
-    check_cut(sound[1][: len(sound[1]) * part // 100], sound, path)
+def test_files_cut_to_a_part(sound: Sound, path: str, part: int) -> None:
+    check_cut(sound.pages * part // 100, sound, path)
 
 
 @pytest.mark.parametrize("number", range(1, 12))
-def test_any_page_overwritten(sound: tuple[list[Delta], bytes], path: str, number: int) -> None:
+def test_any_page_overwritten(sound: Sound, path: str, number: int) -> None:
     """Even the schema, or the page where the log begins."""
-    deltas, whole = sound
-    broken = bytearray(whole)
+    broken = bytearray(sound.content)
     broken[(number - 1) * PAGE : number * PAGE] = rng.randbytes(PAGE)
     Path(path).write_bytes(broken)
     found, lost = saved(path)
-    there = [seq for seq in range(1, len(deltas) + 1) if all_of(deltas[seq - 1], broken, whole)]
-    assert set(found) >= set(there)
-    assert set(lost) == set(range(1, len(deltas) + 1)) - set(found) or number <= 3 or max(lost) <= len(deltas) + 1
-
-
-def all_of(each: Delta, broken: bytes, whole: bytes) -> bool:
-    envelope = each.encode()
-    return all(piece in broken for at in range(0, len(envelope), 128) if (piece := envelope[at : at + 128]) in whole)
+    gone = {seq for seq, home in enumerate(sound.homes, 1) if number in home}
+    assert set(found) == set(range(1, len(sound.deltas) + 1)) - gone
+    assert set(lost) == gone or (min(lost), min(gone)) == (max(lost), max(found, default=0) + 1)
 
 
 def test_a_file_without_its_schema_and_its_inner_pages_is_saved_whole(path: str) -> None:
@@ -198,8 +211,8 @@ def test_a_number_that_nobody_wrote_does_not_make_a_file_of_billions(path: str) 
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_flipped_bytes_never_crash(sound: tuple[list[Delta], bytes], path: str, seed: int) -> None:
-    deltas, whole = sound
+def test_flipped_bytes_never_crash(sound: Sound, path: str, seed: int) -> None:
+    deltas, whole, _ = sound
     if len(whole) > 1 << 20:
         pytest.skip("the smaller ones are enough")
     rng = random.Random(seed)
@@ -228,7 +241,7 @@ def test_pages_that_lead_in_circles_end(path: str) -> None:
             whole[at : at + 8] = b"\x0d\0\0\x07\xd0\0\0\0"
             whole[at + 8 : at + PAGE] = b"\x0e\x00" * 2044
     Path(path).write_bytes(whole)
-    assert not {"billions"} & set(saved(path)[1].values())
+    assert len(saved(path)[1]) < 10_000
 
 
 @pytest.mark.parametrize("content", [b"", b"id,title\n1,Heat\n", bytes(9000), b"SQLite format 3\0" + b"\xff" * 9000])

@@ -245,6 +245,7 @@ def _add(add: Add) -> None:
     add("attribute", metavar="ATTRIBUTE", help="the attribute")
     add("value", metavar="VALUE", help="136, 2.5, true or text")
     add("--type", choices=["int", "float", "bool", "text"], help="the kind of the value (default: as it looks)")
+    add("--new", action="store_true", help="a new entity is meant, although a known one has a similar name")
     _author(add)
 
 

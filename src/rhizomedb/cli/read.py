@@ -15,6 +15,7 @@ from rhizomedb.cli.session import (
     pairs,
     print_lines,
     text_of_file,
+    value_like,
     value_of,
 )
 from rhizomedb.db.explanation import Record, Said
@@ -176,6 +177,8 @@ def query(options: Namespace) -> int:
                 out.say("\n".join(map(out.safe, plan.split("\n"))))
             return 0
         result = reader.query(text, parameters, relation=options.relation, budget=budget)
+        for notice in result.notices:
+            out.note(f"note: {notice}")
         if options.json:
             print_lines(result.to_dicts(), options.limit)
             return 0
@@ -288,9 +291,10 @@ def _condition(reader: Reader, text: str) -> Match:
     name, operator, written = match.groups()
     attribute = attribute_named(reader, name)
     reader.check_attribute(attribute)
-    value = value_of(written[1:-1] if len(written) > 1 and written[0] == written[-1] == '"' else written)
-    if operator == "~":
-        value = written
+    if not written:
+        raise RequestError("db.condition", f"{text!r} compares with nothing", fix=f'"{name} {operator} 1990"')
+    bare = written[1:-1] if len(written) > 1 and written[0] == written[-1] == '"' else written
+    value = bare if operator == "~" else value_like(reader, attribute, bare)
     return Match(attribute, TESTS[operator], value)
 
 

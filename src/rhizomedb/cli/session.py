@@ -118,6 +118,17 @@ def value_of(text: str, kind: str | None = None) -> Value:
     return text
 
 
+def value_like(reader: Reader, attribute: Attribute, text: str, kind: str | None = None) -> Value:
+    """The value that a word means beside those that an attribute has: text stays text, a number joins floats."""
+    if kind is None and reader.kind_of_attribute(attribute) in ("text", "float"):
+        held = reader.kind_of_attribute(attribute)
+        value = value_of(text)
+        if held == "text":
+            return text
+        return float(value) if type(value) is int else value
+    return value_of(text, kind)
+
+
 def _as_typed(text: str, value: Value) -> bool:
     digits = text.removeprefix("-")
     if (

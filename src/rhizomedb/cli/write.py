@@ -17,6 +17,7 @@ from rhizomedb.cli.session import (
     opened,
     pairs,
     print_lines,
+    value_like,
     value_of,
 )
 from rhizomedb.db.connection import Connection
@@ -137,10 +138,16 @@ def add(options: Namespace) -> int:
     """Say one thing; it replaces what the view showed."""
     with opened(options.file, create=True, author=options.author, wait=options.wait) as db:
         attribute = attribute_named(db, options.attribute)
-        value = value_of(options.value, options.type)
-        is_new = _is_new(db, options.name)
+        value = value_like(db, attribute, options.value, options.type)
+        is_new = _is_new(db, options.name, expected=options.new)
+        known = db.attribute_names()
         transaction = db.transact([(options.name, attribute, value)], origin="rhizome add")
         said = f"{out.safe(options.name)} · {show(attribute)} = {out.value_text(value)}"
+        if known and attribute not in known:
+            near = nearest_names(show(attribute), map(show, known))
+            out.note(
+                f"note: {show(attribute)} is a new attribute" + (f"; did you mean {', '.join(near)}?" if near else "")
+            )
         if options.json:
             print_lines([{**_as_dict(transaction), "new_entity": is_new}])
         elif transaction:
@@ -151,8 +158,8 @@ def add(options: Namespace) -> int:
     return 0
 
 
-def _is_new(db: Connection, name: str) -> bool:
-    """Whether a name means nothing here yet. What looks like an id is never a new name."""
+def _is_new(db: Connection, name: str, *, expected: bool) -> bool:
+    """Whether a name means nothing here yet. What looks like an id, or like a name that is here, is no new name."""
     if not name.strip():
         raise RequestError("db.usage", "an entity has a name", fix='rhizome add FILE "The Matrix" runtime 136')
     try:
@@ -160,6 +167,10 @@ def _is_new(db: Connection, name: str) -> bool:
     except RequestError as error:
         if error.code != "db.unknown-entity" or name.lower().startswith("0x"):
             raise
+        if error.nearest and not expected:
+            raise RequestError(
+                error.code, error.message, nearest=error.nearest, fix="--new, if another thing of this name is meant"
+            ) from None
         return True
     return False
 

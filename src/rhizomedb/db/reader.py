@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
@@ -13,7 +13,7 @@ from rhizomedb.algebra import Evaluation
 from rhizomedb.budget import Budget
 from rhizomedb.crdt import policy as policies
 from rhizomedb.crdt.policy import Claim, Policy
-from rhizomedb.crdt.register import with_stands
+from rhizomedb.crdt.register import STANDS, with_stands
 from rhizomedb.db import query as queries
 from rhizomedb.db import view
 from rhizomedb.db.explanation import (
@@ -35,8 +35,10 @@ from rhizomedb.errors import RequestError, StoreError, nearest_names
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.clock import HybridTime
 from rhizomedb.facts.fact import Fact
-from rhizomedb.facts.value import Attribute, Cell, Entity, Value, exact, plain
+from rhizomedb.facts.value import KIND_NAMES, Attribute, Cell, Entity, Value, exact, kind_of, plain
 from rhizomedb.logic import Aggregate, Program
+from rhizomedb.logic.occurrences import atom_of
+from rhizomedb.logic.syntax import Constant
 from rhizomedb.store.store import COLUMNS, AttributeSummary, Cut, Epoch, Store
 
 if TYPE_CHECKING:
@@ -342,15 +344,18 @@ class Reader:
         `$name` in the program takes the parameter `name`, from the mapping or as a keyword; nothing is ever pasted into
         text.
         """
-        return queries.query(
+        whole = queries.parsed_of(program)
+        result = queries.query(
             StoreSource(self._store, self.cut),
             COLUMNS,
-            with_stands(queries.parsed_of(program)),
+            with_stands(whole),
             relation=relation,
             parameters={**(parameters or {}), **more_parameters},
             aggregates=aggregates,
             budget=budget or Budget(),
         )
+        result.notices = tuple(self._unknown_attributes(whole))
+        return result
 
     def explain(
         self,
@@ -436,6 +441,29 @@ class Reader:
 
     def _authors(self) -> Authors:
         return Authors(self._store.names())
+
+    def kind_of_attribute(self, attribute: Attribute) -> str | None:
+        """The kind of value that an attribute was first given here, or None where no fact has it."""
+        for _cid, _entity, _attribute, value in self._store.scan("fact", {"attribute": exact(attribute)}, self.cut):
+            return KIND_NAMES[kind_of(plain(value))]
+        return None
+
+    def _unknown_attributes(self, program: Program) -> Iterator[str]:
+        """A sentence for each attribute that the program writes out and no fact here has."""
+        known = {exact(name): name for name in self._store.attribute_names()}
+        written = (
+            term.value
+            for rule in program.rules
+            for atom in (rule.head, *filter(None, map(atom_of, rule.body)))
+            if atom.relation in ("fact", STANDS)
+            for name, term in atom.arguments
+            if name == "attribute" and isinstance(term, Constant)
+        )
+        for value in dict.fromkeys(exact(value) for value in written):
+            if value not in known:
+                near = nearest_names(show(plain(value)), map(show, known.values()))
+                meant = f"; did you mean {', '.join(near)}?" if near else ""
+                yield f"no fact here has the attribute {show(plain(value))}{meant}"
 
     def attribute_names(self) -> list[Attribute]:
         """The names of all attributes that any fact here ever had."""

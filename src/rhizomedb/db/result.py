@@ -31,6 +31,8 @@ class Result(Sequence[Any]):
         self.relation = relation
         self.columns = tuple(columns)
         self._cells = cells
+        self.notices: tuple[str, ...] = ()
+        """What the asker should know, such as an attribute in the program that no fact has."""
         self._derive = derive
 
     @cached_property

@@ -7,13 +7,20 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rhizomedb.crdt.policy import agreed
 from rhizomedb.errors import RequestError, nearest_names
-from rhizomedb.facts.value import Attribute, Cell, Entity, Value, check_value, exact, kind_of, plain
+from rhizomedb.facts.value import KIND_NAMES, Attribute, Cell, Entity, Value, check_value, exact, kind_of, plain
 from rhizomedb.store.store import Cut, Store
 
 
-def _same_kind(compare: Callable[[Any, Any], bool]) -> Callable[[Value, Value], bool]:
-    return lambda left, right: kind_of(left) == kind_of(right) and compare(left, right)
+def _comparable(compare: Callable[[Any, Any], bool]) -> Callable[[Value, Value], bool]:
+    return lambda left, right: _class_of(left) == _class_of(right) and compare(left, right)
+
+
+def _class_of(value: Value) -> str:
+    """What can be in order with what: numbers of both kinds, else values of one kind."""
+    kind = KIND_NAMES[kind_of(value)]
+    return "number" if kind in ("int", "float") else kind
 
 
 def _text(test: Callable[[str, str], bool]) -> Callable[[Value, Value], bool]:
@@ -23,16 +30,17 @@ def _text(test: Callable[[str, str], bool]) -> Callable[[Value, Value], bool]:
 
 
 TESTS: dict[str, Callable[[Value, Value], bool]] = {
-    "eq": lambda left, right: exact(left) == exact(right),
-    "ne": lambda left, right: exact(left) != exact(right),
-    "lt": _same_kind(operator.lt),
-    "le": _same_kind(operator.le),
-    "gt": _same_kind(operator.gt),
-    "ge": _same_kind(operator.ge),
+    "eq": lambda left, right: agreed(left) == agreed(right),
+    "ne": lambda left, right: agreed(left) != agreed(right),
+    "lt": _comparable(operator.lt),
+    "le": _comparable(operator.le),
+    "gt": _comparable(operator.gt),
+    "ge": _comparable(operator.ge),
     "contains": _text(lambda text, part: part in text),
     "starts": _text(str.startswith),
 }
-"""What can follow an attribute name after two underscores. Values of different kinds compare as no match."""
+"""What can follow an attribute name after two underscores. Ints and floats compare as numbers, here as in all views;
+other values of different kinds are no match."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +79,11 @@ def matching(store: Store, cut: Cut, text: str | None, matches: Iterable[Match])
     candidates: set[Entity] | None = None
     for match in matches:
         bound = {"attribute": exact(match.attribute)}
-        if match.test == "eq":
+        indexed = match.test == "eq" and not isinstance(match.value, int | float)
+        if indexed:
             bound["value"] = exact(match.value)
         test = TESTS[match.test]
-        found = {
-            row[1] for row in store.scan("fact", bound, cut) if match.test == "eq" or test(plain(row[3]), match.value)
-        }
+        found = {row[1] for row in store.scan("fact", bound, cut) if indexed or test(plain(row[3]), match.value)}
         candidates = found if candidates is None else candidates & found  # type: ignore[assignment]
     if text is not None:
         folded = text.casefold()

@@ -132,8 +132,10 @@ def commit_facts(history: Iterable[Commit], repository: Entity) -> Iterator[Fact
         yield Fact(entity, "git/email", _cut(commit.author_email))
         yield Fact(entity, "git/time", commit.author_ms)
         yield Fact(entity, "title", _cut(commit.subject))
-        for parent in commit.parents:
-            yield Fact(entity, "git/parent", derive({COMMIT: parent}))
+        # A merge has several parents and no disagreement: each is an attribute of its own.
+        for place, parent in enumerate(commit.parents, 1):
+            name = "git/parent" if place == 1 else f"git/parent/{place}"
+            yield Fact(entity, name, derive({COMMIT: parent}))
 
 
 def _cut(text: str) -> str:

@@ -274,7 +274,7 @@ class File:
                 return StoreError(
                     "store.busy",
                     f"another process has been writing to {self.name} for {self.wait_ms / 1000:g} s",
-                    fix="wait until it has finished, and try again",
+                    fix="wait until it has finished, or for longer: --wait 120 (in Python: open(…, wait_ms=120_000))",
                 )
             case apsw.FullError():
                 return StoreError(
