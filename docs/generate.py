@@ -292,8 +292,6 @@ def shown(parameter: inspect.Parameter) -> str:
         return text
     default = parameter.default
     value = default.__name__ if inspect.isfunction(default) else repr(default)
-    if type(default) is object:  # it only marks that nothing was given, and would be printed with its address
-        value = "…"
     return f"{text} = {value}" if kind else f"{text}={value}"
 
 

@@ -13,10 +13,13 @@ from dataclasses import dataclass
 from rhizomedb.errors import BudgetExceeded
 
 CELL_BYTES = 56
-"""What one value of a derived tuple is taken to hold: a small Python object and its slot. An estimate, on the high side."""
+"""What one value of a derived tuple is taken to hold: a small Python object and its slot. Long computed text counts in full."""
 
 CHECK_EVERY = 4096
 """Facts between two looks at the clock."""
+
+BYTES_A_STEP = 64
+"""How much computed text weighs as one more fact between two looks at the clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ UNLIMITED = Budget(facts=None, rounds=None, seconds=None, bytes=None)
 class Meter:
     """What one computation has spent of its budget."""
 
-    __slots__ = ("_clock", "_look_at", "budget", "cells", "facts", "rounds", "started")
+    __slots__ = ("_clock", "_computed", "_look_at", "budget", "cells", "facts", "rounds", "started")
 
     def __init__(self, budget: Budget, clock: Callable[[], float]) -> None:
         self.budget = budget
@@ -54,10 +57,21 @@ class Meter:
         self.cells = 0
         self.rounds = 0
         self._look_at = CHECK_EVERY
+        self._computed = 0
 
     def elapsed(self) -> float:
         """Seconds since the count began."""
         return self._clock() - self.started
+
+    def hold(self, cell: object) -> None:
+        """Count a value that was computed, by its real size where it is long; look at the clock now and then."""
+        self._computed += 1
+        if isinstance(cell, str | bytes) and len(cell) > CELL_BYTES:
+            self.cells += len(cell) // CELL_BYTES
+            self._computed += len(cell) // BYTES_A_STEP
+        if self._computed >= CHECK_EVERY:
+            self._computed = 0
+            self.check()
 
     def spend(self, facts: int, width: int = 1) -> None:
         """Count `facts` tuples of `width` values; look at the clock now and then."""

@@ -43,9 +43,9 @@ def lines(name: str) -> list[str]:
 
 @pytest.mark.parametrize("how", ["", " --salvage"])
 def test_a_sound_file(folder: Path, capsys: pytest.CaptureFixture[str], how: str) -> None:
-    assert run(capsys, f"export films.db out.jsonl{how}") == (0, "", "8 deltas written to out.jsonl\n")
+    assert run(capsys, f"export films.db out.jsonl --force{how}") == (0, "", "8 deltas written to out.jsonl\n")
     assert len(lines("out.jsonl")) == 8
-    code, printed, notes = run(capsys, f"export films.db out.jsonl --json{how}")
+    code, printed, notes = run(capsys, f"export films.db out.jsonl --force --json{how}")
     assert (code, notes) == (0, "")
     assert json.loads(printed) == {"file": "out.jsonl", "format": "jsonl", "deltas": 8, "lost": []}
     assert run(capsys, f"export films.db --format jsonl{how}") == (0, Path("out.jsonl").read_text(), "")
@@ -54,10 +54,10 @@ def test_a_sound_file(folder: Path, capsys: pytest.CaptureFixture[str], how: str
 @pytest.mark.parametrize("how", ["", " --salvage"])
 def test_one_altered_delta_of_eight(folder: Path, capsys: pytest.CaptureFixture[str], how: str) -> None:
     alter("UPDATE log SET envelope = CAST(replace(envelope, CAST('Film 4' AS BLOB), 'Firm 4') AS BLOB) WHERE seq = 5")
-    code, _, notes = run(capsys, f"export films.db out.jsonl{how}")
+    code, _, notes = run(capsys, f"export films.db out.jsonl --force{how}")
     assert code == 3 and notes.startswith("delta 5: this was not signed by ")
     assert notes.endswith("\n7 deltas written to out.jsonl\n") and len(lines("out.jsonl")) == 7
-    code, printed, _ = run(capsys, f"export films.db out.jsonl --json{how}")
+    code, printed, _ = run(capsys, f"export films.db out.jsonl --force --json{how}")
     assert code == 3 and [lost["record"] for lost in json.loads(printed)["lost"]] == ["delta 5"]
     code, printed, notes = run(capsys, f"export films.db --format jsonl{how}")
     assert code == 3 and printed.splitlines() == lines("out.jsonl") and notes.startswith("delta 5: ")
@@ -70,14 +70,14 @@ def test_a_file_that_does_not_open_says_how_it_is_saved(folder: Path, capsys: py
     for command in ("films.db", "get films.db 'Film 1'", "verify films.db", "export films.db out.jsonl"):
         code, _, notes = run(capsys, command)
         assert code == 1 and "  try: rhizome export films.db saved.jsonl --salvage" in notes
-    assert run(capsys, "export films.db saved.jsonl --salvage")[0] == 0
+    assert run(capsys, "export films.db saved.jsonl --salvage --force")[0] == 0
     assert run(capsys, "import new.db saved.jsonl")[0] == run(capsys, "verify new.db")[0] == 0
     assert run(capsys, "stats new.db")[1].startswith("8 deltas") or len(lines("saved.jsonl")) == 8
 
 
 def test_neighbours_are_named_together(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     alter("DELETE FROM log WHERE seq IN (2, 4, 5, 6)")
-    code, _, notes = run(capsys, "export films.db saved.jsonl --salvage")
+    code, _, notes = run(capsys, "export films.db saved.jsonl --force --salvage")
     assert code == 3
     assert notes == "delta 2: cannot be read\ndeltas 4 to 6: cannot be read\n4 deltas written to saved.jsonl\n"
 
@@ -86,7 +86,7 @@ def test_neighbours_are_named_together(folder: Path, capsys: pytest.CaptureFixtu
 def test_a_file_cut_short(folder: Path, capsys: pytest.CaptureFixture[str], part: int) -> None:
     content = Path("films.db").read_bytes()
     Path("cut.db").write_bytes(content[: len(content) * part // 100])
-    code, _, notes = run(capsys, "export cut.db saved.jsonl --salvage")
+    code, _, notes = run(capsys, "export cut.db saved.jsonl --salvage --force")
     assert code == (0 if len(lines("saved.jsonl")) == 8 else 3), notes
     assert run(capsys, "import new.db saved.jsonl")[0] == 0 or not lines("saved.jsonl")
 
@@ -102,4 +102,4 @@ def test_random_damage_ends_in_our_words(folder: Path, capsys: pytest.CaptureFix
         for end in ("-wal", "-shm"):
             Path(f"broken.db{end}").unlink(missing_ok=True)
         for how in ("", " --salvage"):
-            assert run(capsys, f"export broken.db out.jsonl{how}")[0] in (0, 1, 3)
+            assert run(capsys, f"export broken.db out.jsonl --force{how}")[0] in (0, 1, 3)

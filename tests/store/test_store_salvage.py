@@ -187,7 +187,7 @@ def test_what_is_only_in_the_write_ahead_log_is_saved(tmp_path: Path) -> None:
     store.close()
     folder = tmp_path / "copy"
     folder.mkdir()
-    for size in (len(files["-wal"]), *(rng.randrange(len(files["-wal"])) for _ in range(30))):
+    for size in (len(files["-wal"]), *range(0, len(files["-wal"]), 1 + len(files["-wal"]) // 50)):
         for end, content in (("", files[""]), ("-wal", files["-wal"][:size])):
             (folder / f"films.db{end}").write_bytes(content)
         try:

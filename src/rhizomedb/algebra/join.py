@@ -7,7 +7,7 @@ product.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -16,6 +16,10 @@ from rhizomedb.algebra.formula import Row, conjunction, test_of, value_of
 from rhizomedb.algebra.relation import Attributes, Relation
 from rhizomedb.algebra.source import Bound, Index, Keys, pick
 from rhizomedb.budget import Meter
+from rhizomedb.facts.value import Cell
+
+TESTS_BETWEEN = 512
+"""Rows that are tested between two looks at the clock."""
 
 SPEND_EVERY = 1024
 """Tuples that a join makes between two looks at the budget."""
@@ -117,19 +121,35 @@ class Joined:
             kept = [step.formula for step in ready if isinstance(step, Keep)]
             if kept:
                 test = test_of(conjunction(kept), positions)
-                self.rows = [row for row in self.rows if test(row)]
+                self.rows = [row for row in self._watched() if test(row)]
             for step in ready:
                 self._done(step)
                 match step:
                     case Compute(name, operand):
                         value = value_of(operand, positions)
-                        self.rows = [(*row, cell) for row in self.rows if (cell := value(row)) is not None]
+                        self.rows = list(self._computed(value))
                         self.columns = (*self.columns, name)
                     case Without(right, shared):
                         rows = self._collected()
                         found = self.reader.match(LookUp(right, shared), rows, self.columns)
                         groups, of = found.groups, found.of
                         self.rows = [row for row in rows if of(row) not in groups]
+
+    def _computed(self, value: Callable[[Row], Cell | None]) -> Iterator[Row]:
+        """The rows with a computed cell more: long text is counted as it comes, not when all of it is there."""
+        hold = self.reader.meter.hold
+        for row in self.rows:
+            cell = value(row)
+            if cell is not None:
+                hold(cell)
+                yield (*row, cell)
+
+    def _watched(self) -> Iterator[Row]:
+        """The rows, with a look at the clock now and then: a test may take long and let nothing through."""
+        for place, row in enumerate(self.rows, 1):
+            if place % TESTS_BETWEEN == 0:
+                self.reader.meter.check()
+            yield row
 
     def _done(self, step: Step) -> None:
         self.steps = [other for other in self.steps if other is not step]

@@ -267,6 +267,7 @@ def _export(add: Add) -> None:
         choices=["csv", "json", "jsonl"],
         help="csv and json: the view; jsonl: every signed delta, without loss",
     )
+    add("--force", action="store_true", help="write over a file that is there")
     add("--salvage", action="store_true", help="save every sound delta of a file that is damaged, as jsonl")
     _policy(add)
     _moment(add)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -22,9 +21,11 @@ def export_salvaged(options: Namespace) -> int:
     """Write every delta of a file that is sound, whether the file opens or not."""
     moment = (options.as_of, options.since, options.epoch, options.by)
     if options.format not in (None, "jsonl") or options.policy != "latest" or any(part is not None for part in moment):
-        raise _refused("--salvage saves every sound delta, as jsonl")
-    if os.path.realpath(options.target) == os.path.realpath(options.file):
-        raise _refused(f"{options.target} is the file to save from")
+        raise RequestError(
+            "db.usage",
+            "--salvage saves every sound delta, as jsonl",
+            fix="rhizome export FILE saved.jsonl --salvage",
+        )
     rows: list[Salvaged] = []
 
     def lines() -> Iterator[str]:
@@ -57,7 +58,3 @@ def _ranges(rows: Sequence[Salvaged]) -> list[Lost]:
         (_, first), *more = group
         named.append((f"deltas {first.seq} to {more[-1][1].seq}" if more else f"delta {first.seq}", str(problem)))
     return named
-
-
-def _refused(message: str) -> RequestError:
-    return RequestError("db.usage", message, fix="rhizome export FILE saved.jsonl --salvage")

@@ -23,7 +23,7 @@ from rhizomedb.cli.session import (
 from rhizomedb.db.connection import Connection
 from rhizomedb.db.result import show
 from rhizomedb.db.transaction import Transaction
-from rhizomedb.errors import RequestError, StoreError, nearest_names
+from rhizomedb.errors import ExchangeError, RequestError, StoreError, nearest_names
 from rhizomedb.exchange.git import commits
 from rhizomedb.exchange.importer import (
     ImportReport,
@@ -192,6 +192,7 @@ def retract(options: Namespace) -> int:
 
 def export(options: Namespace) -> int:
     """Write the view, or every delta."""
+    _check_target(options.target, options.file, force=options.force)
     if options.salvage:
         return export_salvaged(options)
     to_stdout = options.target == "-"
@@ -212,12 +213,27 @@ def export(options: Namespace) -> int:
         records = reader.records(policy=options.policy)
         rows = [{column_of(attribute): record[attribute] for attribute in record} for record in records]
         columns = sorted({column for row in rows for column in row}, key=_column_order)
+        rows.sort(key=lambda row: [str(row.get(column, "")).casefold() for column in columns])
         count = write_rows(rows, options.target, format="jsonl" if as_lines else chosen, columns=columns)
     if options.json and not to_stdout:
         print_lines([{"file": options.target, "format": chosen, "rows": count}])
     elif not to_stdout:
         out.note(f"{out.plural(count, 'row')} written to {options.target}")
     return 0
+
+
+def _check_target(target: str, database: str, *, force: bool) -> None:
+    """Refuse to write over a database, and over any other file unless that is meant."""
+    if target == "-" or not os.path.isfile(target):
+        return
+    with open(target, "rb") as file:
+        is_database = file.read(16).startswith(b"SQLite format 3")
+    if is_database or os.path.realpath(target).removesuffix("-wal").removesuffix("-shm") == os.path.realpath(database):
+        raise RequestError(
+            "db.usage", f"{target} is a database, and is not written over", fix="name another file to write to"
+        )
+    if not force:
+        raise ExchangeError("exchange.unwritable", f"{target} is there already", fix="--force, or another name")
 
 
 def verify(options: Namespace) -> int:

@@ -43,6 +43,7 @@ class Names:
     def __init__(self, store: Store, cut: Cut) -> None:
         self._store = store
         self._cut = cut
+        self._whole = Cut(epoch=cut.epoch)  # names mean what they mean, also where only a part of time is looked at
         self._labels: dict[Entity, str] = {}
         self._attributes: list[Attribute] | None = None
         self._key_attributes: tuple[str, ...] = ()
@@ -60,7 +61,8 @@ class Names:
         if name.lower().startswith("0x"):
             return self._by_id(name)
         found = sorted({*self._by_key(name), *self._by_value(name, LABELS)})
-        return found or self._by_value(name, self.attributes()) or self._by_parts(name) or self._by_id(name)
+        found = found or self._by_value(name, self.attributes()) or self._by_parts(name) or self._by_id(name)
+        return found if self._cut == self._whole else [entity for entity in found if self.exists(entity)]
 
     def entity(self, name: str | Entity) -> Entity:
         """The one entity that a name or id means."""
@@ -103,12 +105,12 @@ class Names:
     def label(self, entity: Entity) -> str:
         """What to show for an entity: its title, name or label; else the key that derives it; else its id."""
         if entity not in self._labels:
-            self._labels[entity] = self._label(entity)
+            self._labels[entity] = self._label(entity, self._cut) or self._label(entity, self._whole) or _hex(entity)
         return self._labels[entity]
 
-    def _label(self, entity: Entity) -> str:
+    def _label(self, entity: Entity, cut: Cut) -> str | None:
         said: dict[str, list[Value]] = {}
-        for _cid, _entity, attribute, value in self._store.scan("fact", {"entity": entity}, self._cut):
+        for _cid, _entity, attribute, value in self._store.scan("fact", {"entity": entity}, cut):
             if isinstance(attribute, str) and attribute.strip():
                 said.setdefault(attribute, []).append(plain(value))
         for name in LABELS:
@@ -118,12 +120,12 @@ class Names:
                     return show(named)
             if values:
                 alike = len(set(map(exact, values))) == 1
-                return show(values[0] if alike else self._standing(entity, name) or values[-1])
-        return self._key_of(entity, said) or f"0x{entity.hex()[:12]}"
+                return show(values[0] if alike else self._standing(entity, name, cut) or values[-1])
+        return self._key_of(entity, said)
 
-    def _standing(self, entity: Entity, name: str) -> Value | None:
+    def _standing(self, entity: Entity, name: str, cut: Cut) -> Value | None:
         """What the view shows of one attribute, by the policy `latest`."""
-        register = registers(self._store, self._cut, [entity], LABEL_BUDGET).get((entity, name))
+        register = registers(self._store, cut, [entity], LABEL_BUDGET).get((entity, name))
         return max(register.claims, key=lambda claim: claim.rank).value if register else None
 
     def _key_of(self, entity: Entity, said: Mapping[str, list[Value]]) -> str | None:
@@ -160,7 +162,7 @@ class Names:
         for attribute in self.attributes():
             if isinstance(attribute, str) and attribute.strip():
                 entity = derive({attribute: name})
-                rows = self._store.scan("fact", {"entity": entity, "attribute": attribute}, self._cut)
+                rows = self._store.scan("fact", {"entity": entity, "attribute": attribute}, self._whole)
                 if any(_derives({attribute: plain(row[3])}, entity) for row in rows):
                     found.append(entity)
         return found
@@ -169,7 +171,7 @@ class Names:
         found: set[Entity] = set()
         for attribute in attributes:
             bound: dict[str, Cell] = {"attribute": exact(attribute), "value": name}
-            found.update(row[1] for row in self._store.scan("fact", bound, self._cut))  # type: ignore[misc]
+            found.update(row[1] for row in self._store.scan("fact", bound, self._whole))  # type: ignore[misc]
         return sorted(found)
 
     def _by_parts(self, name: str) -> list[Entity]:
@@ -192,6 +194,10 @@ class Names:
                 if len(names) >= SUGGESTIONS_MAX:
                     return names
         return names
+
+
+def _hex(entity: Entity) -> str:
+    return f"0x{entity.hex()[:12]}"
 
 
 def _derives(key: Mapping[str, Value], entity: Entity) -> bool:

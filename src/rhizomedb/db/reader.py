@@ -53,8 +53,15 @@ ENTITIES_AT_ONCE = 2_000
 SUPPORT_MAX = 50
 """How many claims for, and how many against a value an explanation derives; `history` has all."""
 
-_REFUSE: Any = object()
-"""No default was given: what is not there is refused."""
+
+class _Refuse:
+    """No default was given: what is not there is refused."""
+
+    def __repr__(self) -> str:
+        return "refuse"
+
+
+_REFUSE: Any = _Refuse()
 
 VIEW_BUDGET = Budget(facts=200_000_000, rounds=10_000_000, seconds=None, bytes=8 << 30)
 """For the database's own views: their size is that of the data asked for, not of a program that somebody wrote."""

@@ -251,11 +251,11 @@ class File:
         time.sleep(min(0.001 * (tries + 1), NAP_S_MAX))
         return True
 
-    def _foreign(self, what: str) -> StoreError:
+    def _foreign(self, what: str, fix: str | None = None) -> StoreError:
         return StoreError(
             "store.not-a-database",
             f"{self.name} is not a RhizomeDB database: it {what}",
-            fix="a table is taken in with: rhizome import films.db table.csv --key COLUMN",
+            fix=fix or "a table is taken in with: rhizome import films.db table.csv --key COLUMN",
         )
 
     def damaged(self, what: str, fix: str | None = None) -> StoreError:
@@ -287,7 +287,7 @@ class File:
             case apsw.IOError():
                 return StoreError("store.unreadable", f"{self.name} cannot be read or written: {error}")
             case apsw.NotADBError():
-                return self._foreign("cannot be read as one")
+                return self._foreign("cannot be read as one", fix=self._salvage)
             case apsw.ThreadingViolationError():
                 raise AssertionError("a store is used by one thread at a time") from error
             case _:

@@ -242,7 +242,7 @@ class _Pages:
         """Find the frames of the transactions that were finished."""
         pending: dict[int, int] = {}
         frame = 0
-        while self._frame_at(frame + 1) < self._wal_bytes:
+        while self._frame_at(frame + 2) <= self._wal_bytes:  # one more is there whole
             frame += 1
             header = _pread(self._wal, _FRAME_HEADER_BYTES, self._frame_at(frame))
             if header[8:16] != salt or not salt:
