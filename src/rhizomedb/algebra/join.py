@@ -18,7 +18,7 @@ from rhizomedb.algebra.source import Bound, Index, Keys, pick
 from rhizomedb.budget import Meter
 from rhizomedb.facts.value import Cell
 
-TESTS_BETWEEN = 512
+TESTS_BETWEEN = 64
 """Rows that are tested between two looks at the clock."""
 
 SPEND_EVERY = 1024
