@@ -100,9 +100,8 @@ class Meter:
         self.check()
 
     def _exceeded(self, limit: str, message: str) -> BudgetExceeded:
-        option = "memory" if limit == "memory" else limit
         return BudgetExceeded(
             f"budget.{limit}",
             f"{message}; the computation was stopped and nothing changed",
-            fix=f"bind more of the query, or allow more: --budget {option}=... (in Python: budget=Budget(...))",
+            fix=f"bind more of the query, or allow more: --budget {limit}=... (in Python: budget=Budget(...))",
         )

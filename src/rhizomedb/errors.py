@@ -101,11 +101,20 @@ def excerpt(source: str, span: Span, width_max: int = 100) -> list[str]:
     return [f"{gutter}{line}", " " * (len(gutter) + column) + carets]
 
 
+NAMES_COMPARED_MAX = 1000
+"""How many names a wrong one is compared with closely."""
+
+
 def nearest_names(name: str, known: Iterable[str], most: int = 3) -> tuple[str, ...]:
     """Up to `most` known names that look like `name`, best first."""
     import difflib  # only a failing path needs it
 
     known = sorted(set(known))
+    if len(known) > NAMES_COMPARED_MAX:  # compare with those only that could be near
+        known = [
+            each for each in known if each[:1].casefold() == name[:1].casefold() and abs(len(each) - len(name)) < 3
+        ]
+        known = known[:NAMES_COMPARED_MAX]
     folded = {candidate.casefold(): candidate for candidate in reversed(known)}
     matches = difflib.get_close_matches(name.casefold(), list(folded), n=most, cutoff=0.6)
     return tuple(folded[match] for match in matches)

@@ -895,3 +895,13 @@ def _verdict(program: Program) -> list[tuple[str, str]]:
 def _subject(error: ProgramError) -> str:
     found = re.match(r"`[^`]*`", error.message)
     return found.group() if found else ""
+
+
+def test_many_slips_are_told_some_at_a_time() -> None:
+    text = "\n".join(f"a{n}(x: Y) :- bb{n}(z: X)." for n in range(3000))
+    assert 0 < len(check(parse(text), {"fact": ("entity",)})) <= 50
+
+
+def test_a_program_has_a_most_of_rules() -> None:
+    program = parse("\n".join(f"a{n}(x: {n})." for n in range(4001)))
+    assert [error.code for error in check(program, {})] == ["logic.text-size"]

@@ -86,6 +86,14 @@ class Record(Mapping[Attribute, Any]):
         return "\n".join(text)
 
 
+class Records(list[Record]):
+    """The records that a search found, as a list; `to_dicts` gives the values by attribute."""
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """One dict per record: what the view shows, by attribute."""
+        return [{show(attribute): value for attribute, value in record.items()} for record in self]
+
+
 def shown_of(values: tuple[Value, ...], policy: str) -> object:
     """What a view shows, as data: a list under policy `all`, else one value, or None where nothing stands."""
     if policy == "all":

@@ -8,14 +8,12 @@ from typing import Any
 
 from rhizomedb.algebra import Derivation, Evaluation, Plan, Relations, Source, lower, show
 from rhizomedb.algebra import evaluate as evaluate_plan
+from rhizomedb.algebra.program import CID_COLUMN
 from rhizomedb.budget import Budget
 from rhizomedb.db.result import Result
 from rhizomedb.errors import ProgramError, RequestError, nearest_names
 from rhizomedb.facts.value import Cell, Value, check_value
 from rhizomedb.logic import AGGREGATES, Aggregate, Program, checked, columns, parse, relevant, substitute
-
-STORED_CID = "$cid"
-"""The column of a stored relation that holds the CIDs of its tuples; programs bind it with `C := fact(...)`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +43,7 @@ def prepare(
     parsed = parsed_of(program)
     known = {**AGGREGATES, **(aggregates or {})}
     values = {name: check_value(value) for name, value in (parameters or {}).items()}
-    seen = {name: tuple(column for column in columns if column != STORED_CID) for name, columns in stored.items()}
+    seen = {name: tuple(column for column in columns if column != CID_COLUMN) for name, columns in stored.items()}
     whole = checked(substitute(parsed, values), seen, aggregates=known)
     wanted = whole if relation is None else relevant(whole, relation)
     return Prepared(wanted, lower(wanted, stored, known), known)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from rhizomedb.algebra import Evaluation
 from rhizomedb.budget import Budget
 from rhizomedb.crdt import policy as policies
-from rhizomedb.crdt.policy import Claim, Policy
+from rhizomedb.crdt.policy import Policy, agreed
 from rhizomedb.crdt.register import STANDS, with_stands
 from rhizomedb.db import query as queries
 from rhizomedb.db import view
@@ -22,18 +21,17 @@ from rhizomedb.db.explanation import (
     Explanation,
     History,
     Record,
+    Records,
     Said,
-    Statement,
-    Support,
 )
 from rhizomedb.db.moment import to_ms
 from rhizomedb.db.naming import Authors, Names
 from rhizomedb.db.result import Result, show
 from rhizomedb.db.search import Match, matching
 from rhizomedb.db.source import StoreSource
-from rhizomedb.errors import RequestError, StoreError, nearest_names
+from rhizomedb.db.statements import Statements
+from rhizomedb.errors import RequestError, nearest_names
 from rhizomedb.facts.cid import Cid
-from rhizomedb.facts.clock import HybridTime
 from rhizomedb.facts.fact import Fact
 from rhizomedb.facts.value import KIND_NAMES, Attribute, Cell, Entity, Value, exact, kind_of, plain
 from rhizomedb.logic import Aggregate, Program
@@ -234,7 +232,8 @@ class Reader:
         subject = names.entity(entity)
         evaluation = view.run_subjects(self._store, cut, [subject], VIEW_BUDGET)
         register = view.group(evaluation.relations[view.SURVIVOR]).get((subject, exact(attribute)))
-        fallen = [s for s in self._statements(cut, subject, evaluation, attribute, authors) if not s.standing]
+        statements = Statements(self._store, authors, evaluation)
+        fallen = [s for s in statements.of(attribute) if not s.standing]
         if register is None:
             self.check_attribute(attribute)
             if not fallen:
@@ -257,23 +256,7 @@ class Reader:
                 {},
             )
         choice = chosen.choose(register.claims)
-        rows = {(row[3], row[4]): row for row in evaluation.relations[view.SURVIVOR]}
-        shown = {exact(value) for value in choice.values}
-        epochs = self._epochs()
-
-        def support(claim: Claim) -> Support:
-            epoch = self._epoch(claim.delta, epochs)
-            causes = tuple(row[1] for row in self._store.scan("cause", {"from": claim.fact}, Cut()))
-            return Support(
-                claim,
-                authors.name(claim.author),
-                epoch.number,
-                epoch.at_ms,
-                epoch.origin,
-                causes,  # type: ignore[arg-type]  # the second column of cause is a CID
-                evaluation.explain(view.SURVIVOR, rows[claim.fact, claim.delta]),
-            )
-
+        shown = {agreed(value) for value in choice.values}
         decided = choice.decided_by
         ordered = sorted(register.claims, key=lambda c: (c == decided, c.rank), reverse=True)
         return Explanation(
@@ -283,8 +266,8 @@ class Reader:
             choice.values,
             chosen.name,
             choice.reason,
-            tuple(support(claim) for claim in [c for c in ordered if exact(c.value) in shown][:SUPPORT_MAX]),
-            tuple(support(claim) for claim in [c for c in ordered if exact(c.value) not in shown][:SUPPORT_MAX]),
+            tuple(map(statements.support, [c for c in ordered if agreed(c.value) in shown][:SUPPORT_MAX])),
+            tuple(map(statements.support, [c for c in ordered if agreed(c.value) not in shown][:SUPPORT_MAX])),
             tuple(fallen),
             {subject: names.label(subject), **{c.author: authors.name(c.author) for c in register.claims}},
         )
@@ -297,11 +280,11 @@ class Reader:
         if attribute is not None:
             self.check_attribute(attribute)
         evaluation = view.run_subjects(self._store, cut, [subject], VIEW_BUDGET)
-        return History(names.label(subject), self._statements(cut, subject, evaluation, attribute, self._authors()))
+        return History(names.label(subject), Statements(self._store, self._authors(), evaluation).of(attribute))
 
     def find(
         self, text: str | None = None, *, policy: str = "latest", limit: int | None = None, **conditions: object
-    ) -> list[Record]:
+    ) -> Records:
         """The entities of which the view shows a text anywhere, or whose attributes meet conditions.
 
         `db.find("matrix")`, `db.find(director="Ridley Scott", year__lt=1990)`. A condition is an attribute name, or
@@ -314,17 +297,17 @@ class Reader:
 
     def select(
         self, text: str | None, matches: Sequence[Match], *, policy: str = "latest", limit: int | None = None
-    ) -> list[Record]:
+    ) -> Records:
         """`find` with its conditions as values."""
         cut, chosen = self.cut, self._policy(policy)
         names = Names(self._store, cut)
-        records: list[Record] = []
+        records = Records()
         candidates = matching(self._store, cut, text, matches)
         for record in self._records(candidates, cut, chosen, names):
             if all(match.holds(record) for match in matches) and (text is None or _mentions(record, text)):
                 records.append(record)
         records.sort(key=lambda record: (record.label, record.entity))
-        return records if limit is None else records[:limit]
+        return records if limit is None else Records(records[:limit])
 
     def records(self, *, policy: str = "latest") -> Iterable[Record]:
         """What the view shows of every entity, in the order of their ids."""
@@ -508,59 +491,6 @@ class Reader:
                         {register.attribute: chosen.choose(register.claims) for register in ordered},
                         frozenset(register.attribute for register in ordered if register.is_contested),
                     )
-
-    def _statements(
-        self, cut: Cut, subject: Entity, evaluation: Evaluation, attribute: Attribute | None, authors: Authors
-    ) -> list[Statement]:
-        fates, epochs = view.fates(evaluation), self._epochs()
-        writers = {(row[1], row[2], row[3]) for row in evaluation.relations["write"]}
-        statements = []
-        for fact, delta, entity, attr, value in evaluation.relations["write"]:
-            if attribute is not None and attr != exact(attribute):
-                continue
-            author, ms, counter = self._delta(delta)  # type: ignore[arg-type]
-            fate = fates.get((fact, delta))  # type: ignore[arg-type]
-            epoch = self._epoch(delta, epochs)  # type: ignore[arg-type]
-            statements.append(
-                Statement(
-                    Claim(plain(value), fact, delta, author, HybridTime(ms, counter)),  # type: ignore[arg-type]
-                    plain(attr),  # type: ignore[arg-type]
-                    authors.name(author),
-                    epoch.number,
-                    epoch.at_ms,
-                    epoch.origin,
-                    self._fate(fate, entity, attr, writers, authors) if fate else "stands",
-                    fate is None,
-                )
-            )
-        return statements
-
-    def _fate(
-        self, fate: view.Fate, entity: Cell, attribute: Cell, writers: Container[tuple[Cell, ...]], authors: Authors
-    ) -> str:
-        """What became of a claim, and by whom where it was taken back by name."""
-        for by in fate.by:
-            for delta, _fact in self._store.scan("asserts", {"fact": by}, Cut()):
-                word = "replaced" if (delta, entity, attribute) in writers else "retracted"
-                return f"{word} by {authors.name(self._delta(delta)[0])}"  # type: ignore[arg-type]  # a delta is a CID
-        return fate.word
-
-    def _delta(self, delta: Cid) -> tuple[bytes, int, int]:
-        for _id, author, _system, ms, counter, _edge, _scope in self._store.scan("delta", {"id": delta}, Cut()):
-            return author, ms, counter  # type: ignore[return-value]
-        raise self._damaged("a delta that is said to make a claim is not there")
-
-    def _epoch(self, delta: Cid, epochs: Mapping[int, Epoch]) -> Epoch:
-        for _delta, epoch, _at, _origin in self._store.scan("arrival", {"delta": delta}, Cut()):
-            if epoch in epochs:
-                return epochs[epoch]  # type: ignore[index]  # an epoch is an int
-        raise self._damaged("a delta that makes a claim arrived in no epoch")
-
-    def _damaged(self, message: str) -> StoreError:
-        return StoreError("store.damaged", f"{self._store.path}: {message}", fix=f"rhizome verify {self._store.path}")
-
-    def _epochs(self) -> dict[int, Epoch]:
-        return {epoch.number: epoch for epoch in self._store.epochs()}
 
 
 def is_reserved(attribute: Attribute | Cell) -> bool:

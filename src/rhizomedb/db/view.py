@@ -143,9 +143,8 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """What became of a claim: it stands, or what took it away."""
+    """What took a claim away: a word for it, and the facts that name the claim, if any do."""
 
-    standing: bool
     word: str
     by: tuple[Cid, ...] = ()
 
@@ -154,9 +153,9 @@ def fates(evaluation: Evaluation) -> Mapping[tuple[Cid, Cid], Fate]:
     """The fate of every claim (fact, delta) of the evaluated registers."""
     found: dict[tuple[Cid, Cid], Fate] = {}
     for fact, delta, *_ in evaluation.relations["superseded"]:
-        found[fact, delta] = Fate(False, "replaced")  # type: ignore[index]
+        found[fact, delta] = Fate("replaced")  # type: ignore[index]
     for fact, delta, by in evaluation.relations["retracted"]:
-        found[fact, delta] = Fate(False, "retracted", (by,))  # type: ignore[index, arg-type]
+        found[fact, delta] = Fate("retracted", (by,))  # type: ignore[index, arg-type]
     return found
 
 

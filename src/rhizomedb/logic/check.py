@@ -33,6 +33,10 @@ CONTENT_ADDRESSED = frozenset({"fact"})
 """The stored relations whose tuples have a CID."""
 
 
+RULES_MAX = 4_000
+"""The most rules of one program: what it costs to check one grows faster than its length."""
+
+
 def check(
     program: Program,
     stored: Mapping[str, tuple[str, ...]],
@@ -55,6 +59,9 @@ def check(
         return [
             ProgramError("logic.empty-program", "the program has no rule", fix="p(x: X) :- …", source=program.source)
         ]
+    if len(program.rules) > RULES_MAX:
+        message = f"the program has {len(program.rules):,} rules, more than {RULES_MAX:,}"
+        return [ProgramError("logic.text-size", message, fix="run it in parts", source=program.source)]
     deep = [error for rule in program.rules for error in _too_deep(rule)]
     if deep:  # nothing else may follow such an expression
         return _in_order(deep, program)
