@@ -181,7 +181,7 @@ def retract(options: Namespace) -> int:
         attribute = None if options.attribute is None else attribute_named(db, options.attribute)
         value = None if options.value is None else value_of(options.value, options.type)
         scope = "own" if options.own else "seen"
-        transaction = db.retract(options.name, attribute, value, scope=scope, origin="rhizome retract")  # type: ignore[arg-type]
+        transaction = db.retract(options.name, attribute, value, scope=scope, origin="rhizome retract")  # type: ignore[arg-type]  # one of the two scopes, two lines up
         if options.json:
             print_lines([_as_dict(transaction)])
         else:

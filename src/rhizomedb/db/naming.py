@@ -171,7 +171,7 @@ class Names:
         found: set[Entity] = set()
         for attribute in attributes:
             bound: dict[str, Cell] = {"attribute": exact(attribute), "value": name}
-            found.update(row[1] for row in self._store.scan("fact", bound, self._whole))  # type: ignore[misc]
+            found.update(row[1] for row in self._store.scan("fact", bound, self._whole))  # type: ignore[misc]  # the second column of `fact` is an entity
         return sorted(found)
 
     def _by_parts(self, name: str) -> list[Entity]:

@@ -375,7 +375,7 @@ class Reader:
         name = Cid.parse(cid) if isinstance(cid, str) else cid
         for _cid, entity, attribute, value in self._store.scan("fact", {"$cid": name}, self.cut):
             causes = [row[1] for row in self._store.scan("cause", {"from": name}, Cut())]
-            return Fact(entity, plain(attribute), plain(value), causes)  # type: ignore[arg-type]
+            return Fact(entity, plain(attribute), plain(value), causes)  # type: ignore[arg-type]  # columns hold the kinds that `COLUMNS` says
         raise RequestError("db.unknown-fact", f"no fact here has the CID {name}", fix="rhizome history FILE NAME")
 
     def facts(self, entity: str | Entity | None = None) -> Iterable[Fact]:
@@ -391,7 +391,7 @@ class Reader:
             for effect, cause in self._store.scan_keys("cause", {}, ("from",), ((row[0],) for row in some), Cut()):
                 causes.setdefault(effect, []).append(cause)
             for cid, subject, attribute, value in some:
-                yield Fact(subject, plain(attribute), plain(value), causes.get(cid, ()))  # type: ignore[arg-type]
+                yield Fact(subject, plain(attribute), plain(value), causes.get(cid, ()))  # type: ignore[arg-type]  # columns hold the kinds that `COLUMNS` says
 
     def schema(self) -> list[AttributeSummary]:
         """Every attribute in use: how many facts and entities have it, and of which kinds its values are."""

@@ -84,12 +84,12 @@ def matching(store: Store, cut: Cut, text: str | None, matches: Iterable[Match])
             bound["value"] = exact(match.value)
         test = TESTS[match.test]
         found = {row[1] for row in store.scan("fact", bound, cut) if indexed or test(plain(row[3]), match.value)}
-        candidates = found if candidates is None else candidates & found  # type: ignore[assignment]
+        candidates = found if candidates is None else candidates & found  # type: ignore[assignment]  # the second column of `fact` is an entity
     if text is not None:
         folded = text.casefold()
         bounds: Iterable[dict[str, Cell]] = [{}] if candidates is None else ({"entity": one} for one in candidates)
         rows = (row for bound in bounds for row in store.scan("fact", bound, cut))
-        candidates = {row[1] for row in rows if isinstance(row[3], str) and folded in row[3].casefold()}  # type: ignore[misc]
+        candidates = {row[1] for row in rows if isinstance(row[3], str) and folded in row[3].casefold()}  # type: ignore[misc]  # the second column of `fact` is an entity
     if candidates is None:
         candidates = set(store.entities(cut))
     return sorted(candidates)

@@ -37,8 +37,8 @@ class Statements:
             fate, epoch = fates.get((fact, delta)), self._epoch(delta)  # type: ignore[arg-type]  # both are CIDs
             statements.append(
                 Statement(
-                    Claim(plain(value), fact, delta, author, time),  # type: ignore[arg-type]
-                    plain(attr),  # type: ignore[arg-type]
+                    Claim(plain(value), fact, delta, author, time),  # type: ignore[arg-type]  # columns hold the kinds that `COLUMNS` says
+                    plain(attr),  # type: ignore[arg-type]  # columns hold the kinds that `COLUMNS` says
                     self._authors.name(author),
                     epoch.number,
                     epoch.at_ms,
@@ -55,7 +55,7 @@ class Statements:
         causes = tuple(row[1] for row in self._store.scan("cause", {"from": claim.fact}, Cut()))
         derivation = self._evaluation.explain(view.SURVIVOR, self._rows[claim.fact, claim.delta])
         author = self._authors.name(claim.author)
-        return Support(claim, author, epoch.number, epoch.at_ms, epoch.origin, causes, derivation)  # type: ignore[arg-type]
+        return Support(claim, author, epoch.number, epoch.at_ms, epoch.origin, causes, derivation)  # type: ignore[arg-type]  # columns hold the kinds that `COLUMNS` says
 
     def _fate(self, fate: view.Fate, entity: Cell, attribute: Cell, writers: set[tuple[Cell, ...]]) -> str:
         """What became of a claim, and by whom where it was taken back by name."""
@@ -67,7 +67,7 @@ class Statements:
 
     def _said(self, delta: Cell) -> tuple[bytes, HybridTime]:
         for _id, author, _system, ms, counter, _edge, _scope in self._store.scan("delta", {"id": delta}, Cut()):
-            return author, HybridTime(ms, counter)  # type: ignore[return-value, arg-type]
+            return author, HybridTime(ms, counter)  # type: ignore[return-value, arg-type]  # columns hold the kinds that `COLUMNS` says
         raise self._damaged("a delta that is said to make a claim is not there")
 
     def _epoch(self, delta: Cid | Cell) -> Epoch:

@@ -97,9 +97,9 @@ def group(rows: Iterable[tuple[Cell, ...]]) -> dict[Key, Register]:
     for entity, attribute, value, fact, delta, author, time, counter in rows:
         key = (entity, attribute)
         if key not in found:
-            found[key] = Register(entity, plain(attribute))  # type: ignore[index, arg-type]
-        found[key].claims.append(  # type: ignore[index]
-            Claim(plain(value), fact, delta, author, HybridTime(time, counter))  # type: ignore[arg-type]
+            found[key] = Register(entity, plain(attribute))  # type: ignore[index, arg-type]  # columns hold the kinds that `COLUMNS` says
+        found[key].claims.append(  # type: ignore[index]  # columns hold the kinds that `COLUMNS` says
+            Claim(plain(value), fact, delta, author, HybridTime(time, counter))  # type: ignore[arg-type]  # columns hold the kinds that `COLUMNS` says
         )
     for register in found.values():
         register.claims.sort(key=lambda claim: claim.rank)
@@ -153,9 +153,9 @@ def fates(evaluation: Evaluation) -> Mapping[tuple[Cid, Cid], Fate]:
     """The fate of every claim (fact, delta) of the evaluated registers."""
     found: dict[tuple[Cid, Cid], Fate] = {}
     for fact, delta, *_ in evaluation.relations["superseded"]:
-        found[fact, delta] = Fate("replaced")  # type: ignore[index]
+        found[fact, delta] = Fate("replaced")  # type: ignore[index]  # columns hold the kinds that `COLUMNS` says
     for fact, delta, by in evaluation.relations["retracted"]:
-        found[fact, delta] = Fate("retracted", (by,))  # type: ignore[index, arg-type]
+        found[fact, delta] = Fate("retracted", (by,))  # type: ignore[index, arg-type]  # columns hold the kinds that `COLUMNS` says
     return found
 
 

@@ -182,8 +182,8 @@ def _encode_attribute(attribute: Attribute) -> bytes:
 
 def check_causes(causes: object) -> tuple[Cid, ...]:
     """The causes to store: each once, sorted by raw bytes."""
-    if type(causes) in (list, tuple) and len(causes) == 1 and type(causes[0]) is Cid:  # type: ignore[arg-type, index]
-        return (causes[0],)  # type: ignore[index]
+    if type(causes) in (list, tuple) and len(causes) == 1 and type(causes[0]) is Cid:  # type: ignore[arg-type, index]  # the first two tests of the line say so
+        return (causes[0],)  # type: ignore[index]  # the first two tests of the line say so
     distinct: set[Cid] = set()
     if isinstance(causes, Cid | str | bytes) or not isinstance(causes, Iterable):
         raise ValueRefused("facts.causes", f"causes are several CIDs, not a {type(causes).__name__}", fix="[fact.cid]")

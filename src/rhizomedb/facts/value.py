@@ -94,27 +94,27 @@ def check_value(value: object) -> Value:
     """The value to store for a Python object: −0.0 becomes 0.0, a subclass its plain kind; all else is refused."""
     kind = type(value)
     if kind is str:
-        return check_text(value)  # type: ignore[arg-type]
+        return check_text(value)  # type: ignore[arg-type]  # the test of `kind` above says so
     if kind is int:
-        if not INTEGER_MIN <= value <= INTEGER_MAX:  # type: ignore[operator]
-            bits = value.bit_length()  # type: ignore[attr-defined]
+        if not INTEGER_MIN <= value <= INTEGER_MAX:  # type: ignore[operator]  # the test of `kind` above says so
+            bits = value.bit_length()  # type: ignore[attr-defined]  # the test of `kind` above says so
             shown = value if bits < 256 else f"an integer of {bits:,} bits"  # Python refuses to print very long ones
             raise ValueRefused(
                 "facts.integer-range", f"{shown} does not fit in 64 bits", fix="store it as text, or as two values"
             )
-        return value  # type: ignore[return-value]
+        return value  # type: ignore[return-value]  # the test of `kind` above says so
     if kind is float:
-        if not math.isfinite(value):  # type: ignore[arg-type]
+        if not math.isfinite(value):  # type: ignore[arg-type]  # the test of `kind` above says so
             raise ValueRefused(
                 "facts.float-not-finite", f"{value} cannot be stored", fix="leave the fact out, or say it as text"
             )
         return value + 0.0  # type: ignore[operator]  # −0.0 + 0.0 is 0.0
     if kind is bool or kind is Cid:
-        return value  # type: ignore[return-value]
+        return value  # type: ignore[return-value]  # the test of `kind` above says so
     if kind is bytes:
-        if len(value) > VALUE_BYTES_MAX:  # type: ignore[arg-type]
-            raise _too_long("bytes", len(value))  # type: ignore[arg-type]
-        return value  # type: ignore[return-value]
+        if len(value) > VALUE_BYTES_MAX:  # type: ignore[arg-type]  # the test of `kind` above says so
+            raise _too_long("bytes", len(value))  # type: ignore[arg-type]  # the test of `kind` above says so
+        return value  # type: ignore[return-value]  # the test of `kind` above says so
     if value is None:
         raise ValueRefused(
             "facts.null-value", "null is not a value", fix="leave the fact out, or retract what was said"

@@ -57,7 +57,7 @@ class Expr(_Builder):
 
     __slots__ = ("expression",)
     instead = "X == True as a condition; &, | and ~ between expressions"
-    __hash__ = None  # type: ignore[assignment]  # == makes a goal, so no set or dict may hold one
+    __hash__ = None  # type: ignore[assignment]  # what compares into goals cannot be a key
 
     def __init__(self, expression: Expression) -> None:
         if isinstance(expression, Call) and depth(expression) > DEPTH_MAX:
@@ -123,10 +123,10 @@ class Expr(_Builder):
     def __ge__(self, other: Operand) -> Goal:
         return compared(self, ">=", other)
 
-    def __eq__(self, other: object) -> Goal:  # type: ignore[override]
+    def __eq__(self, other: object) -> Goal:  # type: ignore[override]  # a comparison of terms builds a goal, as `<` does
         return compared(self, "==", other)
 
-    def __ne__(self, other: object) -> Goal:  # type: ignore[override]
+    def __ne__(self, other: object) -> Goal:  # type: ignore[override]  # a comparison of terms builds a goal, as `<` does
         return compared(self, "!=", other)
 
     def assign(self, source: Operand | Aggregated) -> Goal:
@@ -193,14 +193,14 @@ class Aggregated(_Builder):
 
     __slots__ = ("atom", "function", "parameters")
     instead = "N.assign(count(p(x=X)))"
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]  # what compares into goals cannot be a key
 
     def __init__(self, function: str, parameters: tuple[Variable, ...], atom: Atom) -> None:
         self.function = function
         self.parameters = parameters
         self.atom = atom
 
-    def __eq__(self, other: object) -> Goal:  # type: ignore[override]
+    def __eq__(self, other: object) -> Goal:  # type: ignore[override]  # a comparison of terms builds a goal, as `<` does
         return self.into(other)
 
     def into(self, target: object) -> Goal:

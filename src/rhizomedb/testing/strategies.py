@@ -159,7 +159,7 @@ class _Rules:
         known = self.bound + self.computed
         if not known or self.draw(st.integers(0, 9)) == 0:
             return Constant(self.draw(values()))
-        return self.draw(st.sampled_from(known))  # type: ignore[no-any-return]
+        return self.draw(st.sampled_from(known))  # type: ignore[no-any-return]  # what a strategy draws has no type of its own
 
     def atom(self, relation: str, term: Callable[[], Term]) -> Atom:
         kept = [column for column in _columns(relation) if self.draw(st.integers(0, 5)) > 0]
@@ -172,7 +172,7 @@ class _Rules:
             variable = self.draw(st.sampled_from(_POOL))
             if variable not in self.bound:
                 self.bound.append(variable)
-            return variable  # type: ignore[no-any-return]
+            return variable  # type: ignore[no-any-return]  # what a strategy draws has no type of its own
 
         return Selection(self.atom(relation, term))
 
