@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rhizomedb.budget import Budget
 from rhizomedb.crdt import policy as policies
 from rhizomedb.crdt.policy import Policy, agreed
-from rhizomedb.crdt.register import STANDS, with_stands
+from rhizomedb.crdt.register import RESERVED_PREFIX, STANDS, with_stands
 from rhizomedb.db import query as queries
 from rhizomedb.db import view
 from rhizomedb.db.explanation import (
@@ -495,7 +495,7 @@ class Reader:
 
 def is_reserved(attribute: Attribute | Cell) -> bool:
     """Whether an attribute carries the database's own facts."""
-    return isinstance(attribute, str) and attribute.startswith("rhizome/")
+    return isinstance(attribute, str) and attribute.startswith(RESERVED_PREFIX)
 
 
 def now_ms() -> int:
