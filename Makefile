@@ -5,22 +5,46 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed-test
 
-.PHONY: demo test lint bench docs clean
+# The kernels in Rust are optional. Where they can be built, the tests insist on them, and run a second time without.
+CARGO        := $(and $(wildcard native/Cargo.toml),$(shell command -v cargo 2>/dev/null))
+NATIVE       := $(if $(CARGO),$(VENV)/.installed-native,plain)
+BACKEND      := $(if $(CARGO),rust,python)
+KERNEL_TESTS := tests/facts tests/store
+
+.PHONY: demo test lint lint-native native plain bench docs clean
+.NOTPARALLEL:
 
 demo: $(VENV)/.installed
+	@$(MAKE) --no-print-directory native || echo "the kernels in Rust could not be built: the plain Python ones are used"
 	@$(BIN)/rhizome demo
 
-test: $(STAMP) lint
-	@$(BIN)/python -m pytest -n 2
+test: $(STAMP) native lint
+	@RHIZOMEDB_BACKEND=$(BACKEND) $(BIN)/python -m pytest -n 2
+ifneq ($(CARGO),)
+	@RHIZOMEDB_BACKEND=python $(BIN)/python -m pytest -n 2 $(KERNEL_TESTS)
+endif
 
-lint: $(STAMP)
+lint: $(STAMP) lint-native
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: $(VENV)/.installed-bench
+# Both tools can be missing where cargo is not.
+lint-native: | $(VENV)/bin/python
+ifneq ($(CARGO),)
+	@cd native && if cargo fmt --version >/dev/null 2>&1; then cargo fmt --check; fi
+	@cd native && if cargo clippy --version >/dev/null 2>&1; then \
+		PYO3_PYTHON=$(abspath $(BIN)/python) cargo clippy --quiet --locked -- -D warnings; fi
+endif
+
+bench: $(VENV)/.installed-bench native
 	@$(BIN)/python -m bench
+
+native: $(NATIVE)
+
+plain:
+	@echo "the kernels in Rust are not built here: the plain Python ones are used"
 
 docs: $(VENV)/.installed
 	@$(BIN)/python docs/generate.py
@@ -44,5 +68,10 @@ $(VENV)/.installed-bench: pyproject.toml | $(VENV)/bin/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	@touch $@
 
+$(VENV)/.installed-native: native/Cargo.toml native/Cargo.lock native/pyproject.toml $(wildcard native/src/*.rs) | $(VENV)/bin/python
+	@echo "building the kernels in Rust (once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --force-reinstall ./native
+	@touch $@
+
 clean:
-	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) build dist native/target .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

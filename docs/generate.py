@@ -19,10 +19,12 @@ import rhizomedb
 from rhizomedb import logic
 from rhizomedb.algebra import Derivation
 from rhizomedb.cli.parser import DESCRIPTION, EXIT_CODES, VERBS, build
-from rhizomedb.db import explanation, reader, transaction
+from rhizomedb.db import attachment, explanation, intake, reader, transaction
 from rhizomedb.errors import CODES, Span
 from rhizomedb.logic import AGGREGATES, FUNCTIONS
+from rhizomedb.remote import Pull, Push
 from rhizomedb.store import Admission
+from rhizomedb.store.chunks import Stored
 from rhizomedb.store.store import AttributeSummary, Cut, Epoch, Finding, Held
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -38,20 +40,24 @@ BUILDERS = (
 COMES_BACK = (
     *(explanation.Record, explanation.Conflicts, explanation.Conflict, explanation.Said, explanation.Explanation),
     *(explanation.Support, explanation.History, explanation.Statement, Derivation, transaction.Transaction),
-    *(reader.Stats, Epoch, AttributeSummary, Held, Admission, Finding, Cut, Span),
+    *(intake.Attached, attachment.Attachment, attachment.Place, Stored),
+    *(reader.Stats, Epoch, AttributeSummary, Held, Admission, Finding, Cut, Span, Push, Pull),
 )
 """What the public methods give back, beside the public names themselves."""
 
 GROUPS = {
     "facts": "Values, facts, CIDs and blocks",
     "delta": "Deltas",
+    "backend": "Kernels",
     "keys": "Keys of authors",
     "store": "The database file",
     "logic": "Programs",
     "algebra": "Plans",
     "budget": "Budgets",
     "db": "Requests",
+    "attachment": "Attachments",
     "exchange": "Files in and out",
+    "remote": "Places to push to and pull from",
 }
 """What the first word of an error code is about."""
 
@@ -299,6 +305,7 @@ def annotation(found: Any) -> str:
     """An annotation as it is written in the code."""
     if found in (inspect.Signature.empty, "", None):
         return "None" if found is None else ""
+    found = getattr(found, "__forward_arg__", found)  # how a named tuple keeps what is written
     return found if isinstance(found, str) else getattr(found, "__name__", str(found))
 
 

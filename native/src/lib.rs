@@ -2,9 +2,16 @@
 //! Nothing here decides anything: no plan, no rule, no policy. What is unusual is left to the Python twin, which
 //! also explains it; so a kernel can be wrong only by being different, and the tests compare the two byte for byte.
 
+mod assemble;
+mod codec;
+mod index;
+mod segment;
+
 use pyo3::prelude::*;
 
 #[pymodule]
-fn rhizomedb_native(_module: &Bound<'_, PyModule>) -> PyResult<()> {
-    Ok(())
+fn rhizomedb_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("VERSION", env!("CARGO_PKG_VERSION"))?;
+    codec::register(module)?;
+    index::register(module)
 }

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from rhizomedb._version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from rhizomedb._native import backend as backend
     from rhizomedb.budget import Budget as Budget
     from rhizomedb.db.connection import Connection as Connection
     from rhizomedb.db.connection import connect as open  # noqa: F401
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from rhizomedb.logic.builtins import user_aggregate as user_aggregate
     from rhizomedb.logic.parse import parse as parse
     from rhizomedb.logic.syntax import Program as Program
+    from rhizomedb.remote.pulling import pull as pull
+    from rhizomedb.remote.pushing import push as push
 
 _HOMES = {
     "Budget": "rhizomedb.budget",
@@ -48,11 +51,14 @@ _HOMES = {
     "Program": "rhizomedb.logic.syntax",
     "ProgramError": "rhizomedb.errors",
     "Result": "rhizomedb.db.result",
+    "backend": "rhizomedb._native",
     "entity": "rhizomedb.db.identity",
     "evaluate": "rhizomedb.db.query",
     "new_entity": "rhizomedb.db.identity",
     "open": "rhizomedb.db.connection:connect",
     "parse": "rhizomedb.logic.parse",
+    "pull": "rhizomedb.remote.pulling",
+    "push": "rhizomedb.remote.pushing",
     "user_aggregate": "rhizomedb.logic.builtins",
 }
 """Where each public name lives."""

@@ -173,8 +173,20 @@ class RequestError(Error):
     """A call or a command that asks for something that is not there or makes no sense (`db.*`)."""
 
 
+class AttachmentError(Error):
+    """An attachment that is not whole, not one, or over a limit; or a block that is not what it is said to be (`attachment.*`)."""
+
+
 class ExchangeError(Error):
     """A file to import from or export to that cannot be read, understood or written (`exchange.*`)."""
+
+
+class RemoteError(Error):
+    """A place to push to or pull from that cannot be reached, understood or written (`remote.*`)."""
+
+
+class BundleRefused(RemoteError):
+    """One bundle of a place that is not what its name says; the others may still be had."""
 
 
 CODES.update(
@@ -197,6 +209,7 @@ CODES.update(
         "facts.too-big": "The block, or a length it declares, is over the limit.",
         "facts.shape": "The block is DAG-CBOR but not a fact.",
         "facts.entity-key": "An entity is derived from a key of texts: at least one, none named twice, not all blank.",
+        "facts.stretch": "A stretch is made of facts, or of columns of one length, and holds less than 4 GiB.",
         "facts.json": "The text is not the DAG-JSON of what was expected.",
         # deltas
         "delta.shape": "The block is DAG-CBOR but not a delta.",
@@ -207,6 +220,9 @@ CODES.update(
         "delta.not-signed": "A delta is made by signing or by decoding, never from its parts.",
         "delta.too-big": "The delta is over a limit: bytes, facts or causes.",
         "delta.id-mismatch": "The bytes of a delta do not hash to the id under which it is kept.",
+        # kernels
+        "backend.unknown": "RHIZOMEDB_BACKEND is neither python nor rust.",
+        "backend.missing": "The kernels in Rust were asked for, and are not there or of another version.",
         # keys
         "keys.unsafe": "A private key file can be read by other users of this machine.",
         "keys.malformed": "A private key file does not hold a key.",
@@ -217,9 +233,14 @@ CODES.update(
         "store.not-a-database": "The file is not a RhizomeDB database.",
         "store.newer-format": "The file was written by a newer version of RhizomeDB.",
         "store.damaged": "A part of the file cannot be read or does not say what it said when it was written.",
+        "store.index-damaged": "The index beside the file does not hold together; it can be made again from the log.",
+        "store.not-durable": "It was written, but the disk did not confirm that it was kept.",
         "store.busy": "Another process is writing to the file and did not finish in time.",
         "store.unreadable": "The file cannot be opened: permissions, folder or disk.",
         "store.full": "The disk is full; nothing of this write was kept.",
+        "store.quota": "A limit on what is held back, or on the size of the database, does not let this in.",
+        "store.backup-target": "What should be a backup of this database is something else, or cannot be written over.",
+        "store.backup-ahead": "The backup holds what the database does not: one of them went on without the other.",
         "store.thread": "An open database is used by another thread than the one that opened it.",
         "store.closed": "The database is closed.",
         "store.read-only": "The file cannot be written.",
@@ -283,6 +304,15 @@ CODES.update(
         "db.condition": "A condition of a search is not one that is known.",
         "db.reserved": "The name is reserved for the database's own facts.",
         "db.usage": "The command or call cannot be understood.",
+        # attachments
+        "attachment.block": "The bytes do not hash to the CID that they came under, or are no block of an attachment.",
+        "attachment.collected": "Another process removed chunks that nothing named yet, while a file was being attached.",
+        "attachment.missing": "A block of the attachment is not in this copy.",
+        "attachment.shape": "The block is not a manifest: the list of an attachment's chunks.",
+        "attachment.source": "What is to be attached cannot be read.",
+        "attachment.too-big": "The attachment is larger than the limit for one.",
+        "attachment.total": "All attachments together would be larger than the limit for a database.",
+        "attachment.unknown": "The value, or the CID, does not name an attachment.",
         # files in and out
         "exchange.not-found": "There is no such file.",
         "exchange.unreadable": "The file cannot be read.",
@@ -300,5 +330,24 @@ CODES.update(
         "exchange.json": "The file is not the JSON that was expected.",
         "exchange.git": "The folder is not a git repository that can be read.",
         "exchange.column": "The file has no such column.",
+        # places to push to and pull from
+        "remote.url": "The text is not the URL of a place.",
+        "remote.extra": "A package is missing that places of this kind need.",
+        "remote.not-found": "There is no such folder or bucket.",
+        "remote.denied": "The place does not let in whoever asks: no credentials, wrong ones, or too few rights.",
+        "remote.unreachable": "The place does not answer, or not in time.",
+        "remote.full": "There is no room left in the place.",
+        "remote.failed": "The place answered with an error.",
+        "remote.too-big": "An object, or a list of objects, is longer than the limit.",
+        "remote.altered": "A bundle does not hold what its name says.",
+        "remote.malformed": "An object has the name of a bundle and is none.",
+        "remote.forged": "A bundle holds a delta that cannot be trusted.",
+        "remote.gone": "A bundle was listed, and is not there any more.",
+        "exchange.car-header": "The header of an archive is not that of a CAR v1 with one root.",
+        "exchange.car-version": "The archive is not of CAR version 1.",
+        "exchange.car-section": "A section of an archive is cut short, too long, or its length is not written as it must be.",
+        "exchange.car-block": "A block of an archive is not what its CID says, or none that belongs there.",
+        "exchange.car-delta": "A block of an archive is not a delta that can be trusted.",
+        "exchange.car-incomplete": "An archive lacks blocks that it lists, or holds others.",
     }
 )

@@ -13,7 +13,8 @@ from rhizomedb.facts.fact import Fact
 from rhizomedb.facts.signature import Key
 from rhizomedb.facts.value import Exact
 from rhizomedb.store import ALL, Cut, admit, open_store
-from rhizomedb.store.relations import KEYS_AT_ONCE
+
+KEYS_AT_ONCE = 128
 
 NOW = 1_800_000_000_000
 KEYS = [Key(bytes([n]) * 32) for n in (1, 2)]

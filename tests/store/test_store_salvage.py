@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import random
 import shutil
-from collections.abc import Sequence
+import zlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +18,8 @@ from rhizomedb.errors import Error, StoreError
 from rhizomedb.facts.delta import Delta
 from rhizomedb.facts.fact import Fact
 from rhizomedb.store import admit, open_store
-from rhizomedb.store.salvage import Salvaged, salvage
+from rhizomedb.store.frame import HEAD_BYTES, frame
+from rhizomedb.store.salvage import NOT_INFLATED, UNREADABLE, Salvaged, salvage
 from rhizomedb.store.sqlite import SqliteStore
 
 PAGE = 4096
@@ -35,6 +37,7 @@ KINDS = {
     "large": [long(number, 40_000 if number % 3 else 400_000) for number in range(10)],
     "mixed": [long(number, 10 ** (number % 6)) for number in range(12)],
     "many": [said(number) for number in range(500)],
+    "deflated": [delta(*(Fact(b"e%d" % at, "runtime", number) for at in range(400))) for number in range(20)],
 }
 
 
@@ -105,6 +108,7 @@ def homes(path: str) -> list[set[int]]:
 def check_cut(pages: int, sound: Sound, path: str) -> None:
     """Cut a file to so many whole pages, and see that exactly what stands on them is saved, and the rest named."""
     deltas = sound.deltas
+    pages = max(pages, 1)
     Path(path).write_bytes(sound.content[: pages * PAGE])
     found, lost = saved(path)
     assert all(found[seq] == deltas[seq - 1] for seq in found)
@@ -164,12 +168,103 @@ def test_altered_and_deleted_rows_are_named(path: str) -> None:
     deltas = [said(number) for number in range(8)]
     made(path, deltas)
     connection = apsw.Connection(path)
-    connection.execute("UPDATE log SET envelope = CAST(substr(envelope, 1, 99) || x'00' AS BLOB) WHERE seq = 3")
+    connection.execute("UPDATE log SET frame = CAST(substr(frame, 1, 116) || x'00' AS BLOB) WHERE seq = 3")
     connection.execute("DELETE FROM log WHERE seq IN (5, 8)")
     connection.close()
     found, lost = saved(path)
     assert list(found) == [1, 2, 4, 6, 7]
     assert lost.keys() == {3, 5} and lost[5] == "cannot be read", "the log says that it ends with delta 7"
+
+
+def altered(path: str, seq: int, change: Callable[[bytes], bytes]) -> None:
+    """Put other bytes in the place of a frame."""
+    connection = apsw.Connection(path)
+    ((data,),) = connection.execute("SELECT frame FROM log WHERE seq = ?", (seq,)).fetchall()
+    connection.execute("UPDATE log SET frame = ? WHERE seq = ?", (change(data), seq))
+    connection.close()
+
+
+@pytest.mark.parametrize("kind", ["small", "deflated"])
+def test_a_frame_need_not_be_right_for_its_delta_to_be(path: str, kind: str) -> None:
+    """Its first byte and its hash may be altered, or stand at another place: the signature decides."""
+    deltas = KINDS[kind]
+    made(path, deltas)
+    altered(path, 2, lambda data: data[:5] + bytes([data[5] ^ 1]) + data[6:])
+    for seq, first in ((3, 0), (4, 1), (5, 77), (6, deltas[5].encode()[0])):
+        altered(path, seq, lambda data, first=first: bytes([first]) + data[1:])
+    altered(path, 7, lambda _: frame(9999, 9, deltas[6].encode()))
+    altered(path, 8, lambda _: deltas[7].encode())
+    found, lost = saved(path)
+    assert list(found.values()) == deltas and lost == {}
+
+
+def test_compressed_bytes_that_are_altered_are_lost_alone(path: str) -> None:
+    deltas = KINDS["deflated"]
+    made(path, deltas)
+    altered(path, 2, lambda data: data[:HEAD_BYTES] + b"\xff" + data[HEAD_BYTES + 1 :])
+    altered(path, 3, lambda data: data[:-9])
+    altered(path, 4, lambda data: data[:HEAD_BYTES] + zlib.compress(bytes(1 << 28), 9))
+    found, lost = saved(path)
+    assert found == {seq: each for seq, each in enumerate(deltas, 1) if seq not in (2, 3, 4)}
+    assert lost.keys() == {2, 3, 4} and lost[2] == NOT_INFLATED
+
+
+@pytest.mark.parametrize("table", ["mark", "segment"])
+def test_what_the_index_says_of_how_many_there_were(path: str, table: str) -> None:
+    """The last rows of the log are gone without a trace, and so is its last page: the marks or the catalogue know it."""
+    deltas = KINDS["many"]
+    store = SqliteStore(path, create=True)
+    for at in range(0, 500, 50):
+        write(store, deltas[at : at + 50])
+    assert store.rebuild_index() == []
+    store.close()
+    for other in {"mark", "segment"} - {table}:
+        connection = apsw.Connection(path)
+        connection.execute(f"DELETE FROM {other}")
+        connection.close()
+    whole = bytearray(Path(path).read_bytes())
+    last = max(homes(path)[-1])
+    whole[:PAGE] = bytes(PAGE)
+    whole[(last - 1) * PAGE : last * PAGE] = bytes(PAGE)
+    Path(path).write_bytes(whole)
+    found, lost = saved(path)
+    assert {*found, *lost} == set(range(1, 501)) and set(lost.values()) == {UNREADABLE}
+
+
+def test_a_mark_that_nobody_wrote_says_nothing(path: str) -> None:
+    made(path, [said(number) for number in range(8)])
+    connection = apsw.Connection(path)
+    connection.execute(
+        "INSERT INTO mark SELECT 9, 90, facts, causes, repeats, ms, counter, seal FROM mark WHERE epoch = 8"
+    )
+    connection.execute("DELETE FROM log WHERE seq = 8")
+    connection.close()
+    assert not saved(path)[1]
+
+
+MUSEUM = Path(__file__).parents[1] / "data" / "museum"
+
+
+@pytest.mark.parametrize("is_upgraded", [False, True])
+def test_a_file_of_an_older_format(path: str, is_upgraded: bool) -> None:
+    """The log of an upgraded file begins on another page, and pages of the older one are still in it."""
+    shutil.copy(MUSEUM / "format-1.db", path)
+    expected = [Delta.from_json(line) for line in (MUSEUM / "deltas.jsonl").read_text(encoding="utf-8").splitlines()]
+    if is_upgraded:
+        store = SqliteStore(path, create=False)
+        more = [said(number) for number in range(300)]
+        write(store, more)
+        expected += more
+        store.close()
+    found, lost = saved(path)
+    assert list(found.values()) == expected and lost == {}
+    whole = bytearray(Path(path).read_bytes())
+    last = max(homes(path)[-1])
+    whole[(last - 1) * PAGE : last * PAGE] = bytes(PAGE)
+    for first in (whole[:PAGE], bytes(PAGE)):  # with the schema, and without
+        Path(path).write_bytes(first + whole[PAGE:])
+        found, lost = saved(path)
+        assert found and lost and {*found, *lost} == set(range(1, len(expected) + 1))
 
 
 def test_an_empty_database_has_nothing_to_lose(path: str) -> None:

@@ -64,8 +64,8 @@ def _place(error: Error, options: Namespace) -> None:
     if error.where is None and error.code in ("db.unknown-entity", "db.unknown-attribute"):
         error.where = ", ".join(narrowed) or None
     if error.fix and error.fix.startswith("rhizome "):
-        words = {word: getattr(options, word.lower(), None) or word for word in ("FILE", "NAME")}
-        error.fix = re.sub(r"\b(FILE|NAME)\b", lambda match: shlex.quote(words[match[1]]), error.fix)
+        words = {word: getattr(options, word.lower(), None) or word for word in ("FILE", "NAME", "URL")}
+        error.fix = re.sub(r"\b(FILE|NAME|URL)\b", lambda match: shlex.quote(words[match[1]]), error.fix)
 
 
 def _is_file_alone(arguments: list[str]) -> bool:

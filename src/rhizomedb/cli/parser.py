@@ -28,7 +28,7 @@ EXIT_CODES: Final = {
     0: "done",
     1: "an error, said in one sentence with a stable code",
     2: "the command line cannot be understood",
-    3: "verify found damage, or export could not save every delta",
+    3: "verify found damage, export could not save every delta, or push or pull met a broken bundle",
     130: "interrupted; the file is as it was before, or holds the whole write",
 }
 
@@ -152,7 +152,7 @@ def _import(add: Add) -> None:
         "source",
         metavar="SOURCE",
         nargs="?",
-        help="a CSV, TSV, JSON or JSON lines file (also .gz), or - for standard input",
+        help="a CSV, TSV, JSON, JSON lines or CAR file (also .gz), or - for standard input",
     )
     add("--git", metavar="DIR", help="import the commit history of a git repository instead")
     add("--as", dest="author", metavar="SOURCE", help="the name of the source (default: the file's name)")
@@ -171,7 +171,7 @@ def _import(add: Add) -> None:
     add("--rename", metavar="OLD=NEW", action="append", default=[], help="call a column by another name")
     add("--only", metavar="COLUMNS", help="these columns only")
     add("--drop", metavar="COLUMNS", help="all columns but these")
-    add("--format", choices=["csv", "tsv", "json", "jsonl"], help="the kind of file (default: from its name)")
+    add("--format", choices=["csv", "tsv", "json", "jsonl", "car"], help="the kind of file (default: from its name)")
     add("--delimiter", metavar="CHAR", help="between the fields of a CSV file (default: found out)")
     add("--no-quotes", action="store_true", help='read " as any other character, as some TSV files mean it')
     add("--strip", action="store_true", help="take blanks off the ends of cells")
@@ -249,6 +249,34 @@ def _add(add: Add) -> None:
     _author(add)
 
 
+def _attach(add: Add) -> None:
+    _file(add)
+    _name(add)
+    add("attribute", metavar="ATTRIBUTE", help="the attribute whose value the attachment is")
+    add("path", metavar="PATH", help="the file to attach, or - for standard input")
+    add("--new", action="store_true", help="a new entity is meant, although a known one has a similar name")
+    _author(add)
+
+
+def _fetch(add: Add) -> None:
+    _file(add)
+    _name(add)
+    add("attribute", metavar="ATTRIBUTE", help="the attribute whose value the attachment is")
+    add("-o", "--output", metavar="PATH", default="-", help="the file to write (default: -, standard output)")
+    add("--force", action="store_true", help="write over a file that is there")
+    _policy(add)
+    _moment(add)
+
+
+def _attachments(add: Add) -> None:
+    _file(add)
+    add("--collect", action="store_true", help="instead, remove chunks that nothing ever named, as after an interrupt")
+    add("--dry-run", action="store_true", help="with --collect: say how many; remove nothing")
+    _moment(add)
+    _limit(add)
+    _wait(add)
+
+
 def _retract(add: Add) -> None:
     _file(add)
     _name(add)
@@ -264,8 +292,8 @@ def _export(add: Add) -> None:
     add("target", metavar="TARGET", nargs="?", default="-", help="the file to write, or - for standard output")
     add(
         "--format",
-        choices=["csv", "json", "jsonl"],
-        help="csv and json: the view; jsonl: every signed delta, without loss",
+        choices=["csv", "json", "jsonl", "car"],
+        help="csv and json: the view; jsonl and car: every signed delta, without loss",
     )
     add("--force", action="store_true", help="write over a file that is there")
     add("--salvage", action="store_true", help="save every sound delta of a file that is damaged, as jsonl")
@@ -285,6 +313,24 @@ def _stats(add: Add) -> None:
 def _verify(add: Add) -> None:
     _file(add)
     add("--rebuild-index", action="store_true", help="also make the indexes anew from the log")
+
+
+def _url(add: Add) -> None:
+    add(
+        "url", metavar="URL", help="a folder, s3://BUCKET/PREFIX, gs://…, az://…; credentials come from the environment"
+    )
+
+
+def _push(add: Add) -> None:
+    _file(add)
+    _url(add)
+    add("--check", action="store_true", help="verify every bundle there, and push anew what broken ones should hold")
+
+
+def _pull(add: Add) -> None:
+    _file(add)
+    _url(add)
+    _wait(add)
 
 
 def _demo(add: Add) -> None:
@@ -310,9 +356,18 @@ VERBS: Final[dict[str, tuple[str, Callable[[Add], None], str]]] = {
     "query": ("run a PomoLogic program", _query, "rhizomedb.cli.read:query"),
     "add": ("say something; it replaces what the view showed", _add, "rhizomedb.cli.write:add"),
     "retract": ("take back what stands; history keeps it", _retract, "rhizomedb.cli.write:retract"),
+    "attach": ("keep a file as the value of an attribute", _attach, "rhizomedb.cli.attach:attach"),
+    "fetch": ("write the file that is attached", _fetch, "rhizomedb.cli.attach:fetch"),
+    "attachments": (
+        "every file that is attached, and what of it is missing",
+        _attachments,
+        "rhizomedb.cli.attach:attachments",
+    ),
     "schema": ("every attribute in use", _only_file, "rhizomedb.cli.read:schema"),
     "stats": ("how much there is, who said it, what is held back", _stats, "rhizomedb.cli.read:stats"),
-    "export": ("write the view (csv, json) or every delta (jsonl)", _export, "rhizomedb.cli.write:export"),
+    "export": ("write the view (csv, json) or every delta (jsonl, car)", _export, "rhizomedb.cli.write:export"),
+    "push": ("write to a folder or bucket the deltas that it does not have", _push, "rhizomedb.cli.remote:push"),
+    "pull": ("take in from a folder or bucket the deltas that are not here", _pull, "rhizomedb.cli.remote:pull"),
     "verify": ("re-check every hash, signature and index row", _verify, "rhizomedb.cli.write:verify"),
 }
 """Every verb: what it does in a few words, its arguments, and the function that does it."""
@@ -327,7 +382,7 @@ def build() -> Parser:
         epilog="\n".join(
             [
                 "verbs:",
-                *(f"  {name:<9}  {summary}" for name, (summary, _, _) in VERBS.items()),
+                *(f"  {name:<11}  {summary}" for name, (summary, _, _) in VERBS.items()),
                 "",
                 "rhizome VERB --help says what each of them takes.",
             ]

@@ -9,6 +9,7 @@ from itertools import groupby
 from rhizomedb.cli import out
 from rhizomedb.cli.session import print_lines
 from rhizomedb.errors import RequestError
+from rhizomedb.exchange.archive import SUFFIXES
 from rhizomedb.exchange.output import write_lines
 from rhizomedb.facts.delta import Delta
 from rhizomedb.store.salvage import Salvaged, salvage
@@ -20,7 +21,13 @@ Lost = tuple[str, str]
 def export_salvaged(options: Namespace) -> int:
     """Write every delta of a file that is sound, whether the file opens or not."""
     moment = (options.as_of, options.since, options.epoch, options.by)
-    if options.format not in (None, "jsonl") or options.policy != "latest" or any(part is not None for part in moment):
+    as_archive = options.format is None and options.target.lower().endswith(SUFFIXES)
+    if (
+        as_archive
+        or options.format not in (None, "jsonl")
+        or options.policy != "latest"
+        or any(part is not None for part in moment)
+    ):
         raise RequestError(
             "db.usage",
             "--salvage saves every sound delta, as jsonl",
@@ -39,13 +46,13 @@ def export_salvaged(options: Namespace) -> int:
     return report(options, count, _ranges(rows))
 
 
-def report(options: Namespace, count: int, lost: Sequence[Lost]) -> int:
+def report(options: Namespace, count: int, lost: Sequence[Lost], format: str = "jsonl") -> int:
     """Say how many deltas were written and which were not; gives the exit code, which is 3 if anything was lost."""
     for record, problem in lost:
         out.note(f"{record}: {problem}")
     if options.target != "-" and options.json:
         records = [{"record": record, "message": problem} for record, problem in lost]
-        print_lines([{"file": options.target, "format": "jsonl", "deltas": count, "lost": records}])
+        print_lines([{"file": options.target, "format": format, "deltas": count, "lost": records}])
     elif options.target != "-":
         out.note(f"{out.plural(count, 'delta')} written to {options.target}")
     return 3 if lost else 0

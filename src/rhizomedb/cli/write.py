@@ -24,6 +24,7 @@ from rhizomedb.db.connection import Connection
 from rhizomedb.db.result import show
 from rhizomedb.db.transaction import Transaction
 from rhizomedb.errors import ExchangeError, RequestError, StoreError, nearest_names
+from rhizomedb.exchange.archive import write_archive
 from rhizomedb.exchange.git import commits
 from rhizomedb.exchange.importer import (
     ImportReport,
@@ -40,6 +41,9 @@ from rhizomedb.exchange.source import Source
 from rhizomedb.exchange.table import Options
 from rhizomedb.store.store import Finding
 
+DELTA_FORMATS = ("jsonl", "car")
+"""What holds every delta and no view."""
+
 
 def import_(options: Namespace) -> int:
     """Take in a table, a git history or exported deltas."""
@@ -52,7 +56,7 @@ def import_(options: Namespace) -> int:
     if options.git is not None:
         return _import_git(options)
     source = Source(options.source)
-    if options.format in (None, "jsonl") and holds_deltas(source):
+    if options.format == "car" or (options.format in (None, "jsonl") and holds_deltas(source)):
         return _import_deltas(options, source)
     key = _names(options.key)
     author = options.author or ("stdin" if options.source == "-" else file_stem(options.source))
@@ -110,11 +114,17 @@ def _import_deltas(options: Namespace, source: Source) -> int:
     if options.author or options.key:
         out.note("note: these are signed deltas: their authors and entities stay as they are")
     if options.dry_run:
-        counts = {"deltas": sum(1 for _ in envelopes(source))}
+        counts = {"deltas": sum(1 for _ in envelopes(source, format=options.format))}
         return _say_dry(options, counts, f"{out.plural(counts['deltas'], 'delta')} would be taken in")
     with opened(options.file, create=True, wait=options.wait) as db:
         with out.progress(f"importing {source.name}") as bar:
-            admission = import_deltas(db, source, origin=f"import of {os.path.basename(source.name)}", progress=bar)
+            admission = import_deltas(
+                db,
+                source,
+                origin=f"import of {os.path.basename(source.name)}",
+                format=options.format,
+                progress=bar,
+            )
         counts = {"new": admission.new, "known": admission.known, "held": admission.held}
         if options.json:
             print_lines([counts])
@@ -139,7 +149,7 @@ def add(options: Namespace) -> int:
     with opened(options.file, create=True, author=options.author, wait=options.wait) as db:
         attribute = attribute_named(db, options.attribute)
         value = value_like(db, attribute, options.value, options.type)
-        is_new = _is_new(db, options.name, expected=options.new)
+        is_new = means_new_entity(db, options.name, expected=options.new)
         known = db.attribute_names()
         transaction = db.transact([(options.name, attribute, value)], origin="rhizome add")
         said = f"{out.safe(options.name)} · {show(attribute)} = {out.value_text(value)}"
@@ -158,7 +168,7 @@ def add(options: Namespace) -> int:
     return 0
 
 
-def _is_new(db: Connection, name: str, *, expected: bool) -> bool:
+def means_new_entity(db: Connection, name: str, *, expected: bool) -> bool:
     """Whether a name means nothing here yet. What looks like an id, or like a name that is here, is no new name."""
     if not name.strip():
         raise RequestError("db.usage", "an entity has a name", fix='rhizome add FILE "The Matrix" runtime 136')
@@ -192,7 +202,7 @@ def retract(options: Namespace) -> int:
 
 def export(options: Namespace) -> int:
     """Write the view, or every delta."""
-    _check_target(options.target, options.file, force=options.force)
+    check_target(options.target, options.file, force=options.force)
     if options.salvage:
         return export_salvaged(options)
     to_stdout = options.target == "-"
@@ -200,16 +210,20 @@ def export(options: Namespace) -> int:
     chosen = options.format or ("csv" if to_stdout else _format_of(options.target))
     with opened(options.file) as db:
         reader = at_moment(db, options)
-        if chosen == "jsonl":
+        if chosen in DELTA_FORMATS:
             if reader is not db or options.policy != "latest":
                 raise RequestError(
                     "db.usage",
-                    "jsonl exports every delta, not what a view shows at a moment",
+                    f"{chosen} exports every delta, not what a view shows at a moment",
                     fix="--format json exports the view",
                 )
             lost: list[Finding] = []
-            count = write_lines((delta.to_json() for delta in db.deltas(lost=lost)), options.target)
-            return report(options, count, [(finding.record, finding.message) for finding in lost])
+            deltas = db.deltas(lost=lost)
+            if chosen == "car":
+                count = write_archive(deltas, options.target)
+            else:
+                count = write_lines((delta.to_json() for delta in deltas), options.target)
+            return report(options, count, [(finding.record, finding.message) for finding in lost], chosen)
         records = reader.records(policy=options.policy)
         rows = [{column_of(attribute): record[attribute] for attribute in record} for record in records]
         columns = sorted({column for row in rows for column in row}, key=_column_order)
@@ -222,7 +236,7 @@ def export(options: Namespace) -> int:
     return 0
 
 
-def _check_target(target: str, database: str, *, force: bool) -> None:
+def check_target(target: str, database: str, *, force: bool) -> None:
     """Refuse to write over a database, and over any other file unless that is meant."""
     if target == "-" or not os.path.isfile(target):
         return
@@ -249,11 +263,11 @@ def verify(options: Namespace) -> int:
 def _verify(options: Namespace) -> int:
     with opened(options.file) as db:
         findings = list(db.verify())
-        stats = db.stats()
         rows = [{"record": f.record, "code": f.code, "message": f.message} for f in findings]
+        stats = None if rows else db.stats()  # what is damaged may not be counted
         if options.json:
-            print_lines([*rows, {"ok": not rows, "deltas": stats.deltas, "facts": stats.facts}])
-        elif rows:
+            print_lines([*rows, {"ok": not rows, **({"deltas": stats.deltas, "facts": stats.facts} if stats else {})}])
+        elif stats is None:
             out.say(f"{out.plural(len(rows), 'finding')}:")
             for finding in findings:
                 out.say(out.safe(f"  {finding.record}: {finding.message} [{finding.code}]"))
@@ -333,11 +347,11 @@ def _column_order(column: str) -> tuple[int, str]:
 
 def _format_of(target: str) -> str:
     suffix = target.lower().removesuffix(".gz").rpartition(".")[2]
-    if suffix not in FORMATS:
+    if suffix not in (*FORMATS, "car"):
         raise RequestError(
             "db.usage",
             f"the format of {target!r} cannot be told from its name",
-            nearest=nearest_names(suffix, FORMATS),
-            fix="--format csv, json or jsonl",
+            nearest=nearest_names(suffix, (*FORMATS, "car")),
+            fix="--format csv, json, jsonl or car",
         )
     return suffix

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import getpass
+import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
-from rhizomedb.db import view
+from rhizomedb.db import attachment, view
 from rhizomedb.db.database import Database
+from rhizomedb.db.intake import Attached, Content, Intake, Progress, take_in
 from rhizomedb.db.keyring import Keyring
+from rhizomedb.db.limits import Limits
 from rhizomedb.db.naming import Authors, Names
 from rhizomedb.db.reader import VIEW_BUDGET, Reader, now_ms
 from rhizomedb.db.result import show
@@ -34,9 +38,15 @@ from rhizomedb.facts.fact import Fact
 from rhizomedb.facts.signature import Key
 from rhizomedb.facts.value import Attribute, Entity, Value, check_value, exact
 from rhizomedb.store import Admission, admit, open_store, release_due
+from rhizomedb.store.chunks import Stored
 from rhizomedb.store.store import Cut, Finding, Held, Store
 
 Scope = Literal["seen", "own"]
+
+DEFAULT_LIMITS = Limits()
+
+NOTHING = Cid.of(b"")
+"""Stands for an attachment whose name is not known yet."""
 
 
 class Connection(Reader):
@@ -54,8 +64,10 @@ class Connection(Reader):
         keyring: Keyring | None = None,
         clock: Callable[[], int] = now_ms,
         system: str | None = None,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self._store = store
+        self._limits = limits
         self._author = author
         self._keyring = keyring or Keyring()
         self._clock = clock
@@ -77,7 +89,7 @@ class Connection(Reader):
 
     def snapshot(self) -> Database:
         """The database as it is now, as a value."""
-        return Database(self._store, self.cut, self._authors, self._clock)
+        return Database(self._store, self.cut, self._authors, self._clock, self._limits)
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
@@ -97,8 +109,7 @@ class Connection(Reader):
         `"own"` only what the same author said before, as an import does. `expect` maps (entity, attribute) to the
         value that the view must still show (None: nothing), else `db.expectation-failed` and nothing is written.
         """
-        if scope not in ("seen", "own"):
-            raise RequestError("db.usage", f"there is no scope {scope!r}", fix='scope="seen" or scope="own"')
+        check_scope(scope)
         if isinstance(items, str | bytes | Mapping) or not isinstance(items, Iterable):
             raise RequestError(
                 "db.item", f"{show_item(items)} is not a list of items", fix='[("The Matrix", "runtime", 136)]'
@@ -106,21 +117,36 @@ class Connection(Reader):
         self._release_if_due()
         items = list(items)  # whatever is wrong with the iterable shows before anything is locked
         with self._store.writing():
-            cut = self.cut
-            names = Names(self._store, cut)
-            self._check_expectations(expect or {}, cut, names)
-            wishes = self._wishes(items, names)
-            if not items:
-                return Transaction(None)
-            key = self._key(author)
-            spoke_before = self._store.has_author(key.public)
-            # What is planned here takes back by name what it replaces; a whole fact replaces all that it names as cause.
-            parts: list[tuple[list[Fact], Scope]] = [
-                *((batch, "own") for batch in batches(self._plan(wishes, key, scope, cut, spoke_before))),
-                *((batch, scope) for batch in batches(self._unsaid(wishes.facts, key, cut, spoke_before))),
-            ]
-            group = Group(secrets.token_bytes(16), len(parts)) if len(parts) > 1 else None
-            return self._say(parts, key, author, origin, group)
+            return self._transact(items, expect or {}, author, scope, origin)
+
+    def attach(
+        self,
+        entity: Entity | str,
+        attribute: Attribute,
+        content: Content,
+        *,
+        author: str | None = None,
+        scope: Scope = "seen",
+        origin: str = "attachment",
+        progress: Progress | None = None,
+    ) -> Attached:
+        """Keep a file, or any bytes, and say that it is an attribute of an entity: its value is the attachment's CID.
+
+        `content` is bytes, the path of a file, or a file opened for reading bytes, which is read to its end as a
+        stream. What is here already is not kept twice. Nothing is said before all of it is here; what an interrupted
+        attach leaves behind, `collect_chunks` removes.
+        """
+        check_scope(scope)
+        self._wishes([(entity, attribute, NOTHING)], Names(self._store, self.cut))  # what is wrong shows before reading
+
+        def say(intake: Intake) -> Attached:
+            self._release_if_due()
+            with self._store.writing():
+                cid = intake.finish()
+                said = self._transact([(entity, attribute, cid)], {}, author, scope, origin)
+            return Attached(said.epoch, said.deltas, said.facts, cid, intake.size, intake.new)
+
+        return take_in(self._store, content, self._limits, progress, say)
 
     def retract(
         self,
@@ -196,7 +222,25 @@ class Connection(Reader):
         self._release()
         return admission
 
+    def put_blocks(self, blocks: Iterable[tuple[Cid, bytes]]) -> Stored:
+        """Take in blocks of attachments from elsewhere: each is verified; gives how many were new, and their bytes.
+
+        With `missing_blocks` and `get_blocks` of the other copy an attachment comes here whole:
+
+            while some := list(islice(db.missing_blocks(cid), 100)):
+                db.put_blocks(other.get_blocks(some))
+        """
+        return attachment.put_blocks(self._store, blocks, self._limits)
+
     # -- care -------------------------------------------------------------------------------------------------------
+
+    def collect_chunks(self, *, dry_run: bool = False) -> Stored:
+        """Remove the blocks that no attachment has which any fact ever named; gives how many, and their bytes.
+
+        They are left behind where an attach was interrupted; blocks that came before the facts that name them count
+        too. The file keeps its size and uses the room again.
+        """
+        return attachment.collect(self._store, dry_run=dry_run)
 
     def deltas(self, *, lost: list[Finding] | None = None) -> Iterator[Delta]:
         """Every delta, in the order in which this copy learned them.
@@ -246,6 +290,31 @@ class Connection(Reader):
         return f"<rhizomedb.Connection {self._store.path}>"
 
     # -- within -----------------------------------------------------------------------------------------------------
+
+    def _transact(
+        self,
+        items: Sequence[Item],
+        expect: Mapping[tuple[Entity | str, Attribute], Value | None],
+        author: str | None,
+        scope: Scope,
+        origin: str,
+    ) -> Transaction:
+        """Say some things, inside `writing`."""
+        cut = self.cut
+        names = Names(self._store, cut)
+        self._check_expectations(expect, cut, names)
+        wishes = self._wishes(items, names)
+        if not items:
+            return Transaction(None)
+        key = self._key(author)
+        spoke_before = self._store.has_author(key.public)
+        # What is planned here takes back by name what it replaces; a whole fact replaces all that it names as cause.
+        parts: list[tuple[list[Fact], Scope]] = [
+            *((batch, "own") for batch in batches(self._plan(wishes, key, scope, cut, spoke_before))),
+            *((batch, scope) for batch in batches(self._unsaid(wishes.facts, key, cut, spoke_before))),
+        ]
+        group = Group(secrets.token_bytes(16), len(parts)) if len(parts) > 1 else None
+        return self._say(parts, key, author, origin, group)
 
     def _key(self, author: str | None) -> Key:
         return self._keyring.key(self._author_name(author))
@@ -323,17 +392,17 @@ class Connection(Reader):
         if time.ms > self._clock() + AHEAD_MS_MAX:  # this clock once ran far ahead: what is said now need not follow it
             time = ZERO
 
-        def envelopes() -> Iterator[bytes]:
+        def deltas() -> Iterator[Delta]:
             nonlocal count, time
             for facts, scope in parts:
                 time = tick(time, self._clock())
                 delta = Delta.sign(key, system=self._system, time=time, facts=facts, scope=scope, group=group)
                 ids.append(delta.id)
                 count += len(facts)
-                yield delta.encode()
+                yield delta
 
         # A clock that was set back must not hold back what is said here: it is no further ahead than what is known.
-        admission = admit(self._store, envelopes(), now_ms=max(self._clock(), time.ms), origin=origin)
+        admission = admit(self._store, deltas(), now_ms=max(self._clock(), time.ms), origin=origin)
         if not ids:
             return Transaction(None)
         self._store.name(key.public, self._author_name(author))
@@ -382,14 +451,28 @@ def connect(
     keyring: Keyring | None = None,
     clock: Callable[[], int] = now_ms,
     wait_ms: int = 10_000,
+    attachment_bytes_max: int | Literal["default"] | None = "default",
+    attachments_total_bytes_max: int | Literal["default"] | None = "default",
 ) -> Connection:
     """Open a database file, made if it is not there, or `":memory:"`.
 
-    `wait_ms`: how long a write waits for another process before `store.busy`.
+    `wait_ms`: how long a write waits for another process before `store.busy`. `attachment_bytes_max`: the largest
+    attachment, 16 GiB unless `RHIZOME_ATTACHMENT_BYTES_MAX` says otherwise; `attachments_total_bytes_max`: how much all
+    may have together, without limit unless `RHIZOME_ATTACHMENTS_TOTAL_BYTES_MAX` does. None: no limit.
     """
-    return Connection(
-        open_store(str(path), create=create, wait_ms=wait_ms), author=author, keyring=keyring, clock=clock
-    )
+    limits = Limits.of_environment(os.environ.items())
+    if attachment_bytes_max != "default":
+        limits = replace(limits, file_bytes=attachment_bytes_max)
+    if attachments_total_bytes_max != "default":
+        limits = replace(limits, total_bytes=attachments_total_bytes_max)
+    store = open_store(str(path), create=create, wait_ms=wait_ms)
+    return Connection(store, author=author, keyring=keyring, clock=clock, limits=limits)
+
+
+def check_scope(scope: Scope) -> None:
+    """Refuse a scope that there is not."""
+    if scope not in ("seen", "own"):
+        raise RequestError("db.usage", f"there is no scope {scope!r}", fix='scope="seen" or scope="own"')
 
 
 def show_item(item: object) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from rhizomedb.db.limits import Limits
 from rhizomedb.db.moment import show_ms
 from rhizomedb.db.naming import Authors
 from rhizomedb.db.reader import Reader, now_ms
@@ -14,12 +15,18 @@ class Database(Reader):
     """What a copy held at one moment, possibly narrowed by claimed time or authors."""
 
     def __init__(
-        self, store: Store, cut: Cut, authors: Callable[[], Authors] | None = None, clock: Callable[[], int] = now_ms
+        self,
+        store: Store,
+        cut: Cut,
+        authors: Callable[[], Authors] | None = None,
+        clock: Callable[[], int] = now_ms,
+        limits: Limits | None = None,
     ) -> None:
         self._store = store
         self._cut = cut
         self._clock = clock
         self._known_authors = authors
+        self._limits = limits or Limits()
 
     def _authors(self) -> Authors:
         return self._known_authors() if self._known_authors else super()._authors()

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from io import BufferedReader
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,10 @@ from rhizomedb.budget import Budget
 from rhizomedb.crdt import policy as policies
 from rhizomedb.crdt.policy import Policy, agreed
 from rhizomedb.crdt.register import RESERVED_PREFIX, STANDS, with_stands
+from rhizomedb.db import attachment as attached
+from rhizomedb.db import content, view
 from rhizomedb.db import query as queries
-from rhizomedb.db import view
+from rhizomedb.db.attachment import Attachment
 from rhizomedb.db.explanation import (
     Conflict,
     Conflicts,
@@ -24,6 +27,7 @@ from rhizomedb.db.explanation import (
     Records,
     Said,
 )
+from rhizomedb.db.limits import Limits
 from rhizomedb.db.moment import to_ms
 from rhizomedb.db.naming import Authors, Names
 from rhizomedb.db.result import Result, show
@@ -89,6 +93,7 @@ class Reader:
 
     _store: Store
     _clock: Callable[[], int]
+    _limits: Limits
 
     @property
     def cut(self) -> Cut:
@@ -127,7 +132,7 @@ class Reader:
     def _at(self, **changes: Any) -> Database:
         from rhizomedb.db.database import Database  # a Database is a Reader
 
-        return Database(self._store, replace(self.cut, **changes), self._authors, self._clock)
+        return Database(self._store, replace(self.cut, **changes), self._authors, self._clock, self._limits)
 
     # -- views ------------------------------------------------------------------------------------------------------
 
@@ -372,7 +377,7 @@ class Reader:
 
     def fact(self, cid: Cid | str) -> Fact:
         """The fact that a CID names."""
-        name = Cid.parse(cid) if isinstance(cid, str) else cid
+        name = as_cid(cid)
         for _cid, entity, attribute, value in self._store.scan("fact", {"$cid": name}, self.cut):
             causes = [row[1] for row in self._store.scan("cause", {"from": name}, Cut())]
             return Fact(entity, plain(attribute), plain(value), causes)  # type: ignore[arg-type]  # columns hold the kinds that `COLUMNS` says
@@ -392,6 +397,38 @@ class Reader:
                 causes.setdefault(effect, []).append(cause)
             for cid, subject, attribute, value in some:
                 yield Fact(subject, plain(attribute), plain(value), causes.get(cid, ()))  # type: ignore[arg-type]  # columns hold the kinds that `COLUMNS` says
+
+    # -- attachments ------------------------------------------------------------------------------------------------
+
+    def read_attachment(self, cid: Cid | str) -> BufferedReader:
+        """The content of an attachment, as a file opened for reading bytes: a stream in which one can seek.
+
+        Each chunk is hashed as it is read. One that is not here is `attachment.missing`, one that was altered
+        `store.damaged`.
+        """
+        return content.read(self._store, as_cid(cid), self._limits)
+
+    def attachment(self, cid: Cid | str) -> Attachment:
+        """What is known of an attachment here: size, chunks, and how much of it is missing."""
+        return attached.attachment(self._store, as_cid(cid))
+
+    def attachments(self) -> Iterator[Attachment]:
+        """Every attachment that a visible fact names, with the entities and attributes that have it.
+
+        A link to what is not here cannot be told from an attachment, and is listed with no size.
+        """
+        cut = self.cut
+        return attached.attachments(self._store, cut, Names(self._store, cut).label)
+
+    def missing_blocks(self, cid: Cid | str) -> Iterator[Cid]:
+        """The blocks of an attachment that are not here, as far as is known yet: first its manifest, then chunks."""
+        return attached.missing_blocks(self._store, as_cid(cid))
+
+    def get_blocks(self, cids: Iterable[Cid]) -> Iterator[tuple[Cid, bytes]]:
+        """Those of some blocks that are here, with their bytes: what another copy takes in by `put_blocks`."""
+        return attached.get_blocks(self._store, cids)
+
+    # -- counts -----------------------------------------------------------------------------------------------------
 
     def schema(self) -> list[AttributeSummary]:
         """Every attribute in use: how many facts and entities have it, and of which kinds its values are."""
@@ -491,6 +528,13 @@ class Reader:
                         {register.attribute: chosen.choose(register.claims) for register in ordered},
                         frozenset(register.attribute for register in ordered if register.is_contested),
                     )
+
+
+def as_cid(cid: Cid | str) -> Cid:
+    """A CID that may be given as its text."""
+    if not isinstance(cid, Cid | str):
+        raise RequestError("db.usage", f"a CID is a Cid or its text, not {type(cid).__name__}", fix="bafyrei…")
+    return Cid.parse(cid) if isinstance(cid, str) else cid
 
 
 def is_reserved(attribute: Attribute | Cell) -> bool:

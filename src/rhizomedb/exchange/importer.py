@@ -19,6 +19,7 @@ from rhizomedb.db.connection import Connection
 from rhizomedb.db.identity import new_entity
 from rhizomedb.db.transaction import Transaction
 from rhizomedb.errors import Error, ExchangeError, RequestError
+from rhizomedb.exchange import archive
 from rhizomedb.exchange.git import Commit, commits, roots
 from rhizomedb.exchange.source import Source
 from rhizomedb.exchange.table import BadRow, Notice, Progress, Row, Table
@@ -177,23 +178,37 @@ def import_commits(
 
 
 def holds_deltas(source: Source) -> bool:
-    """Whether a file is an export of deltas, a DAG-JSON envelope on each line, rather than a table."""
-    return source.head.lstrip().startswith('[{"/"')
+    """Whether a file is an export of deltas, an archive or a DAG-JSON envelope on each line, rather than a table."""
+    return source.head.lstrip().startswith('[{"/"') or archive.is_archive(source)
 
 
-def import_deltas(db: Connection, source: Source, *, origin: str, progress: Progress | None = None) -> Admission:
-    """Take in exported deltas: every signature is verified, what is known already is passed over."""
-    return db.admit(envelopes(source, progress), origin=origin)
+def import_deltas(
+    db: Connection, source: Source, *, origin: str, format: str | None = None, progress: Progress | None = None
+) -> Admission:
+    """Take in exported deltas: every signature is verified, what is known already is passed over.
+
+    The format is `car` or `jsonl`; unless given, it is what the file looks like.
+    """
+    if _is_archive(source, format):
+        return archive.import_archive(db, source, origin=origin, progress=progress)
+    return db.admit(envelopes(source, progress, format), origin=origin)
 
 
-def envelopes(source: Source, progress: Progress | None = None) -> Iterator[bytes]:
-    """The envelopes of exported deltas; the first line that is not one stops the import."""
+def envelopes(source: Source, progress: Progress | None = None, format: str | None = None) -> Iterator[bytes]:
+    """The envelopes of exported deltas, each verified; the first line or block that is not one stops the import."""
+    if _is_archive(source, format):
+        yield from archive.envelopes(source, progress)
+        return
     with source.open() as opened:
         for number, line in enumerate(opened.lines(), 1):
             if line.strip():
                 yield _envelope(line, f"{source.name} line {number}")
             if progress is not None:
                 progress(opened.position(), source.bytes_total)
+
+
+def _is_archive(source: Source, format: str | None) -> bool:
+    return format == "car" or (format is None and archive.is_archive(source))
 
 
 def _envelope(line: str, where: str) -> bytes:

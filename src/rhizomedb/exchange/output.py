@@ -78,10 +78,24 @@ def write_lines(
     return count
 
 
+def opened_exactly(path: str | os.PathLike[str]) -> AbstractContextManager[IO[bytes]]:
+    """A place for bytes that are written as they are, whatever its name; the file appears whole or not at all."""
+    return _whole_file(os.fspath(path))
+
+
+def opened_bytes(
+    path: str | os.PathLike[str] | None = None, stdout: TextIO | None = None
+) -> AbstractContextManager[tuple[IO[bytes], bool]]:
+    """A place for bytes, and whether its beginning can be written again in the end; `None` or `-` is standard output."""
+    if path is None or os.fspath(path) == "-":
+        return _standard_bytes(stdout or sys.stdout)
+    return _whole_bytes(os.fspath(path))
+
+
 def _opened(path: str | os.PathLike[str] | None, stdout: TextIO | None) -> AbstractContextManager[TextIO]:
     if path is None or os.fspath(path) == "-":
         return _standard_output(stdout or sys.stdout)
-    return _whole_file(os.fspath(path))
+    return _whole_text(os.fspath(path))
 
 
 def columns_of(rows: Iterable[RowOut]) -> list[str]:
@@ -195,7 +209,34 @@ class _Unix:
 
 
 @contextmanager
-def _whole_file(path: str) -> Iterator[TextIO]:
+def _whole_text(path: str) -> Iterator[TextIO]:
+    with _whole_file(path) as file, _packed(file, path) as data:
+        text = io.TextIOWrapper(data, encoding="utf-8", newline="")
+        try:
+            yield text
+            text.flush()
+        finally:
+            text.detach()
+
+
+@contextmanager
+def _whole_bytes(path: str) -> Iterator[tuple[IO[bytes], bool]]:
+    with _whole_file(path) as file, _packed(file, path) as data:
+        yield data, data is file and file.seekable()
+
+
+@contextmanager
+def _packed(file: IO[bytes], path: str) -> Iterator[IO[bytes]]:
+    """The file itself, or where its name ends in .gz, what packs for it."""
+    if path.lower().endswith(".gz"):
+        with gzip.GzipFile("", "wb", mtime=0, fileobj=file) as packed:
+            yield cast(IO[bytes], packed)
+    else:
+        yield file
+
+
+@contextmanager
+def _whole_file(path: str) -> Iterator[IO[bytes]]:
     """A file that takes its place when everything is written; a pipe or device is written straight to."""
     if "\0" in path:
         raise _unwritable(f"{path!r} cannot be the name of a file")
@@ -205,14 +246,14 @@ def _whole_file(path: str) -> Iterator[TextIO]:
         if exists and not stat.S_ISREG(os.stat(target).st_mode):
             if os.path.isdir(target):
                 raise _unwritable(f"{path} is a folder")
-            with open(target, "wb") as device, _quiet_pipe(), _text(device, path) as out:
-                yield out
+            with open(target, "wb") as device, _quiet_pipe():
+                yield device
+                device.flush()
             return
         descriptor, temporary = tempfile.mkstemp(prefix=".rhizome-", dir=os.path.dirname(target))
         try:
             with open(descriptor, "wb") as file:
-                with _text(file, path) as out:
-                    yield out
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             os.chmod(temporary, stat.S_IMODE(os.stat(target).st_mode) if exists else 0o666 & ~_umask())
@@ -232,25 +273,26 @@ def _unwritable(message: str) -> ExchangeError:
 
 
 @contextmanager
-def _text(file: IO[bytes], path: str) -> Iterator[TextIO]:
-    packed = gzip.GzipFile("", "wb", mtime=0, fileobj=file) if path.lower().endswith(".gz") else None
-    text = io.TextIOWrapper(cast(IO[bytes], packed or file), encoding="utf-8", newline="")
-    try:
-        yield text
-        text.flush()
-    finally:
-        text.detach()
-        if packed is not None:
-            packed.close()
-
-
-@contextmanager
 def _standard_output(stdout: TextIO) -> Iterator[TextIO]:
     if isinstance(stdout, io.TextIOWrapper):
         stdout.reconfigure(encoding="utf-8")  # what programs read is UTF-8 wherever they run
     with _quiet_pipe(stdout):
         yield stdout
         stdout.flush()
+
+
+@contextmanager
+def _standard_bytes(stdout: TextIO) -> Iterator[tuple[IO[bytes], bool]]:
+    if stdout.isatty():
+        raise ExchangeError(
+            "exchange.unwritable",
+            "what is no text is not printed on a terminal",
+            fix="name a file, or send it on: rhizome export FILE --format car > deltas.car",
+        )
+    with _quiet_pipe(stdout):
+        stdout.flush()
+        yield stdout.buffer, False  # a file behind it may be one that is only appended to
+        stdout.buffer.flush()
 
 
 @contextmanager

@@ -57,6 +57,11 @@ class Opened:
     raw: BinaryIO
     name: str
 
+    @property
+    def data(self) -> BinaryIO:
+        """The unpacked bytes, for a reader of what is no text; who reads them reads no text."""
+        return self.text.buffer
+
     def position(self) -> int:
         """How many bytes of the (compressed) file have been read."""
         return self.raw.tell()

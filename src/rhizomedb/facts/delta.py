@@ -16,6 +16,7 @@ from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.clock import HybridTime
 from rhizomedb.facts.fact import Fact, show
 from rhizomedb.facts.payload import Group, Scope
+from rhizomedb.facts.stretch import Stretch
 from rhizomedb.facts.value import Entity
 
 __all__ = ["DOMAIN", "ENVELOPE_BYTES_MAX", "Delta", "Group", "Scope"]
@@ -26,7 +27,7 @@ DOMAIN: Final = b"rhizomedb/delta/1\x00"
 ENVELOPE_BYTES_MAX: Final = 1 << 20
 
 _ENVELOPE_HEAD: Final = b"\x82\x58\x40"
-_PAYLOAD_AT: Final = len(_ENVELOPE_HEAD) + signature.SIGNATURE_BYTES
+PAYLOAD_AT: Final = len(_ENVELOPE_HEAD) + signature.SIGNATURE_BYTES
 _LIMITS: Final = codec.Limits(bytes=ENVELOPE_BYTES_MAX)
 _JSON_LIMITS: Final = codec.Limits(bytes=ENVELOPE_BYTES_MAX, items=ENVELOPE_BYTES_MAX)
 """For a whole envelope as one value: 65,536 facts are more items than a block may hold elsewhere."""
@@ -47,7 +48,7 @@ class Delta:
     author: bytes
     system: str
     time: HybridTime
-    facts: tuple[Fact, ...]
+    facts: Stretch
     edge: Entity | None
     group: Group | None
     scope: Scope
@@ -68,20 +69,22 @@ class Delta:
         group: Group | None = None,
         scope: Scope = "seen",
     ) -> Delta:
-        """A new delta that the holder of a key says."""
-        said = {
+        """A new delta that the holder of a key says. A `Stretch` of facts is said without a look at each."""
+        said: payload.Parts = {
             "edge": edge,
             "time": time,
-            "facts": tuple(facts),
+            "facts": payload.gather(facts),
             "group": group,
             "scope": scope,
             "author": key.public,
             "system": system,
         }
-        block = payload.encode(said)
-        if len(block) > ENVELOPE_BYTES_MAX - _PAYLOAD_AT:
+        block, facts_at = payload.encode(said)
+        if len(block) > ENVELOPE_BYTES_MAX - PAYLOAD_AT:
             raise _too_big()
-        return _verified(said, _ENVELOPE_HEAD + key.sign(DOMAIN + block) + block, block)
+        envelope = _ENVELOPE_HEAD + key.sign(DOMAIN + block) + block
+        said["facts"] = said["facts"].within(envelope, PAYLOAD_AT + facts_at)
+        return _verified(said, envelope, block)
 
     @classmethod
     def decode(cls, envelope: bytes) -> Delta:
@@ -93,9 +96,9 @@ class Delta:
         if not envelope.startswith(_ENVELOPE_HEAD):
             codec.decode(envelope, limits=_LIMITS)  # if it is no DAG-CBOR at all, that is the better error
             raise payload.shape("an envelope is a list of a signature of 64 bytes and a payload", 0)
-        said = payload.decode_at(envelope, _PAYLOAD_AT)
-        block = envelope[_PAYLOAD_AT:]
-        signed = envelope[len(_ENVELOPE_HEAD) : _PAYLOAD_AT]
+        said = payload.decode_at(envelope, PAYLOAD_AT)
+        block = envelope[PAYLOAD_AT:]
+        signed = envelope[len(_ENVELOPE_HEAD) : PAYLOAD_AT]
         if not signature.verify(said["author"], DOMAIN + block, signed):
             raise DeltaRefused("delta.signature", f"this was not signed by {said['author'].hex()}")
         return _verified(said, envelope, block)
@@ -107,12 +110,12 @@ class Delta:
     @property
     def payload(self) -> bytes:
         """The block that the id names."""
-        return self._envelope[_PAYLOAD_AT:]
+        return self._envelope[PAYLOAD_AT:]
 
     @property
     def signature(self) -> bytes:
         """The author's signature over the payload."""
-        return self._envelope[len(_ENVELOPE_HEAD) : _PAYLOAD_AT]
+        return self._envelope[len(_ENVELOPE_HEAD) : PAYLOAD_AT]
 
     def to_json(self) -> str:
         """The envelope as DAG-JSON; `from_json` gives the same delta back, with the same bytes."""

@@ -19,7 +19,7 @@ from typing import Any, Final, NoReturn, final
 
 from rhizomedb.errors import ValueRefused
 from rhizomedb.facts import codec
-from rhizomedb.facts.cid import Cid
+from rhizomedb.facts.cid import PREFIX, Cid
 from rhizomedb.facts.codec import BYTES_HEADS, TEXT_HEADS, refused
 from rhizomedb.facts.value import (
     Attribute,
@@ -55,7 +55,7 @@ class Fact:
     value: Value
     causes: tuple[Cid, ...]
     _block: bytes
-    _cid: Cid | None
+    _cid: Cid | bytes | None  # once it is known, or the digest in it is
 
     def __init__(self, entity: Entity, attribute: Attribute, value: Value, causes: Iterable[Cid] = ()) -> None:
         # Nearly every part is short and of a plain type; only what is not goes through a check of its own.
@@ -74,7 +74,7 @@ class Fact:
         if kind is str and len(said) < 256 and said.isascii():
             value_bytes = TEXT_HEADS[len(said)] + said.encode()
         elif kind is int and -24 <= said < 24:
-            value_bytes = _SMALL_INTS[said]
+            value_bytes = SMALL_INTS[said]
         else:
             said = check_value(said)
             value_bytes = codec.SCALARS[type(said)](said)
@@ -124,9 +124,11 @@ class Fact:
     @property
     def cid(self) -> Cid:
         """The name of this fact: the CID of its block."""
-        if self._cid is None:
-            _set_cid(self, Cid.of(self._block))
-        return self._cid  # type: ignore[return-value]  # it was just set
+        cid = self._cid
+        if not isinstance(cid, Cid):
+            cid = Cid.of(self._block) if cid is None else Cid._trusted(PREFIX + cid)
+            _set_cid(self, cid)
+        return cid
 
     def node(self) -> list[codec.Node]:
         """The fact in the IPLD data model: the list of its four parts."""
@@ -165,7 +167,8 @@ def show(value: Value) -> str:
 
 # -- writing -----------------------------------------------------------------------------------------------------------
 
-_SMALL_INTS: Final = {number: codec.encode_int(number) for number in range(-24, 24)}
+SMALL_INTS: Final = {number: codec.encode_int(number) for number in range(-24, 24)}
+"""Integers of one byte, which many values are."""
 
 _ATTRIBUTES_KEPT: Final = 4096
 _attribute_bytes: Final[dict[str, bytes]] = {}  # data has few attributes and many facts: encode each text once
@@ -205,7 +208,7 @@ def _encode_causes(causes: tuple[Cid, ...]) -> bytes:
 # -- reading -----------------------------------------------------------------------------------------------------------
 
 _FLOAT: Final = Struct(">d")
-_LINK: Final = b"\xd8\x2a\x58\x25\x00\x01\x71\x12\x20"
+LINK: Final = b"\xd8\x2a\x58\x25\x00\x01\x71\x12\x20"
 """How a link to a block of ours begins; 32 bytes follow."""
 
 _CONSTANTS: Final = {0xF4: False, 0xF5: True}
@@ -271,7 +274,7 @@ def decode_at(data: bytes, offset: int = 0) -> tuple[Fact, int]:
             raws: list[bytes] = []
             for _ in range(count):
                 raw = data[at + 5 : at + 41]
-                if not data.startswith(_LINK, at) or (raws and raw <= raws[-1]):
+                if not data.startswith(LINK, at) or (raws and raw <= raws[-1]):
                     return decode_slowly_at(data, offset)
                 raws.append(raw)
                 at += 41
@@ -280,19 +283,41 @@ def decode_at(data: bytes, offset: int = 0) -> tuple[Fact, int]:
             return decode_slowly_at(data, offset)
     except (IndexError, UnicodeDecodeError):
         return decode_slowly_at(data, offset)
-    return _trusted(entity, attribute, value, causes, data[offset:at]), at
+    return trusted(entity, attribute, value, causes, data[offset:at]), at
 
 
-def _trusted(entity: Entity, attribute: Attribute, value: Value, causes: tuple[Cid, ...], block: bytes) -> Fact:
-    """The fact of parts and a block that are known to belong together."""
-    fact = Fact.__new__(Fact)
-    _set_entity(fact, entity)
-    _set_attribute(fact, attribute)
-    _set_value(fact, value)
-    _set_causes(fact, causes)
-    _set_block(fact, block)
-    _set_cid(fact, None)
-    return fact
+def trusted(
+    entity: Entity,
+    attribute: Attribute,
+    value: Value,
+    causes: tuple[Cid, ...],
+    block: bytes,
+    digest: bytes | None = None,
+) -> Fact:
+    """The fact of parts, a block and its digest that are known to belong together."""
+    # Made open and then closed: six calls of the setters above would take three times as long.
+    fact = _Open()
+    fact.entity = entity
+    fact.attribute = attribute
+    fact.value = value
+    fact.causes = causes
+    fact._block = block
+    fact._cid = digest
+    fact.__class__ = Fact  # type: ignore[assignment]  # the slots are the same
+    return fact  # type: ignore[return-value]  # its class was just set
+
+
+class _Open:
+    """A fact that can still be changed, for as long as it takes to make it."""
+
+    __slots__ = Fact.__slots__
+
+    entity: Entity
+    attribute: Attribute
+    value: Value
+    causes: tuple[Cid, ...]
+    _block: bytes
+    _cid: bytes | None
 
 
 def decode_slowly_at(data: bytes, offset: int = 0) -> tuple[Fact, int]:
@@ -315,4 +340,4 @@ def decode_slowly_at(data: bytes, offset: int = 0) -> tuple[Fact, int]:
         check_entity(entity), check_attribute(attribute), check_value(value)
     except ValueRefused as error:
         raise refused(error.code, error.message, offset) from None
-    return _trusted(entity, attribute, value, tuple(causes), data[offset:end]), end
+    return trusted(entity, attribute, value, tuple(causes), data[offset:end]), end

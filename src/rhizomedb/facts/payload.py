@@ -6,16 +6,17 @@ Its parts stand in a dict, in the canonical order of their keys: `edge`, `time`,
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final, Literal, TypeAlias
 
 from rhizomedb.errors import DeltaRefused
 from rhizomedb.facts import codec
 from rhizomedb.facts.clock import COUNTER_MAX, MS_MAX, HybridTime
 from rhizomedb.facts.fact import Fact
-from rhizomedb.facts.fact import decode_at as decode_fact_at
 from rhizomedb.facts.signature import PUBLIC_BYTES
+from rhizomedb.facts.stretch import Stretch
 from rhizomedb.facts.value import VALUE_BYTES_MAX
 
 FACTS_MAX: Final = 65_536
@@ -41,24 +42,37 @@ class Group:
 # -- writing -----------------------------------------------------------------------------------------------------------
 
 
-def encode(said: Parts) -> bytes:
-    """The block of parts, if each is what it must be."""
+def gather(facts: Iterable[Fact]) -> Stretch:
+    """The stretch of facts that are to be said, or the one that they are."""
+    if type(facts) is Stretch:
+        return facts
+    said = tuple(islice(facts, FACTS_MAX + 1))
+    if any(type(fact) is not Fact for fact in said):
+        raise shape("the facts of a delta are facts")
+    return Stretch.of(said)
+
+
+def encode(said: Parts) -> tuple[bytes, int]:
+    """The block of parts, if each is what it must be, and where in it the facts begin."""
     for name, check in _CHECKS.items():
         check(said[name])
-    facts: tuple[Fact, ...] = said["facts"]
+    facts: Stretch = said["facts"]
     time: HybridTime = said["time"]
     group: Group | None = said["group"]
     written: dict[str, bytes | None] = {
         "edge": None if said["edge"] is None else codec.encode_bytes(said["edge"]),
         "time": codec.encode([time.ms, time.counter]),
-        "facts": codec.head(codec.LIST, len(facts)) + b"".join([fact.encode() for fact in facts]),
+        "facts": codec.head(codec.LIST, len(facts)) + facts.encode(),
         "group": None if group is None else codec.encode({"id": group.id, "size": group.size}),
         "scope": codec.encode_text("own") if said["scope"] == "own" else None,
         "author": codec.encode_bytes(said["author"]),
         "system": codec.encode_text(said["system"]),
     }
-    parts = [codec.encode_text(name) + part for name, part in written.items() if part is not None]
-    return codec.head(codec.MAP, len(parts)) + b"".join(parts)
+    parts = {name: codec.encode_text(name) + part for name, part in written.items() if part is not None}
+    head = codec.head(codec.MAP, len(parts))
+    before = len(head) + sum(len(parts[name]) for name in ("edge", "time") if name in parts)
+    facts_at = before + len(parts["facts"]) - len(facts.encode())
+    return head + b"".join(parts.values()), facts_at
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------
@@ -132,18 +146,14 @@ def _read_scope(data: bytes, at: int) -> tuple[Any, int]:
     return node, end
 
 
-def _read_facts(data: bytes, at: int) -> tuple[tuple[Fact, ...], int]:
+def _read_facts(data: bytes, at: int) -> tuple[Stretch, int]:
     start = at
     major, count, at = codec.read_head(data, at)
     if major != codec.LIST:
         raise shape("the facts are a list", start)
     if count > FACTS_MAX:
         raise _too_many_facts()
-    facts = []
-    for _ in range(count):
-        fact, at = decode_fact_at(data, at)
-        facts.append(fact)
-    return tuple(facts), at
+    return Stretch.read(data, at, count)
 
 
 _READERS: Final[dict[str, Callable[[bytes, int], tuple[Any, int]]]] = {
@@ -174,14 +184,12 @@ def _check_time(time: object) -> None:
 
 
 def _check_facts(facts: object) -> None:
-    assert type(facts) is tuple, "facts are gathered in a tuple before they are checked"
+    assert type(facts) is Stretch, "facts are gathered in a stretch before they are checked"
     if not facts:
         raise DeltaRefused("delta.empty", "a delta says at least one fact")
     if len(facts) > FACTS_MAX:
         raise _too_many_facts()
-    if any(type(fact) is not Fact for fact in facts):
-        raise shape("the facts of a delta are facts")
-    if len({fact.encode() for fact in facts}) != len(facts):
+    if facts.has_repeats():
         raise DeltaRefused("delta.repeated-fact", "a fact is said twice in one delta")
 
 

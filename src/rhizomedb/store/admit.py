@@ -54,14 +54,14 @@ def admit(
 ) -> Admission:
     """Take in deltas: all of them, or none and the first refusal raised; with `refuse="collect"`, all that pass.
 
-    Joins the write that is open, or makes one of its own. A `Delta` stands for its bytes: it is verified like any other.
+    Joins the write that is open, or makes one of its own. A `Delta` was verified when it came to be, so it is not again.
     """
     with _writing(store):
         door = _Door(store, now_ms, origin)
         refused: list[Refusal] = []
         for place, envelope in enumerate(envelopes):
             try:
-                delta = Delta.decode(envelope.encode() if isinstance(envelope, Delta) else envelope)
+                delta = envelope if isinstance(envelope, Delta) else Delta.decode(envelope)
             except Error as error:
                 if refuse == "raise":
                     raise

@@ -1,34 +1,37 @@
 """Checking a file against itself, and making its index anew.
 
-The log proves itself: each envelope carries its author's signature, and its payload hashes to its id. The index proves
-nothing, so every row of it is compared with what the log says. A bad row is a finding and stops nothing; what cannot be
-read is a finding too.
+The log proves itself: each frame carries a hash, each envelope its author's signature, and its payload hashes to its
+id. The index proves nothing, so every segment of it is built again from the log and compared byte for byte. What is
+wrong is a finding and stops nothing; what cannot be read is a finding too.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from rhizomedb.errors import Error, StoreError
-from rhizomedb.facts import codec
 from rhizomedb.facts.delta import Delta
-from rhizomedb.facts.fact import Fact
 from rhizomedb.facts.signature import PUBLIC_BYTES
+from rhizomedb.store import log
+from rhizomedb.store.chunks import Chunks
 from rhizomedb.store.file import File
-from rhizomedb.store.index import ASK_KEYS, Indexer
-from rhizomedb.store.layout import INDEX, INDEX_TABLES, STUB_BYTES, Mark, pack, stub, unpack
+from rhizomedb.store.folder import Folder
+from rhizomedb.store.indexed import GATHER_BYTES, HOLE, Indexed
+from rhizomedb.store.layout import INDEX, Mark, pack, seal, unpack
+from rhizomedb.store.said import Said, said_by
 from rhizomedb.store.store import Finding
+from rhizomedb.store.tiers import Part, Tiers, build_segment, part_of
 
-ROWS_PAGE: Final = 16
 FAULTS_OF_SQLITE_MAX: Final = 100
 LOG_ROW_BYTES_MIN: Final = 100
 """No row of the log is shorter than this, which bounds how many a file can hold."""
 
 DAMAGED: Final = "store.damaged"
+INDEX_DAMAGED: Final = "store.index-damaged"
 
 BROKEN: Final = (Error, TypeError, ValueError)
 """What a value that nobody wrote may lead to."""
@@ -52,7 +55,7 @@ def verify(path: str) -> Iterator[Finding]:
         yield Finding("file", error.code, error.message)
         return
     with closing(file):
-        checks = (_structure, _epochs, _Comparison(file).run, _totals, _held, _names)
+        checks = (_structure, _epochs, _Comparison(file).run, _held, _names, lambda file: Chunks(file).verify())
         file.run("BEGIN")
         for check in checks:
             try:
@@ -61,36 +64,55 @@ def verify(path: str) -> Iterator[Finding]:
                 yield _finding("file", error)
 
 
-def rebuild(file: File) -> list[Finding]:
-    """Make the index anew inside a write, leaving out deltas that are not intact; returns those."""
-    last = last_seq(file)
-    for table in INDEX_TABLES:
-        file.run(f"DROP TABLE IF EXISTS {table}")
-    file.run("; ".join(INDEX))
-    newest = one(file, "SELECT count(*) FROM epoch")
-    findings: list[Finding] = []
-    indexer = Indexer(file)
-    epoch = 0
-    for row in log_rows(file, last):
-        while epoch < min(row.epoch, newest):  # what was added so far belongs to earlier epochs
-            if epoch:
-                indexer.mark(epoch)
-            epoch += 1
-        indexer.reach(row.seq)
-        if row.delta is None or indexer.has(row.delta.id):
-            fault = row.fault or StoreError(DAMAGED, "the log holds it twice")
-            findings.append(Finding(f"delta {row.seq}", fault.code, fault.message))
-        else:
-            indexer.add(row.seq, max(epoch, 1), row.delta)
-    for number in range(max(epoch, 1), newest + 1):
-        indexer.mark(number)
-    return findings
-
-
 def _finding(record: str, error: Exception) -> Finding:
     if isinstance(error, Error):
         return Finding(record, error.code, error.message)
-    return Finding(record, DAMAGED, f"a value in the index has another type: {error}")
+    return Finding(record, DAMAGED, f"a value in the file has another type: {error}")
+
+
+# -- making the index anew ---------------------------------------------------------------------------------------------
+
+
+def rebuild(file: File, indexed: Indexed) -> list[Finding]:
+    """Make the index anew inside a write, leaving out deltas that are not intact; returns those."""
+    for table in ("mark", "segment", "home"):
+        file.run(f"DROP TABLE IF EXISTS {table}")
+    file.run("; ".join(INDEX))
+    indexed.abandon()
+    indexed.settle()
+    findings = remake(
+        file,
+        indexed,
+        lambda mark: file.run("INSERT INTO mark VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*mark, seal(*mark))),
+    )
+    indexed.spill()
+    indexed.folder.sweep({str(part.name) for part in indexed.tiers.in_files})
+    return findings
+
+
+def remake(file: File, indexed: Indexed, note: Callable[[Mark], object]) -> list[Finding]:
+    """Index the whole log and note what each epoch reached; returns what of it could not be read."""
+    newest = one(file, "SELECT count(*) FROM epoch")
+    findings: list[Finding] = []
+    epoch = seq = 0
+    for row in log_rows(file, last_seq(file)):
+        while epoch < min(row.epoch, newest):  # what was added so far belongs to earlier epochs
+            if epoch:
+                note(indexed.mark(epoch))
+            epoch += 1
+        while (seq := seq + 1) < row.seq:
+            findings.append(Finding(f"delta {seq}", DAMAGED, "the log does not have it"))
+            indexed.add(HOLE)
+        if row.delta is None or indexed.has(pack(row.delta.id)):
+            fault = row.fault or StoreError(DAMAGED, "the log holds it twice")
+            findings.append(Finding(f"delta {row.seq}", fault.code, fault.message))
+            indexed.add(HOLE)
+        else:
+            indexed.add(said_by(row.delta, max(epoch, 1)))
+    for number in range(max(epoch, 1), newest + 1):
+        note(indexed.mark(number))
+    indexed.flush()
+    return findings
 
 
 # -- reading the log ---------------------------------------------------------------------------------------------------
@@ -99,11 +121,11 @@ def _finding(record: str, error: Exception) -> Finding:
 def last_seq(file: File) -> int:
     """The number of the last row of the log, as far as it can be known, and no more than fit in the file."""
     found = [0]
-    for sql in ("SELECT max(seq) FROM log", "SELECT max(deltas) FROM mark", "SELECT max(seq) FROM delta"):
+    for sql in ("SELECT max(seq) FROM log", "SELECT max(deltas) FROM mark"):
         try:
             found.append(one(file, sql) or 0)
         except StoreError:
-            continue  # the others may be readable
+            continue  # the other may be readable
     fits = sum(os.path.getsize(file.absolute + end) for end in ("", "-wal") if os.path.exists(file.absolute + end))
     return min(max(found), fits // LOG_ROW_BYTES_MIN)
 
@@ -112,29 +134,29 @@ def log_rows(file: File, last: int) -> Iterator[LogRow]:
     """Every row of the log up to a number, each delta verified. Where a page cannot be read, row by row around it."""
     reached = 0
     while reached < last:
+        rows = log.read(file, reached, last)
         try:
-            rows = file.run(
-                "SELECT seq, epoch, envelope FROM log WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
-                (reached, last, ROWS_PAGE),
-            )
-            if not rows:
-                return
+            for seq, epoch, envelope in rows:
+                reached = seq
+                yield _log_row(seq, epoch, envelope)
+            return
         except StoreError:
-            reached += 1
-            try:
-                rows = file.run("SELECT seq, epoch, envelope FROM log WHERE seq = ?", (reached,))
-            except StoreError as error:
-                yield LogRow(reached, 0, None, error)
-                continue
-        for seq, epoch, envelope in rows:
-            if type(epoch) is not int:
-                yield LogRow(seq, 0, None, file.damaged("its epoch is no number"))
-                continue
-            try:
-                yield LogRow(seq, epoch, Delta.decode(envelope))
-            except Error as error:
-                yield LogRow(seq, epoch, None, error)
-        reached = max(reached + 1, *(row[0] for row in rows)) if rows else reached  # a broken tree may lead back
+            pass
+        reached += 1
+        try:
+            for seq, epoch, envelope in log.read(file, reached - 1, reached):
+                yield _log_row(seq, epoch, envelope)
+        except StoreError as error:
+            yield LogRow(reached, 0, None, error)
+
+
+def _log_row(seq: int, epoch: int, envelope: bytes | None) -> LogRow:
+    if envelope is None:
+        return LogRow(seq, epoch, None, StoreError(DAMAGED, "it is not what was written"))
+    try:
+        return LogRow(seq, epoch, Delta.decode(envelope))
+    except Error as error:
+        return LogRow(seq, epoch, None, error)
 
 
 def one(file: File, sql: str, bindings: Sequence[Any] = ()) -> Any:
@@ -144,163 +166,119 @@ def one(file: File, sql: str, bindings: Sequence[Any] = ()) -> Any:
 
 # -- the index against the log -----------------------------------------------------------------------------------------
 
-_KEYS: Final = ",".join("?" * ASK_KEYS)
-_FACTS: Final = (
-    "SELECT f.cid, f.row, f.delta, f.entity, f.attribute, e.stub, a.stub, f.value"
-    " FROM fact f INDEXED BY fact_cid LEFT JOIN entity e ON e.row = f.entity"
-    f" LEFT JOIN attribute a ON a.row = f.attribute WHERE substr(f.cid, 1, 8) IN ({_KEYS})"
-)
-_DELTA: Final = (
-    "SELECT d.id, a.stub, d.system, d.ms, d.counter, d.edge, d.scope, d.epoch, d.group_id, d.group_size,"
-    " d.author, d.fact_after, d.fact_last FROM delta d LEFT JOIN author a ON a.row = d.author WHERE d.seq = ?"
-)
+
+@dataclass
+class _Stretch:
+    """The deltas that a segment should cover, gathered until it can be built."""
+
+    part: Part | None
+    last: int
+    said: list[Said] = field(default_factory=list)
+    size: int = 0
 
 
 class _Comparison:
-    """One walk along the log beside the index; `reached` is what the index should have counted so far."""
+    """One walk along the log beside the index."""
 
     def __init__(self, file: File) -> None:
         self._file = file
-        self._reached = Mark()
+        self._tiers = Tiers()
+        self._ends: dict[int, int] = {}
+        self._time = (0, 0)
+        self._times: dict[int, tuple[int, int]] = {}
 
     def run(self, file: File) -> Iterator[Finding]:
         newest = one(file, "SELECT count(*) FROM epoch")
-        expected = 1
-        rows = 0
+        stretches = iter([*self._catalogue(), _Stretch(None, 2**62)])
+        stretch = next(stretches)
+        seq, reached = 0, 1
         for row in log_rows(file, last_seq(file)):
-            rows += 1
-            if row.seq > expected:
-                yield Finding(f"delta {expected}", DAMAGED, f"the log goes on with delta {row.seq}")
-            expected = row.seq + 1
-            try:
-                yield from self._row(row, newest)
-            except BROKEN as error:
-                yield _finding(self._record(row), error)
-        if one(file, "SELECT count(*) FROM log") > rows:
+            while (seq := seq + 1) < row.seq:
+                yield Finding(f"delta {seq}", DAMAGED, f"the log goes on with delta {row.seq}")
+                yield from self._add(HOLE, seq, stretch)
+            record = f"delta {row.seq}" + (f" ({row.delta.id})" if row.delta else "")
+            if row.fault is not None:
+                yield Finding(record, row.fault.code, row.fault.message)
+            if not reached <= row.epoch <= newest:
+                if row.epoch or row.delta:  # what cannot be read has no epoch
+                    yield Finding(record, DAMAGED, f"its epoch {row.epoch} is out of order")
+            else:
+                reached = row.epoch
+            self._ends[reached] = row.seq
+            if row.delta is not None:
+                self._time = max(self._time, (row.delta.time.ms, row.delta.time.counter))
+            self._times[reached] = self._time
+            said = HOLE if row.delta is None else said_by(row.delta, reached)
+            yield from self._add(said, row.seq, stretch)
+            if row.seq >= stretch.last:
+                stretch = next(stretches)
+        yield from self._compare(stretch)
+        if stretch.part is not None:
+            yield Finding("index", INDEX_DAMAGED, "it has segments beyond the end of the log")
+        if one(file, "SELECT count(*) FROM log") > seq:
             yield Finding("log", DAMAGED, "it has rows far beyond the last that can be read")
         yield from self._marks(newest)
-        for table, total in (("fact", "facts"), ("cause", "causes"), ("repeat", "repeats"), ("author", "authors"),
-                             ("entity", "entities"), ("attribute", "attributes")):  # fmt: skip
-            found, said = one(file, f"SELECT count(*) FROM {table}"), getattr(self._reached, total)
-            if found != said:
-                yield Finding(f"index {table}", DAMAGED, f"it has {found:,} rows; the log says {said:,}")
 
-    def _record(self, row: LogRow) -> str:
-        if row.delta is not None:
-            return f"delta {row.seq} ({row.delta.id})"
-        try:
-            return f"delta {row.seq} ({unpack(one(self._file, 'SELECT id FROM delta WHERE seq = ?', (row.seq,)))})"
-        except (IndexError, *BROKEN):  # the index does not know it either
-            return f"delta {row.seq}"
-
-    def _row(self, row: LogRow, newest: int) -> Iterator[Finding]:
-        record = self._record(row)
-        if row.fault is not None:
-            yield Finding(record, row.fault.code, row.fault.message)
-        if not max(self._reached.epoch, 1) <= row.epoch <= newest:
-            if row.epoch or row.delta:  # what cannot be read has no epoch
-                yield Finding(record, DAMAGED, f"its epoch {row.epoch} is out of order")
-        else:
-            yield from self._marks(row.epoch - 1)
-            self._reached = self._reached._replace(epoch=row.epoch)
-        indexed = self._file.run(_DELTA, (row.seq,))
-        reached = self._reached._replace(deltas=row.seq)
-        if not indexed:
-            self._reached = reached
-            if row.delta is not None:
-                yield Finding(record, DAMAGED, "the index does not hold it")
+    def _catalogue(self) -> Iterator[_Stretch]:
+        """The segments that the file names; those that are lost or not of this place are only made again."""
+        indexed = Indexed(self._file)
+        if not indexed.is_at_home():
             return
-        *said, author, after, last = indexed[0]
-        if row.delta is not None:
-            yield from self._delta(record, row.epoch, row.delta, said)
-            yield from self._facts(record, row.seq, row.delta, after, last)
-        if after != reached.facts or last < after:
-            yield Finding(record, DAMAGED, "the index gives it the facts of another")
-        repeats, causes, entity, attribute = self._file.run(
-            "SELECT (SELECT count(*) FROM repeat WHERE delta = :seq),"
-            " (SELECT count(*) FROM cause WHERE fact > :after AND fact <= :last),"
-            " coalesce(max(entity), 0), coalesce(max(attribute), 0) FROM fact WHERE row > :after AND row <= :last",
-            {"seq": row.seq, "after": after, "last": last},
-        )[0]
-        time = max((reached.ms, reached.counter), (said[3], said[4]))
-        self._reached = Mark(
-            reached.epoch,
-            row.seq,
-            last,
-            max(reached.entities, entity),
-            max(reached.attributes, attribute),
-            max(reached.authors, author),
-            reached.causes + causes,
-            reached.repeats + repeats,
-            *time,
-        )
+        folder = Folder(self._file.absolute)
+        rows = self._file.typed((int, str, int, bytes), "SELECT last, name, size, seal FROM segment ORDER BY last")
+        for last, name, size, sealed in rows:
+            buffer = folder.map(name, size)
+            part = None
+            try:
+                part = None if buffer is None else part_of(buffer, name)
+                if part is not None and part.seal() != sealed:
+                    part = None
+            except StoreError:
+                pass
+            yield _Stretch(part, last)
 
-    def _delta(self, record: str, epoch: int, delta: Delta, said: Sequence[Any]) -> Iterator[Finding]:
-        if said[0] != pack(delta.id):
-            yield Finding(record, "delta.id-mismatch", f"it is kept under the id {unpack(said[0])}")
-        group = (delta.group.id, delta.group.size) if delta.group else (None, None)
-        edge = delta.edge or b""
-        time = delta.time
-        expected = [delta.author, delta.system, time.ms, time.counter, stub(edge), delta.scope, epoch, *group]
-        names = ("author", "system", "time", "counter", "edge", "scope", "epoch", "group", "group size")
-        for name, is_said, is_expected in zip(names, said[1:], expected, strict=True):
-            if is_said != is_expected:
-                yield Finding(record, DAMAGED, f"the index has another {name}")
-        if one(self._file, "SELECT count(*) FROM delta WHERE substr(id, 1, 8) = ? AND id = ?",
-               (pack(delta.id)[:8], pack(delta.id))) > 1:  # fmt: skip
-            yield Finding(record, DAMAGED, "it is there twice")
-        yield from self._whole(record, edge)
+    def _add(self, said: Said, seq: int, stretch: _Stretch) -> Iterator[Finding]:
+        stretch.said.append(said)
+        stretch.size += len(said.data)
+        if seq == stretch.last or (stretch.part is None and stretch.size > GATHER_BYTES):
+            yield from self._compare(stretch)
 
-    def _facts(self, record: str, seq: int, delta: Delta, after: int, last: int) -> Iterator[Finding]:
-        causes: dict[int, set[bytes]] = {}
-        for row, cause in self._file.run("SELECT fact, cid FROM cause WHERE fact > ? AND fact <= ?", (after, last)):
-            causes.setdefault(row, set()).add(cause)
-        repeats = {row for (row,) in self._file.run("SELECT fact FROM repeat WHERE delta = ?", (seq,))}
-        first = 0
-        for start in range(0, len(delta.facts), ASK_KEYS):
-            facts = delta.facts[start : start + ASK_KEYS]
-            keys: list[bytes | None] = [pack(fact.cid)[:8] for fact in facts]
-            found = {row[0]: row for row in self._file.run(_FACTS, keys + [None] * (ASK_KEYS - len(keys)))}
-            for fact in facts:
-                indexed = found.get(pack(fact.cid))
-                if indexed is None:
-                    yield Finding(f"fact {fact.cid}", DAMAGED, f"the index does not hold it, and {record} says it")
-                    continue
-                _, row, said_by, _, _, *parts = indexed
-                yield from self._fact(fact, parts)
-                if said_by == seq and after < row <= last:
-                    first += 1
-                    if causes.get(row, set()) != {pack(cause) for cause in fact.causes}:
-                        yield Finding(f"fact {fact.cid}", DAMAGED, "the index has other causes")
-                elif said_by >= seq or row not in repeats:
-                    yield Finding(f"fact {fact.cid}", DAMAGED, f"the index does not have that {record} says it")
-                else:
-                    repeats.discard(row)
-        if first != last - after or repeats:
-            yield Finding(record, DAMAGED, "the index has facts of it that it does not say")
+    def _compare(self, stretch: _Stretch) -> Iterator[Finding]:
+        """Build what a segment should be, and compare."""
+        said, stretch.said, stretch.size = stretch.said, [], 0
+        if not said:
+            return
+        last = self._tiers.last
+        try:
+            made = build_segment(self._tiers.index, last.delta_last, last.fact_last, last.cell_last, said)
+        except StoreError as error:
+            yield _finding("index", error)
+            return
+        part = stretch.part
+        if part is not None and made != part.buffer:
+            deltas = f"deltas {last.delta_last + 1:,} to {last.delta_last + len(said):,}"
+            yield Finding(f"index segment {part.name}", INDEX_DAMAGED, f"{deltas} are not in it as the log has them")
+            part = None
+        self._tiers = Tiers([*self._tiers.parts, part]) if part else self._tiers.added(part_of(made))
 
-    def _fact(self, fact: Fact, parts: Sequence[bytes]) -> Iterator[Finding]:
-        encode = codec.SCALARS
-        expected = fact.entity, encode[type(fact.attribute)](fact.attribute), encode[type(fact.value)](fact.value)
-        for name, part, whole in zip(("entity", "attribute", "value"), parts, expected, strict=True):
-            if part != stub(whole):
-                yield Finding(f"fact {fact.cid}", DAMAGED, f"the index has another {name}")
-            elif len(whole) >= STUB_BYTES:
-                yield from self._whole(f"fact {fact.cid}", whole)
-
-    def _whole(self, record: str, whole: bytes) -> Iterator[Finding]:
-        if len(whole) >= STUB_BYTES:
-            rows = self._file.run("SELECT body FROM long WHERE stub = ?", (stub(whole),))
-            if not rows or rows[0][0] != whole:
-                yield Finding(record, DAMAGED, "the index does not have the whole of a long value")
-
-    def _marks(self, last: int) -> Iterator[Finding]:
-        """The marks of the epochs from that which was reached to another, which add nothing."""
-        for number in range(max(self._reached.epoch, 1), last + 1):
-            self._reached = self._reached._replace(epoch=number)
-            rows = self._file.run("SELECT * FROM mark WHERE epoch = ?", (number,))
-            if not rows or Mark(*rows[0]) != self._reached:
-                yield Finding(f"index epoch {number}", DAMAGED, "its totals are not those of the log")
+    def _marks(self, newest: int) -> Iterator[Finding]:
+        reached = Mark()
+        index = self._tiers.index
+        time = (0, 0)
+        marks = {row[0]: row for row in self._file.run("SELECT * FROM mark")}
+        for number in range(1, newest + 1):
+            deltas = self._ends.get(number, reached.deltas)
+            time = self._times.get(number, time)
+            facts = index.facts_of_delta(deltas)[1] if deltas else 0
+            causes = reached.causes + sum(len(index.causes(row)) for row in range(reached.facts + 1, facts + 1))
+            repeats = reached.repeats + sum(
+                len(index.repeated_by(seq)) for seq in range(reached.deltas + 1, deltas + 1)
+            )
+            reached = Mark(number, deltas, facts, causes, repeats, *time)
+            if marks.pop(number, None) != (*reached, seal(*reached)):
+                yield Finding(f"index epoch {number}", INDEX_DAMAGED, "its totals are not those of the log")
+        if marks:
+            yield Finding("index mark", INDEX_DAMAGED, f"it has {len(marks):,} rows for epochs that never were")
 
 
 # -- the rest ----------------------------------------------------------------------------------------------------------
@@ -316,18 +294,9 @@ def _epochs(file: File) -> Iterator[Finding]:
     epochs, first, last = file.run("SELECT count(*), coalesce(min(number), 1), coalesce(max(number), 0) FROM epoch")[0]
     if first != 1 or last != epochs:
         yield Finding("epochs", DAMAGED, f"there are {epochs:,}, numbered {first} to {last}")
-    ((marks,),) = file.run("SELECT count(*) FROM mark")
-    if marks != epochs:
-        yield Finding("index mark", DAMAGED, f"it has {marks:,} rows for {epochs:,} epochs")
-
-
-def _totals(file: File) -> Iterator[Finding]:
-    for row, said, facts in file.run(
-        "SELECT a.row, a.facts, coalesce(n, 0) FROM attribute a LEFT JOIN"
-        " (SELECT attribute, count(*) AS n FROM fact GROUP BY attribute) f ON f.attribute = a.row"
-    ):
-        if said != facts:
-            yield Finding(f"index attribute {row}", DAMAGED, f"it counts {said:,} facts of {facts:,}")
+    for row in file.run("SELECT * FROM epoch ORDER BY number"):
+        if seal(*row[:3]) != row[3]:
+            yield Finding(f"epoch {row[0]}", DAMAGED, "its time or origin was altered")
 
 
 def _held(file: File) -> Iterator[Finding]:
@@ -353,8 +322,6 @@ def _held_row(file: File, row: int) -> Iterator[Finding]:
         yield Finding(record, "delta.id-mismatch", f"its bytes are those of {delta.id}")
     elif (author, group_id, group_size) != (delta.author, *group):
         yield Finding(record, DAMAGED, "it is kept with another author or group")
-    elif file.run("SELECT 1 FROM delta WHERE substr(id, 1, 8) = ? AND id = ?", (packed[:8], packed)):
-        yield Finding(record, DAMAGED, "it is visible as well")
 
 
 def _names(file: File) -> Iterator[Finding]:

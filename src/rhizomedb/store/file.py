@@ -1,7 +1,16 @@
 """The file beneath a store: SQLite through apsw, of which no error gets past this module.
 
-WAL, and `synchronous=FULL`: what was acknowledged survives the loss of power. A file is data from a stranger: its
-schema must be ours to the letter, and nothing in it runs (no triggers, views or functions in the schema).
+What a write promises when it returns is its *durability*:
+
+    full     it is on the disk: it survives the loss of power. The default.
+    normal   it survives the end of the process, however it ends; the loss of power may undo the last writes, never
+             half of one.
+    memory   nothing is ever waited for: it survives the end of the process; after the loss of power the file may need
+             `rhizome export --salvage`. For what can be made again.
+
+A full write waits for the disk after it has let the next writer in, so that writers who come together share one wait
+(group commit). A file is data from a stranger: its schema must be ours to the letter, and nothing in it runs (no
+triggers, views or functions in the schema).
 """
 
 from __future__ import annotations
@@ -13,13 +22,16 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
-from rhizomedb.errors import StoreError
+from rhizomedb.errors import RequestError, StoreError, nearest_names
+from rhizomedb.store import upgrade
 from rhizomedb.store.layout import APPLICATION_ID, FORMAT, INDEX, LOG
 
 if TYPE_CHECKING:
     import apsw
+
+Durability: TypeAlias = Literal["full", "normal", "memory"]
 
 CACHE_KIB: Final = 64 * 1024
 """How much of the file is kept in memory."""
@@ -36,9 +48,23 @@ _MAGIC: Final = b"SQLite format 3\x00"
 class File:
     """One connection to one database file. Every failure is a `StoreError`."""
 
-    def __init__(self, path: str, *, create: bool, wait_ms: int) -> None:
+    def __init__(
+        self, path: str, *, create: bool, wait_ms: int, durability: Durability = "full", vfs: str = ""
+    ) -> None:
         import apsw  # 10 ms, which only those who open a file should pay
 
+        if durability not in get_args(Durability):
+            raise RequestError(
+                "db.usage",
+                f"there is no durability {durability!r}",
+                nearest=nearest_names(str(durability), get_args(Durability)),
+                fix=" or ".join(map(repr, get_args(Durability))),
+            )
+        self.durability = durability
+        self.format = FORMAT
+        self.was_upgraded = False
+        self._vfs = vfs
+        self._log: apsw.VFSFile | None = None
         self._apsw = apsw
         self._thread = get_ident()
         self._connection: apsw.Connection | None = None
@@ -51,7 +77,7 @@ class File:
         self._look(create)
         flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
         try:
-            self._connection = apsw.Connection(self.absolute, flags=flags)
+            self._connection = apsw.Connection(self.absolute, flags=flags, vfs=vfs or None)
             self._set_up(create)
             status = os.stat(self.absolute)
             self._place = (status.st_dev, status.st_ino)
@@ -80,13 +106,24 @@ class File:
         if not stat.S_ISREG(mode):
             kind = "a folder" if stat.S_ISDIR(mode) else "not a file"
             raise StoreError("store.unreadable", f"{self.path} is {kind}", fix="name a file, such as films.db")
-        try:
-            with open(self.path, "rb") as file:
-                head = file.read(len(_MAGIC))
-        except OSError as error:
-            raise StoreError("store.unreadable", f"{self.path} cannot be read: {_reason(error)}") from None
+        head = self._head()
         if head != _MAGIC and (head or not create):
             raise self._foreign("is empty" if not head else "is something else")
+
+    def _head(self) -> bytes:
+        """The first bytes of the file, read through SQLite: to close a file behind its back would drop its locks."""
+        apsw = self._apsw
+        try:
+            file = apsw.VFSFile(self._vfs, self.absolute, [apsw.SQLITE_OPEN_MAIN_DB | apsw.SQLITE_OPEN_READONLY, 0])
+            try:
+                head: bytes = file.xRead(len(_MAGIC), 0)
+                return head
+            finally:
+                file.xClose()
+        except apsw.IOError:  # shorter than that
+            return b"" if os.path.getsize(self.path) == 0 else b"?"
+        except apsw.Error as error:
+            raise StoreError("store.unreadable", f"{self.path} cannot be read: {error}") from None
 
     def _set_up(self, create: bool) -> None:
         apsw, connection = self._apsw, self._connection
@@ -102,7 +139,7 @@ class File:
         ):
             connection.config(switch, on)
         connection.execute(
-            f"PRAGMA cache_size=-{CACHE_KIB}; PRAGMA synchronous=FULL; PRAGMA fullfsync=ON; PRAGMA temp_store=MEMORY;"
+            f"PRAGMA cache_size=-{CACHE_KIB}; PRAGMA fullfsync=ON; PRAGMA temp_store=MEMORY;"
             f"PRAGMA mmap_size=0; PRAGMA cell_size_check=ON; PRAGMA journal_size_limit={WAL_KEPT_BYTES}"
         )
         if create and self._is_blank():
@@ -110,6 +147,10 @@ class File:
         self._check_header()
         if not self.read_only and self._pragma("journal_mode") != "wal":
             self._use_wal()
+        # In a write-ahead log NORMAL keeps order and loses nothing to a killed process; `full` adds its own wait.
+        self.run(f"PRAGMA synchronous={'OFF' if self.durability == 'memory' else 'NORMAL'}")
+        if self.format != FORMAT and not self.read_only:
+            self._upgrade()
 
     def _create(self) -> None:
         self._use_wal()
@@ -144,8 +185,18 @@ class File:
                 fix="pip install --upgrade rhizomedb",
             )
         found = {text for (text,) in self.run("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL")}
-        if version < 1 or found != {*LOG, *INDEX}:
-            raise self.damaged("its tables are not the ones that it was made with", fix=self._salvage)
+        if found != ({*LOG, *INDEX} if version == FORMAT else upgrade.TABLES.get(version)):
+            raise self.damaged("its tables are not the ones that it was made with", fix=self.salvage)
+        self.format = version
+
+    def _upgrade(self) -> None:
+        with self.transaction():
+            version = self._pragma("user_version")
+            if version != FORMAT:  # else another process has done it
+                for statement in upgrade.steps(self, version):
+                    self.run(statement)
+                self.run(f"PRAGMA user_version={FORMAT}")
+        self.format, self.was_upgraded = FORMAT, True
 
     def _pragma(self, name: str) -> Any:
         return self.run(f"PRAGMA {name}")[0][0]
@@ -229,10 +280,31 @@ class File:
                 with suppress(self._apsw.Error):  # SQLite has rolled back by itself, or the file is what is wrong
                     self._connection.execute("ROLLBACK")
             raise
+        if self.durability == "full":
+            self._wait_for_disk()
+
+    def _wait_for_disk(self) -> None:
+        """Wait until what was committed is on the disk. Others write meanwhile, and whoever waits, waits for all."""
+        apsw = self._apsw
+        try:
+            if self._log is None:
+                flags = [apsw.SQLITE_OPEN_WAL | apsw.SQLITE_OPEN_READWRITE, 0]
+                self._log = apsw.VFSFile(self._vfs, f"{self.absolute}-wal", flags)
+            self._log.xSync(apsw.SQLITE_SYNC_FULL | apsw.SQLITE_SYNC_DATAONLY)
+        except apsw.Error as error:
+            raise StoreError(
+                "store.not-durable",
+                f"{self.name} was written, but the disk does not confirm that it was kept: {error}",
+                fix="look after the disk; saying the same again is safe",
+            ) from error
 
     def close(self) -> None:
         """Let the file go. What is not committed is not kept."""
         connection, self._connection = self._connection, None
+        log, self._log = self._log, None
+        if log is not None:
+            with suppress(self._apsw.Error):
+                log.xClose()
         if connection is not None:
             try:
                 connection.close()
@@ -263,7 +335,7 @@ class File:
         return StoreError("store.damaged", f"{self.name} is damaged: {what}", fix=fix or f"rhizome verify {self.path}")
 
     @property
-    def _salvage(self) -> str:
+    def salvage(self) -> str:
         """What to type when the file cannot be read."""
         return f"rhizome export {shlex.quote(self.path)} saved.jsonl --salvage"
 
@@ -287,11 +359,11 @@ class File:
             case apsw.IOError():
                 return StoreError("store.unreadable", f"{self.name} cannot be read or written: {error}")
             case apsw.NotADBError():
-                return self._foreign("cannot be read as one", fix=self._salvage)
+                return self._foreign("cannot be read as one", fix=self.salvage)
             case apsw.ThreadingViolationError():
                 raise AssertionError("a store is used by one thread at a time") from error
             case _:
-                return self.damaged(str(error), fix=self._salvage)
+                return self.damaged(str(error), fix=self.salvage)
 
 
 def _reason(error: Exception) -> str:

@@ -13,6 +13,9 @@ from rhizomedb.facts.clock import ZERO, HybridTime
 from rhizomedb.facts.delta import Delta, Group
 from rhizomedb.facts.fact import Fact
 from rhizomedb.facts.value import KIND_NAMES, Attribute, Cell, exact, kind_of
+from rhizomedb.store.chunks import MemoryChunks
+from rhizomedb.store.quota import Quota
+from rhizomedb.store.storage import Storage
 from rhizomedb.store.store import (
     COLUMNS,
     AttributeSummary,
@@ -40,8 +43,9 @@ class Entry(NamedTuple):
 class MemoryStore:
     """A database that ends with the process."""
 
-    def __init__(self, path: str = MEMORY) -> None:
+    def __init__(self, path: str = MEMORY, *, quota: Quota = Quota()) -> None:  # noqa: B008  # it never changes
         self.path = path
+        self.quota = quota
         self.is_writing = False
         self._closed = False
         self._epochs: list[Epoch] = []
@@ -49,6 +53,7 @@ class MemoryStore:
         self._held: dict[Cid, tuple[Held, bytes]] = {}
         self._names: dict[bytes, str] = {}
         self._begun: int | None = None
+        self.chunks = MemoryChunks()
         self._index()
 
     def _index(self) -> None:
@@ -87,10 +92,28 @@ class MemoryStore:
         self._check_open()
         return len(self._epochs)
 
-    def epochs(self) -> list[Epoch]:
-        """All epochs, oldest first."""
+    def epochs(self, after: int = 0) -> list[Epoch]:
+        """All epochs after one, oldest first."""
         self._check_open()
-        return list(self._epochs)
+        return self._epochs[max(after, 0) :]
+
+    def totals(self, epoch: int) -> tuple[int, int]:
+        """How many deltas and facts were here at the end of an epoch."""
+        self._check_open()
+        deltas = [entry.delta for entry in self._log if entry.epoch <= epoch]
+        return len(deltas), len({fact.cid for delta in deltas for fact in delta.facts})
+
+    def storage(self) -> Storage:
+        """How many bytes of what there are."""
+        self._check_open()
+        blocks = self.chunks.total()
+        log, held = self._log_bytes(), sum(len(envelope) for _, envelope in self._held.values())
+        return Storage(
+            log_bytes=log + held, attachment_blocks=blocks.blocks, attachment_bytes=blocks.bytes, held_bytes=held
+        )
+
+    def _log_bytes(self) -> int:
+        return sum(len(delta.encode()) for _, delta in self._log)
 
     def scan(self, relation: str, bound: Mapping[str, Cell], cut: Cut) -> Iterator[tuple[Cell, ...]]:
         """The distinct tuples of a stored relation that agree with `bound`, visible at the cut when this is called."""
@@ -260,6 +283,11 @@ class MemoryStore:
         held = [each for each, _ in self._held.values()]
         return sorted(held, key=lambda each: (each.due_ms is None, each.due_ms or 0))
 
+    def held_sizes(self) -> list[tuple[bytes, str, int, int]]:
+        """How many deltas of which author and origin are kept back, and their bytes."""
+        self._check_open()
+        return [(held.author, held.origin, 1, len(envelope)) for held, envelope in self._held.values()]
+
     def members(self, author: bytes, group: Group) -> tuple[int, list[Held]]:
         """How many deltas of an author's group are visible, and those that are held back."""
         self._check_open()
@@ -282,6 +310,7 @@ class MemoryStore:
                 intact, code, message = False, error.code, error.message
             if not intact:
                 yield Finding(f"delta {place} ({delta.id})", code, message)
+        yield from self.chunks.verify()
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
@@ -297,11 +326,16 @@ class MemoryStore:
         self._check_open()
         assert not self.is_writing, "a write does not begin inside another"
         before = len(self._epochs), len(self._log), dict(self._held), dict(self._names)
+        size = self._size() if self.quota.bytes is not None else 0
+        self.chunks.begin()
         self.is_writing = True
         try:
             yield
+            if self.quota.bytes is not None:
+                self.quota.check_size(self._size(), size, self.path)
         except BaseException:
             epochs, deltas, self._held, self._names = before
+            self.chunks.rollback()
             changed = len(self._log) > deltas
             del self._epochs[epochs:], self._log[deltas:]
             if changed:
@@ -310,6 +344,10 @@ class MemoryStore:
         finally:
             self.is_writing = False
             self._begun = None
+
+    def _size(self) -> int:
+        storage = self.storage()
+        return storage.log_bytes + storage.attachment_bytes
 
     def begin(self, at_ms: int, origin: str) -> int:
         """Open the next epoch inside `writing` and return its number."""
@@ -352,6 +390,7 @@ class MemoryStore:
     def close(self) -> None:
         """Forget everything. Safe to call twice."""
         self._closed = True
+        self.chunks.close()
 
     def _check_open(self) -> None:
         if self._closed:

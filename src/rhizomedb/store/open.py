@@ -4,17 +4,33 @@ from __future__ import annotations
 
 import os
 
+from typing import TYPE_CHECKING
+
 from rhizomedb.store.memory import MEMORY, MemoryStore
+from rhizomedb.store.quota import Quota
 from rhizomedb.store.store import Store
+
+if TYPE_CHECKING:
+    from rhizomedb.store.file import Durability
 
 WAIT_MS: int = 10_000
 """How long a write waits for another process."""
 
 
-def open_store(path: str | os.PathLike[str], *, create: bool = True, wait_ms: int = WAIT_MS) -> Store:
+NO_QUOTA_GIVEN: Quota = Quota()
+
+
+def open_store(
+    path: str | os.PathLike[str],
+    *,
+    create: bool = True,
+    wait_ms: int = WAIT_MS,
+    durability: Durability = "full",
+    quota: Quota = NO_QUOTA_GIVEN,
+) -> Store:
     """The store in a file, or a new one in memory for ":memory:"."""
     if os.fspath(path) == MEMORY:
-        return MemoryStore()
+        return MemoryStore(quota=quota)
     from rhizomedb.store.sqlite import SqliteStore  # so that importing the package does not load SQLite
 
-    return SqliteStore(path, create=create, wait_ms=wait_ms)
+    return SqliteStore(path, create=create, wait_ms=wait_ms, durability=durability, quota=quota)

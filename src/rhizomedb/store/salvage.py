@@ -5,28 +5,33 @@ to be trusted, neither its schema nor its trees. Every page is looked at by itse
 and a row whose envelope is sound is saved wherever it stands. The pages are read here and not by SQLite, which finds a
 row only through all that stands above it. The file is only read: no lock is taken and nothing is made beside it.
 
-How many deltas there were is known from the last page of the log, or else from what the index says of them.
+Rows of every format are read: an envelope as it is (format 1), or in a frame, whose hash need not be right, for the
+signature says more. How many deltas there were is known from the last page of the log, or else from the marks and the
+catalogue of the index.
 """
 
 from __future__ import annotations
 
 import os
 import stat
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from rhizomedb.errors import Error, StoreError
 from rhizomedb.facts.delta import ENVELOPE_BYTES_MAX, Delta
 from rhizomedb.store.check import LOG_ROW_BYTES_MIN
-from rhizomedb.store.layout import APPLICATION_ID, Mark
+from rhizomedb.store.folder import ENDING
+from rhizomedb.store.frame import DEFLATED, HEAD_BYTES, PLAIN
+from rhizomedb.store.layout import APPLICATION_ID, Mark, seal
 
 PAGE_BYTES: Final = 4096
 """What a page has where the header does not say it."""
 
 LOG_ROOT: Final = 3
-"""The page where the tree of the log begins: it is the second table that is made."""
+"""The page where the tree of the log begins, if the schema does not say it: it is the second table that is made."""
 
 GROWTH_MAX: Final = 64
 """How many times larger a file may have been than what is left of it."""
@@ -35,6 +40,7 @@ CHAIN_READS: Final = 16
 """How often each page may be read, on average, as the continuation of a row: pages of strangers may lead in circles."""
 
 UNREADABLE: Final = "cannot be read"
+NOT_INFLATED: Final = "its compressed bytes are not what was written"
 
 _HEADER_BYTES: Final = 100
 _WAL_HEADER_BYTES: Final = 32
@@ -42,8 +48,11 @@ _FRAME_HEADER_BYTES: Final = 24
 _INNER, _LEAF = 0x05, 0x0D
 _DEPTH_MAX: Final = 20
 _ROW_BYTES_MAX: Final = ENVELOPE_BYTES_MAX + 64
-_DELTA_COLUMNS: Final = 13
+_COLUMNS_MAX: Final = 13
+_DELTA_COLUMNS_1, _MARK_COLUMNS_1 = 13, 10
 _INTEGER_BYTES: Final = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8, 8: 0, 9: 0}
+_SEAL, _SEGMENT_SEAL = 12 + 2 * 8, 12 + 2 * 16
+_LOG_NAMED: Final = b"tableloglog"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +78,12 @@ def salvage(path: str | os.PathLike[str]) -> Iterator[Salvaged]:
 
 
 class _Row(NamedTuple):
-    """Where a row of the log stands: its page, its place and length there, and where in it the envelope begins."""
+    """Where a row of the log stands: its page, its place and length there, and where in it the last column begins."""
 
     page: int
     at: int
     size: int
-    envelope: int
+    body: int
 
 
 class _Found:
@@ -92,6 +101,8 @@ class _Found:
         possible = self._pages.bytes_once // LOG_ROW_BYTES_MIN
         found = max((seq for seq in self._log if seq <= possible), default=0)
         end = self._end()
+        if end is not None and end < found:  # it is the end of something else, such as a log of an older format
+            end = None
         said = self._said if self._said <= possible else 0
         last = min(end, possible) if end is not None else max(found, said)
         for seq in range(1, last + 1):
@@ -105,13 +116,13 @@ class _Found:
     def _row(self, seq: int) -> Salvaged:
         problem = UNREADABLE
         for row in self._log.get(seq, ()):
-            envelope = self._pages.envelope(row)
-            if envelope is None:
+            data = self._pages.body(row)
+            if data is None:
                 continue
-            try:
-                return Salvaged(seq, Delta.decode(envelope).encode())
-            except Error as error:
-                problem = error.message
+            found = _sound(data)
+            if isinstance(found, Delta):
+                return Salvaged(seq, found.encode())
+            problem = found
         return Salvaged(seq, None, problem)
 
     def _look(self, page: int) -> None:
@@ -124,17 +135,14 @@ class _Found:
             if _is_log(types):
                 row = _Row(page, at, size, body + _INTEGER_BYTES[types[1]] - at)
                 self._log.setdefault(seq, []).append(row)
-            elif len(types) == _DELTA_COLUMNS and _is_blob(types[1]):
-                self._said = max(self._said, seq)
-            elif len(types) == len(Mark._fields) and all(kind in _INTEGER_BYTES for kind in types[1:]):
-                deltas = data[body : body + _INTEGER_BYTES[types[1]]]
-                self._said = max(self._said, int.from_bytes(deltas, "big") if deltas else types[1] - 8)
+            else:
+                self._said = max(self._said, _deltas_said(data, seq, types, body))
 
     def _end(self) -> int | None:
         """The number of the last row, if the last page of the log can be read."""
-        number = LOG_ROOT
+        number = root = self._root()
         for _ in range(_DEPTH_MAX):
-            data = self._pages.read(self._pages.newest(number))
+            data = self._pages.newest_of(number)
             if data[:1] == bytes([_INNER]):
                 number = int.from_bytes(data[8:12], "big")
                 continue
@@ -142,10 +150,26 @@ class _Found:
                 return None
             cells = [_parse(data, cell) for cell in _cells(data)]
             if not cells:
-                return 0 if number == LOG_ROOT and not int.from_bytes(data[3:5], "big") else None
+                return 0 if number == root and not int.from_bytes(data[3:5], "big") else None
             last = cells[-1]
             return last[0] if last is not None and _is_log(last[1]) else None
         return None
+
+    def _root(self) -> int:
+        """The page where the tree of the log begins, as the schema says; it is on the first page, or just beneath it."""
+        first = self._pages.newest_of(1)
+        at = _HEADER_BYTES
+        pages = [(first, at)]
+        if first[at : at + 1] == bytes([_INNER]):
+            below = [first[cell : cell + 4] for cell in _places(first, at, at + 12)] + [first[at + 8 : at + 12]]
+            pages = [(self._pages.newest_of(int.from_bytes(number, "big")), 0) for number in below]
+        for page, start in pages:
+            for cell in _cells(page, start):
+                _, types, _, _, body = _record(page, cell)
+                begin = body + len(_LOG_NAMED)
+                if page[body:begin] == _LOG_NAMED and len(types) == 5 and types[3] in _INTEGER_BYTES:
+                    return int.from_bytes(page[begin : begin + _INTEGER_BYTES[types[3]]], "big")
+        return LOG_ROOT
 
 
 class _Pages:
@@ -170,7 +194,7 @@ class _Pages:
         self._frames = 0
         self._newest: dict[int, int] = {}
         self._read_wal(wal_header[16:24])
-        first = self.read(self.newest(1))
+        first = self.newest_of(1)
         once = min(int.from_bytes(first[28:32], "big") * self._page_bytes, GROWTH_MAX * self._bytes)
         self.application_id = int.from_bytes(first[68:72], "big")
         self.bytes_once = max(self._bytes, once) + self._wal_bytes
@@ -200,8 +224,12 @@ class _Pages:
             data = _pread(self._wal, size, self._frame_at(-page) + _FRAME_HEADER_BYTES) if page else b""
         return data.ljust(size, b"\0") if data else b""
 
-    def envelope(self, row: _Row) -> bytes | None:
-        """The envelope in a row of the log, with all that continues on other pages; None if some of it is not there."""
+    def newest_of(self, number: int) -> bytes:
+        """What was written last on the page with a number."""
+        return self.read(self.newest(number))
+
+    def body(self, row: _Row) -> bytes | None:
+        """The frame or envelope in a row of the log, with all that continues on other pages; None if some is not there."""
         data = self.read(row.page)
         most, least = self._page_bytes - 35, (self._page_bytes - 12) * 32 // 255 - 23
         here = row.size
@@ -214,13 +242,13 @@ class _Pages:
         missing = row.size - here
         while missing > 0:
             self._chain_reads -= 1
-            data = self.read(self.newest(number)) if self._chain_reads > 0 else b""
+            data = self.newest_of(number) if self._chain_reads > 0 else b""
             if not data:
                 return None
             number = int.from_bytes(data[:4], "big")
             parts.append(data[4 : 4 + missing])
             missing -= len(parts[-1])
-        return b"".join(parts)[row.envelope :]
+        return b"".join(parts)[row.body :]
 
     def _open(self, path: str) -> tuple[int, int]:
         try:
@@ -265,34 +293,102 @@ def _pread(file: int, size: int, at: int) -> bytes:
         return b""
 
 
+# -- what the rows of ours say -----------------------------------------------------------------------------------------
+
+
+def _sound(data: bytes) -> Delta | str:
+    """The delta in the last column of a row of the log, whatever its format is; else what is wrong with it."""
+    problems = []
+    for envelope in _envelopes(data):
+        try:
+            if envelope is None:
+                problems.append(NOT_INFLATED)
+            else:
+                return Delta.decode(envelope)
+        except Error as error:
+            problems.append(error.message)
+    return problems[0]
+
+
+def _envelopes(data: bytes) -> Iterator[bytes | None]:
+    """What may be an envelope here; first what the first byte says, then the rest, for that byte may be what is wrong."""
+    kind = data[:1]
+    if kind not in (bytes((PLAIN,)), bytes((DEFLATED,))):
+        yield data
+    if kind != bytes((DEFLATED,)):
+        yield data[HEAD_BYTES:]
+    try:
+        yield zlib.decompressobj().decompress(data[HEAD_BYTES:], ENVELOPE_BYTES_MAX)
+    except zlib.error:
+        yield None
+    if kind == bytes((DEFLATED,)):
+        yield data[HEAD_BYTES:]
+
+
+def _deltas_said(page: bytes, number: int, types: Sequence[int], body: int) -> int:
+    """How many deltas there are at least, as a row of the index says; 0 for other rows."""
+    match len(types):
+        case 8 if types[-1] == _SEAL and all(kind in _INTEGER_BYTES for kind in types[1:-1]):
+            *numbers, sealed = _values(page, types[1:], body)
+            deltas: int = numbers[0]
+            return deltas if seal(*Mark(number, *numbers)) == sealed else 0
+        case 4 if types[3] == _SEGMENT_SEAL and _is_text(types[1]) and types[2] in _INTEGER_BYTES:
+            name, *_ = _values(page, types[1:], body)
+            return number if name.endswith(ENDING.encode()) else 0
+        case columns if columns == _MARK_COLUMNS_1 and all(kind in _INTEGER_BYTES for kind in types[1:]):
+            return max(0, *_values(page, types[1:2], body))
+        case columns if columns == _DELTA_COLUMNS_1 and _is_blob(types[1]):
+            return number
+    return 0
+
+
 # -- the format of SQLite's tables, as far as it matters here ----------------------------------------------------------
 
 
-def _cells(page: bytes) -> Sequence[int]:
+def _cells(page: bytes, start: int = 0) -> Sequence[int]:
     """Where the rows of a page stand within it, if it is one with rows."""
-    if page[:1] != bytes([_LEAF]):
-        return ()
-    count = min(int.from_bytes(page[3:5], "big"), (len(page) - 8) // 2)
-    places = (int.from_bytes(page[at : at + 2], "big") for at in range(8, 8 + 2 * count, 2))
-    return list(dict.fromkeys(place for place in places if 8 <= place < len(page)))
+    return _places(page, start, start + 8) if page[start : start + 1] == bytes([_LEAF]) else ()
 
 
-def _parse(page: bytes, cell: int) -> tuple[int, list[int], int, int, int] | None:
-    """A row's number, the types of its columns, where it begins, its length, and where its second column begins.
+def _places(page: bytes, start: int, first: int) -> Sequence[int]:
+    """Where the cells of a page whose header begins at `start` stand; `first` is where the list of them begins."""
+    count = min(int.from_bytes(page[start + 3 : start + 5], "big"), (len(page) - first) // 2)
+    places = (int.from_bytes(page[at : at + 2], "big") for at in range(first, first + 2 * count, 2))
+    return list(dict.fromkeys(place for place in places if first <= place < len(page)))
 
-    The first column is the number, and takes no bytes. None if that is not so, as in every table of ours that counts.
-    """
+
+def _record(page: bytes, cell: int) -> tuple[int, list[int], int, int, int]:
+    """A row's number, the types of its columns, where it begins, its length, and where its columns begin."""
     size, at = _varint(page, cell)
     number, at = _varint(page, at)
-    if not 0 < size <= _ROW_BYTES_MAX or not 0 < number < 1 << 63:
-        return None
     head, after = _varint(page, at)
     body = at + head
     types: list[int] = []
-    while after < body and len(types) <= _DELTA_COLUMNS:
+    while after < body and len(types) <= _COLUMNS_MAX:
         kind, after = _varint(page, after)
         types.append(kind)
-    return (number, types, at, size, body) if len(types) > 2 and types[0] == 0 else None
+    return number, types, at, size, body
+
+
+def _parse(page: bytes, cell: int) -> tuple[int, list[int], int, int, int] | None:
+    """The row of a table of ours that counts: its first column is its number, and takes no bytes. None if it is not so."""
+    number, types, at, size, body = _record(page, cell)
+    fits = 0 < size <= _ROW_BYTES_MAX and 0 < number < 1 << 63
+    return (number, types, at, size, body) if fits and len(types) > 2 and types[0] == 0 else None
+
+
+def _values(page: bytes, types: Sequence[int], at: int) -> list[Any]:
+    """The numbers and bytes that stand one after another."""
+    values: list[Any] = []
+    for kind in types:
+        size = _INTEGER_BYTES.get(kind, max(0, (kind - 12) // 2))
+        part = page[at : at + size]
+        if kind in _INTEGER_BYTES:
+            values.append(int.from_bytes(part, "big", signed=True) if size else kind - 8)
+        else:
+            values.append(part)
+        at += size
+    return values
 
 
 def _is_log(types: Sequence[int]) -> bool:
@@ -301,6 +397,10 @@ def _is_log(types: Sequence[int]) -> bool:
 
 def _is_blob(kind: int) -> bool:
     return kind >= 12 and kind % 2 == 0
+
+
+def _is_text(kind: int) -> bool:
+    return kind >= 13 and kind % 2 == 1
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:

@@ -1,26 +1,28 @@
-"""The store in one file, for many processes: a log of deltas as the truth, and an index made of it (SQLite)."""
+"""The store in one file, for many processes: a log of deltas as the truth (SQLite), and an index made of it beside."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import islice
 from typing import Any, Final
 
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.clock import HybridTime
 from rhizomedb.facts.delta import Delta, Group
 from rhizomedb.facts.value import KIND_NAMES, Attribute, Cell, plain
-from rhizomedb.store import check
-from rhizomedb.store.file import File
-from rhizomedb.store.index import Indexer
-from rhizomedb.store.layout import Mark, pack, unpack
-from rhizomedb.store.relations import DELTA_WITHIN, Reader, facts_from, is_windowed, kind_of_encoded
+from rhizomedb.store import check, log
+from rhizomedb.store.chunks import Chunks
+from rhizomedb.store.file import Durability, File
+from rhizomedb.store.indexed import Indexed
+from rhizomedb.store.keeper import Keeper
+from rhizomedb.store.layout import FORMAT, Mark, pack, seal, unpack
+from rhizomedb.store.quota import Quota
+from rhizomedb.store.relations import Cells, View
+from rhizomedb.store.said import said_by
+from rhizomedb.store.storage import Storage, storage_of
 from rhizomedb.store.store import HEX_DIGITS, AttributeSummary, Cut, Epoch, Finding, Held, most_facts_first
-
-ENVELOPES_PAGE: Final = 16
-"""How many envelopes are read at once; each may be a mebibyte."""
+from rhizomedb.store.tiers import due
 
 MARKS_REMEMBERED_MAX: Final = 1024
 
@@ -28,16 +30,53 @@ MARKS_REMEMBERED_MAX: Final = 1024
 class SqliteStore:
     """A database file. One object is used by one thread at a time; any number of processes share the file."""
 
-    def __init__(self, path: str | os.PathLike[str], *, create: bool, wait_ms: int = 10_000) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        create: bool,
+        wait_ms: int = 10_000,
+        durability: Durability = "full",
+        vfs: str = "",
+        quota: Quota = Quota(),  # noqa: B008  # it never changes
+    ) -> None:
         self.path = os.fspath(path)
-        self._file = File(self.path, create=create, wait_ms=wait_ms)
-        self._reader = Reader(self._file)
-        self._indexer = Indexer(self._file)
+        self.quota = quota
+        self._size_before = 0
+        self._file = File(self.path, create=create, wait_ms=wait_ms, durability=durability, vfs=vfs)
+        self._indexed = Indexed(self._file)
+        self._keeper = Keeper(self._file.absolute, wait_ms)
+        self._cells = Cells()
         self._version = -1
         self._newest: Mark | None = None
         self._marks: dict[int, Mark] = {}
+        self._epochs: dict[int, Epoch] = {}
+        self._kept_marks: dict[int, Mark] | None = None  # of a file that cannot be written and has none
         self._begun: int | None = None
         self.is_writing = False
+        self.chunks = Chunks(self._file)
+        try:
+            self._begin_reading()
+        except BaseException:
+            self.close()
+            raise
+
+    def _begin_reading(self) -> None:
+        """Make what an older format, or somebody who took it away, has left no marks of."""
+        if self._file.format == FORMAT:
+            ((marks, epochs),) = self._file.run("SELECT (SELECT count(*) FROM mark), (SELECT count(*) FROM epoch)")
+            if marks == epochs:
+                return
+            if not self._file.read_only:
+                self._raise(self.rebuild_index())
+                return
+        marks_found: list[Mark] = []
+        self._raise(check.remake(self._file, self._indexed, marks_found.append))
+        self._kept_marks = {mark.epoch: mark for mark in marks_found}
+
+    def _raise(self, findings: Sequence[Finding]) -> None:
+        if findings:
+            raise self._file.damaged(f"{findings[0].record}: {findings[0].message}", fix=self._file.salvage)
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
@@ -45,14 +84,28 @@ class SqliteStore:
         """The number of the newest epoch; 0 when nothing was ever written."""
         return self._mark().epoch
 
-    def epochs(self) -> list[Epoch]:
-        """All epochs, oldest first."""
-        sql = "SELECT number, at_ms, origin FROM epoch ORDER BY number"
-        return [Epoch(*row) for row in self._file.typed((int, int, str), sql)]
+    def epochs(self, after: int = 0) -> list[Epoch]:
+        """All epochs after one, oldest first."""
+        return [self._sealed_epoch(row) for row in self._epoch_rows("WHERE number > ? ORDER BY number", (after,))]
+
+    def totals(self, epoch: int) -> tuple[int, int]:
+        """How many deltas and facts were here at the end of an epoch."""
+        mark = self._mark(epoch)
+        return mark.deltas, mark.facts
+
+    def storage(self) -> Storage:
+        """How many bytes of what there are, at no cost to speak of."""
+        self._mark()
+        return storage_of(self._file, self._indexed)
+
+    @property
+    def file(self) -> File:
+        """The file beneath, for those who look after it."""
+        return self._file
 
     def scan(self, relation: str, bound: Mapping[str, Cell], cut: Cut) -> Iterator[tuple[Cell, ...]]:
         """The distinct tuples of a stored relation that agree with `bound`, visible at the cut when this is called."""
-        return self._reader.scan(relation, bound, cut, self._mark(cut.epoch))
+        return self._view(cut).scan(relation, bound)
 
     def scan_keys(
         self,
@@ -63,120 +116,96 @@ class SqliteStore:
         cut: Cut,
     ) -> Iterator[tuple[Cell, ...]]:
         """What `scan` gives for `bound` together with each of some distinct keys over `names`."""
-        return self._reader.scan_keys(relation, bound, names, rows, cut, self._mark(cut.epoch))
+        view = self._view(cut)
+        for row in rows:
+            yield from view.scan(relation, {**bound, **dict(zip(names, row, strict=True))})
 
     def size(self, relation: str, bound: Mapping[str, Cell]) -> int:
         """About how many tuples `scan` would give, at no cost to speak of."""
-        return self._reader.size(relation, bound, self._mark())
+        return self._view(Cut()).size(relation, bound)
 
     def has(self, delta: Cid) -> bool:
         """Whether a delta is here and visible."""
-        return self._indexer.has(delta)
+        if not self.is_writing:
+            self._mark()
+        return delta.is_block and self._indexed.has(pack(delta))
 
     def envelope(self, delta: Cid) -> bytes | None:
         """The exact bytes of a delta as it arrived, visible or held back, or None."""
-        packed = pack(delta)
-        rows = self._file.typed(
-            (bytes,),
-            "SELECT l.envelope FROM delta d CROSS JOIN log l ON l.seq = d.seq"
-            " WHERE substr(d.id, 1, 8) = ? AND d.id = ?",
-            (packed[:8], packed),
-        ) or self._file.typed((bytes,), "SELECT envelope FROM held WHERE id = ?", (packed,))
+        self._mark()
+        seq = self._indexed.tiers.index.find_delta(pack(delta)) if delta.is_block else 0
+        if seq:
+            return log.envelope_at(self._file, seq)
+        rows = self._file.typed((bytes,), "SELECT envelope FROM held WHERE id = ?", (pack(delta),))
         return rows[0][0] if rows else None
 
     def envelopes(self, after_epoch: int = 0) -> Iterator[tuple[int, bytes]]:
-        """The epoch and exact bytes of every delta that is visible when this is called, in the order of the log."""
-        return self._envelopes(self._mark(max(after_epoch, 0)).deltas, self._mark().deltas)
+        """The epoch and exact bytes of every delta that is visible when this is called, in the order of the log.
+
+        Those that were altered since come as they are: whoever decodes them finds out.
+        """
+        # The marks alone are enough: what cannot be indexed can still be handed on.
+        newest = self._mark() if self.is_writing else self._read_mark("ORDER BY epoch DESC LIMIT 1")
+        after = self._read_mark("WHERE epoch = ?", (min(after_epoch, newest.epoch),)) if after_epoch > 0 else Mark()
+        return self._envelopes(after.deltas, newest.deltas)
 
     def _envelopes(self, after: int, last: int) -> Iterator[tuple[int, bytes]]:
-        while rows := self._file.typed(
-            (int, int, bytes),
-            "SELECT seq, epoch, envelope FROM log WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
-            (after, last, ENVELOPES_PAGE),
-        ):
-            for seq, epoch, envelope in rows:
-                if seq <= after:  # a broken tree may lead back
-                    raise self._file.damaged("the log is out of order")
-                after = seq
-                yield epoch, envelope
+        for _, epoch, envelope in log.read(self._file, after, last):
+            yield epoch, b"" if envelope is None else envelope
 
     def entities(self, cut: Cut) -> Iterator[bytes]:
         """Every entity of a visible fact, once each, in the order of their bytes; streamed."""
-        return self._reader.entities("", cut, self._mark(cut.epoch))
+        return self._view(cut).entities(len(self._indexed.tiers.parts), b"")
 
     def entities_starting(self, digits: str, cut: Cut, most: int = 10) -> list[bytes]:
         """Up to `most` visible entities whose hexadecimal id begins with these lower-case digits (any number of them)."""
         if not set(digits) <= HEX_DIGITS:
             return []
-        return list(islice(self._reader.entities(digits, cut, self._mark(cut.epoch)), most))
+        found: list[bytes] = []
+        first = bytes.fromhex(digits + "0" * (len(digits) % 2))
+        for entity in self._view(cut).entities(len(self._indexed.tiers.parts), first):
+            if len(found) == most or not entity.hex().startswith(digits):
+                break
+            found.append(entity)
+        return found
 
     def has_author(self, author: bytes) -> bool:
         """Whether any delta of this author is visible to all."""
-        return bool(self._file.run("SELECT 1 FROM author WHERE stub = ?", (author,)))
+        self._mark()
+        index = self._indexed.tiers.index
+        number = self._view(Cut()).number(author)
+        return bool(number) and bool(index.has_author(number))
 
     def repeated(self, epoch: int) -> Iterator[tuple[bytes, Cell]]:
         """The registers (entity, attribute) about which more than one fact was known at an epoch; no other is contested."""
-        return self._reader.repeated(self._mark(epoch))
+        return self._view(Cut(epoch=epoch)).repeated()  # type: ignore[return-value]  # entities are bytes
 
     def attribute_names(self) -> list[Attribute]:
         """Every attribute that any fact here ever had, at no cost to speak of."""
-        rows = self._file.run("SELECT row FROM attribute")
-        return [plain(self._reader.attribute(row)) for (row,) in rows]  # type: ignore[misc]  # an attribute is one
+        self._mark()
+        cells = self._cells.read(self._indexed.tiers.index, self._attribute_numbers())
+        return [plain(cells[number]) for number in self._attribute_numbers()]  # type: ignore[misc]  # an attribute is one
+
+    def _attribute_numbers(self) -> list[int]:
+        numbers: set[int] = set()
+        for place, part in enumerate(self._indexed.tiers.parts):
+            first, last = self._indexed.tiers.index.check(place, "attribute.cell")
+            numbers.update(memoryview(part.buffer)[first:last].cast("I"))
+        return sorted(numbers)
 
     def attributes(self, cut: Cut) -> list[AttributeSummary]:
         """A summary of every attribute in use, most facts first."""
-        seen, bindings = self._visible_facts(cut)
-        entities = dict(
-            self._file.run(
-                f"SELECT attribute, count(*) FROM (SELECT DISTINCT f.entity, f.attribute {seen}) GROUP BY 1", bindings
-            )
-        )
-        kinds: dict[int, dict[str, int]] = {}
-        for attribute, first, count in self._file.run(
-            f"SELECT f.attribute, substr(f.value, 1, 1), count(*) {seen} GROUP BY 1, 2", bindings
-        ):
-            counts = kinds.setdefault(attribute, {})
-            kind = kind_of_encoded(first)
-            counts[kind] = counts.get(kind, 0) + count
-        return most_facts_first(
-            AttributeSummary(
-                plain(self._reader.attribute(row)),  # type: ignore[arg-type]  # a fact's attribute is one
-                sum(counts.values()),
-                entities.get(row, 0),
-                tuple((name, counts[name]) for name in KIND_NAMES if name in counts),
-            )
-            for row, counts in kinds.items()
-        )
+        view = self._view(cut)
+        found = []
+        for number, facts, entities, kinds in view.summary()[1]:
+            cell = self._cells.read(self._indexed.tiers.index, [number])[number]
+            counts = tuple((name, count) for name, count in zip(KIND_NAMES, kinds, strict=True) if count)
+            found.append(AttributeSummary(plain(cell), facts, entities, counts))  # type: ignore[arg-type]  # an attribute is one
+        return most_facts_first(found)
 
     def counts(self, cut: Cut) -> dict[str, int]:
         """How many `facts`, `entities`, `attributes`, `deltas`, `authors` and `causes` are visible."""
-        mark = self._mark(cut.epoch)
-        if not is_windowed(cut):
-            return {
-                "facts": mark.facts,
-                "entities": mark.entities,
-                "attributes": mark.attributes,
-                "deltas": mark.deltas,
-                "authors": mark.authors,
-                "causes": mark.causes,
-            }
-        seen, bindings = self._visible_facts(cut)
-        facts, entities, attributes = self._file.run(
-            f"SELECT count(*), count(DISTINCT f.entity), count(DISTINCT f.attribute) {seen}", bindings
-        )[0]
-        deltas, authors = self._file.run(
-            f"SELECT count(*), count(DISTINCT d.author) FROM delta d WHERE d.seq <= :deltas AND {DELTA_WITHIN}",
-            bindings,
-        )[0]
-        ((causes,),) = self._file.run(f"SELECT count(*) FROM cause WHERE fact IN (SELECT f.row {seen})", bindings)
-        return {
-            "facts": facts,
-            "entities": entities,
-            "attributes": attributes,
-            "deltas": deltas,
-            "authors": authors,
-            "causes": causes,
-        }
+        return self._view(cut).counts()
 
     def last_time(self) -> HybridTime:
         """The greatest claimed time among the visible deltas: where the next one's clock goes on."""
@@ -187,16 +216,20 @@ class SqliteStore:
         """The deltas kept back, soonest first; those that wait for no time last."""
         return [as_held(row) for row in self._file.typed(_HELD_TYPES, f"{_HELD} ORDER BY due_ms IS NULL, due_ms, row")]
 
+    def held_sizes(self) -> list[tuple[bytes, str, int, int]]:
+        """How many deltas of which author and origin are kept back, and their bytes."""
+        return self._file.typed((bytes, str, int, int), _HELD_SIZES)
+
     def members(self, author: bytes, group: Group) -> tuple[int, list[Held]]:
         """How many deltas of an author's group are visible, and those that are held back."""
-        key = (author, group.id, group.size)
-        ((visible,),) = self._file.run(
-            "SELECT count(*) FROM delta WHERE author = (SELECT row FROM author WHERE stub = ?)"
-            " AND group_id = ? AND group_size = ?",
-            key,
-        )
+        self._mark()
+        view = self._view(Cut())
+        numbers = view.number(author), view.number(group.id)
+        visible = self._indexed.tiers.index.members(*numbers, group.size) if all(numbers) else 0
         held = self._file.typed(
-            _HELD_TYPES, f"{_HELD} WHERE author = ? AND group_id = ? AND group_size = ? ORDER BY row", key
+            _HELD_TYPES,
+            f"{_HELD} WHERE author = ? AND group_id = ? AND group_size = ? ORDER BY row",
+            (author, group.id, group.size),
         )
         return visible, [as_held(row) for row in held]
 
@@ -205,7 +238,7 @@ class SqliteStore:
         return dict(self._file.typed((bytes, str), "SELECT author, name FROM name ORDER BY author"))
 
     def verify(self) -> Iterator[Finding]:
-        """Re-check every hash, signature, cause and index row; yield what is wrong. Nothing is changed."""
+        """Re-check every hash, signature, cause and the whole index; yield what is wrong. Nothing is changed."""
         return check.verify(self._file.absolute)
 
     # -- writing ----------------------------------------------------------------------------------------------------
@@ -218,49 +251,73 @@ class SqliteStore:
         try:
             with self._file.transaction():
                 mark = self._mark()
-                if self._last_seq() != mark.deltas:
+                if log.last_seq(self._file) != mark.deltas:
                     raise self._file.damaged("the index does not reach as far as the log")
-                self._indexer.start(mark)
+                self._indexed.settle()
+                self._size_before = self._size()
                 yield
+                self._end_epoch()
+                self._check_quota()
+                if self._indexed.is_tail_long():
+                    self._indexed.spill()
         except BaseException:
             self._forget()
             raise
         finally:
             self.is_writing = False
             self._begun = None
+        self._indexed.committed()
+        if due(self._indexed.tiers.in_files):
+            self._keeper.look()
 
     def begin(self, at_ms: int, origin: str) -> int:
         """Open the next epoch inside `writing` and return its number."""
         assert self.is_writing, "an epoch begins inside writing()"
+        self._end_epoch()
         number = self._mark().epoch + 1
-        self._file.run("INSERT INTO epoch(number, at_ms, origin) VALUES (?, ?, ?)", (number, at_ms, origin))
-        self._newest = self._indexer.mark(number)
+        row = (number, at_ms, origin)
+        self._file.run("INSERT INTO epoch VALUES (?, ?, ?, ?)", (*row, seal(*row)))
         self._begun = number
+        self._newest = None
         return number
 
     def append(self, deltas: Sequence[Delta], epoch: int) -> int:
         """Add verified deltas, in order, to the epoch that was begun last; known ones are passed over. Returns how many were new."""
         assert self._begun == epoch, "deltas are added to the epoch that this write began last"
-        seq = first = self._mark().deltas
         rows = []
         for delta in deltas:
-            if self._indexer.has(delta.id):
+            if self._indexed.has(pack(delta.id)):
                 continue
-            seq += 1
-            rows.append((seq, epoch, delta.encode()))
-            self._indexer.add(seq, epoch, delta)
+            rows.append((self._indexed.last_seq() + 1, epoch, delta.encode()))
+            self._indexed.add(said_by(delta, epoch))
         if rows:
             if self._file.run("SELECT 1 FROM held LIMIT 1"):  # what was held back and is visible now is held no more
                 self._file.run_many("DELETE FROM held WHERE id = ?", [(pack(delta.id),) for delta in deltas])
-            self._file.run_many("INSERT INTO log(seq, epoch, envelope) VALUES (?, ?, ?)", rows)
-            self._newest = self._indexer.mark(epoch)
-        return seq - first
+            log.write(self._file, rows)
+            self._newest = None
+            self._check_quota()  # here too, so that a great write that is too large ends early
+        return len(rows)
+
+    def _size(self) -> int:
+        if self.quota.bytes is None:
+            return 0
+        return storage_of(self._file, self._indexed, attachments=False).total_bytes
+
+    def _check_quota(self) -> None:
+        if self.quota.bytes is not None:
+            self.quota.check_size(self._size(), self._size_before, self._file.name)
+
+    def _end_epoch(self) -> None:
+        """Write what was reached in the epoch that this write began last."""
+        if self._begun is not None:
+            mark = self._newest = self._indexed.mark(self._begun)
+            self._file.run("INSERT OR REPLACE INTO mark VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*mark, seal(*mark)))
 
     def hold(self, delta: Delta, arrived_ms: int, origin: str, due_ms: int | None, reason: str) -> bool:
         """Keep a verified delta back. False if it was known."""
         assert self.is_writing, "a delta is held back inside writing()"
         packed = pack(delta.id)
-        if self._indexer.has(delta.id) or self._file.run("SELECT 1 FROM held WHERE id = ?", (packed,)):
+        if self._indexed.has(packed) or self._file.run("SELECT 1 FROM held WHERE id = ?", (packed,)):
             return False
         group = (delta.group.id, delta.group.size) if delta.group else (None, None)
         self._file.run(
@@ -283,66 +340,119 @@ class SqliteStore:
     def name(self, author: bytes, name: str) -> None:
         """Remember what this copy calls an author key."""
         assert self.is_writing, "a name is given inside writing()"
-        self._file.run("INSERT OR REPLACE INTO name(author, name) VALUES (?, ?)", (author, name))
+        if self._file.run("SELECT name FROM name WHERE author = ?", (author,)) != [(name,)]:
+            self._file.run("INSERT OR REPLACE INTO name(author, name) VALUES (?, ?)", (author, name))
 
     def rebuild_index(self) -> list[Finding]:
         """Make the index anew from the log, leaving out deltas that are altered; returns those."""
         assert not self.is_writing, "a rebuild is a write of its own"
+        self._keeper.stop()
         try:
             with self._file.transaction():
-                return check.rebuild(self._file)
-        finally:
+                self._forget()
+                found = check.rebuild(self._file, self._indexed)
+        except BaseException:
             self._forget()
+            raise
+        self._indexed.committed()
+        self._version = -1
+        return found
 
     def close(self) -> None:
         """Release the file. Safe to call twice."""
+        self._keeper.stop()
         self._file.close()
 
     # -- what was reached -------------------------------------------------------------------------------------------
 
+    def _view(self, cut: Cut) -> View:
+        mark = self._mark(cut.epoch)
+        return View(self._indexed.tiers.index, self._cells, self._epoch_of, cut, mark)
+
     def _mark(self, epoch: int | None = None) -> Mark:
-        """The totals at the end of an epoch, or of the newest."""
-        ((version,),) = self._file.run("PRAGMA data_version")
-        if version != self._version:  # another process has written; it may have rebuilt the index
-            self._forget()
-            self._version = version
+        """The totals at the end of an epoch, or of the newest; what is indexed reaches at least so far."""
+        if self.is_writing and self._newest is None and self._begun is not None:
+            self._end_epoch()
+        else:
+            ((version,),) = self._file.run("PRAGMA data_version")
+            if version != self._version:  # another process has written; it may have rebuilt the index
+                self._newest = None
+                self._marks.clear()
+                self._version = version
+            if self._newest is None:
+                self._newest = self._catch_up()
         newest = self._newest
-        if newest is None:
-            rows = self._file.typed(_MARK_TYPES, "SELECT * FROM mark ORDER BY epoch DESC LIMIT 1")
-            newest = self._newest = Mark(*rows[0]) if rows else Mark()
+        assert newest is not None, "it was just read"
         if epoch is None or epoch >= newest.epoch:
             return newest
         if epoch <= 0:
             return Mark()
         mark = self._marks.get(epoch)
         if mark is None:
-            rows = self._file.typed(_MARK_TYPES, "SELECT * FROM mark WHERE epoch = ?", (epoch,))
-            if not rows:
-                raise self._file.damaged(f"the index knows nothing of epoch {epoch}")
             if len(self._marks) >= MARKS_REMEMBERED_MAX:
                 self._marks.clear()
-            mark = self._marks[epoch] = Mark(*rows[0])
+            mark = self._marks[epoch] = self._read_mark("WHERE epoch = ?", (epoch,))
+            if not mark.epoch:
+                raise self._file.damaged(f"the index knows nothing of epoch {epoch}")
         return mark
 
-    def _last_seq(self) -> int:
-        ((last,),) = self._file.run("SELECT coalesce(max(seq), 0) FROM log")
-        return int(last)
+    def _read_mark(self, which: str, bindings: Sequence[Any] = ()) -> Mark:
+        if self._kept_marks is not None:
+            number = bindings[0] if bindings else max(self._kept_marks, default=0)
+            return self._kept_marks.get(number, Mark())
+        rows = self._file.typed(_MARK_TYPES, f"SELECT * FROM mark {which}", bindings)
+        if not rows:
+            return Mark()
+        *numbers, sealed = rows[0]
+        if seal(*numbers) != sealed:
+            raise self._file.damaged(f"what was reached in epoch {numbers[0]} was altered")
+        return Mark(*numbers)
+
+    def _catch_up(self) -> Mark:
+        """Read what is newest in the file, and index it."""
+        try:
+            mark = self._read_mark("ORDER BY epoch DESC LIMIT 1")
+            if self._kept_marks is None:
+                self._indexed.catch_up(mark)
+        except BaseException:
+            self._indexed.abandon()
+            raise
+        return mark
 
     def _forget(self) -> None:
         """Drop everything remembered of the file."""
         self._newest = None
+        self._version = -1
         self._marks.clear()
-        self._reader.forget()
-        self._indexer.forget()
+        self._epochs.clear()
+        self._cells = Cells()
+        self._indexed.abandon()
 
-    def _visible_facts(self, cut: Cut) -> tuple[str, dict[str, Any]]:
-        """FROM and WHERE for the facts that are visible at a cut."""
-        mark = self._mark(cut.epoch)
-        bindings = {"facts": mark.facts, "deltas": mark.deltas, **self._reader.window(cut)}
-        return facts_from(cut), bindings
+    def _epoch_rows(self, which: str, bindings: Sequence[Any] = ()) -> list[Any]:
+        if self._file.format == 1:
+            rows = self._file.typed((int, int, str), f"SELECT number, at_ms, origin FROM epoch {which}", bindings)
+            return [(*row, seal(*row)) for row in rows]
+        return self._file.typed((int, int, str, bytes), f"SELECT * FROM epoch {which}", bindings)
+
+    def _sealed_epoch(self, row: Any) -> Epoch:
+        if seal(*row[:3]) != row[3]:
+            raise self._file.damaged(f"what is kept of epoch {row[0]} was altered")
+        return Epoch(*row[:3])
+
+    def _epoch_of(self, number: int) -> Epoch:
+        epoch = self._epochs.get(number)
+        if epoch is None:
+            rows = self._epoch_rows("WHERE number = ?", (number,))
+            if not rows:
+                raise self._file.damaged(f"there is no epoch {number}")
+            if len(self._epochs) >= MARKS_REMEMBERED_MAX:
+                self._epochs.clear()
+            epoch = self._epochs[number] = self._sealed_epoch(rows[0])
+        return epoch
 
 
-_MARK_TYPES: Final = (int,) * len(Mark._fields)
+_MARK_TYPES: Final = (*(int,) * len(Mark._fields), bytes)
+_HELD_SIZES: Final = "SELECT author, origin, count(*), sum(length(envelope)) FROM held GROUP BY author, origin"
 _HELD: Final = "SELECT id, author, arrived_ms, origin, due_ms, reason, group_id, group_size FROM held"
 _HELD_TYPES: Final = (bytes, bytes, int, str, int | None, str, bytes | None, int | None)
 

@@ -18,12 +18,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.clock import HybridTime
 from rhizomedb.facts.delta import Delta, Group
 from rhizomedb.facts.value import Attribute, Cell, order
+
+if TYPE_CHECKING:
+    from rhizomedb.store.chunks import ChunkStore
+    from rhizomedb.store.quota import Quota
+    from rhizomedb.store.storage import Storage
 
 COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "fact": ("$cid", "entity", "attribute", "value"),
@@ -114,8 +119,16 @@ class Store(Protocol):
 
     path: str
 
+    @property
+    def chunks(self) -> ChunkStore:
+        """The blocks of attachments."""
+        ...
+
     is_writing: bool
     """Whether `writing` is open."""
+
+    quota: Quota
+    """How much may be held back here, and how much there may be of everything."""
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
@@ -123,8 +136,16 @@ class Store(Protocol):
         """The number of the newest epoch; 0 when nothing was ever written."""
         ...
 
-    def epochs(self) -> list[Epoch]:
-        """All epochs, oldest first."""
+    def epochs(self, after: int = 0) -> list[Epoch]:
+        """All epochs after one, oldest first."""
+        ...
+
+    def totals(self, epoch: int) -> tuple[int, int]:
+        """How many deltas and facts were here at the end of an epoch."""
+        ...
+
+    def storage(self) -> Storage:
+        """How many bytes of what there are, at no cost to speak of."""
         ...
 
     def scan(self, relation: str, bound: Mapping[str, Cell], cut: Cut) -> Iterator[tuple[Cell, ...]]:
@@ -197,6 +218,10 @@ class Store(Protocol):
 
     def held(self) -> list[Held]:
         """The deltas kept back, soonest first."""
+        ...
+
+    def held_sizes(self) -> list[tuple[bytes, str, int, int]]:
+        """How many deltas of which author and origin are kept back, and their bytes."""
         ...
 
     def members(self, author: bytes, group: Group) -> tuple[int, list[Held]]:

@@ -1,0 +1,234 @@
+"""Attachments: files and other large values, kept beside the facts that name them.
+
+The value in the fact is the CID of a manifest; the content lies in chunks, each kept once (`facts.manifest`). It comes in
+as a stream, chunk by chunk, and nothing names it before all of it is here. It goes out as a stream, each chunk hashed
+as it is read. A copy that learned the fact may not have the blocks yet: it can say which, and take them from anybody,
+since a block proves itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final, NamedTuple
+
+from rhizomedb.crdt.register import RESERVED_PREFIX
+from rhizomedb.db.limits import VARIABLES, Limits
+from rhizomedb.errors import AttachmentError
+from rhizomedb.facts.cid import Cid
+from rhizomedb.facts.delta import Delta
+from rhizomedb.facts.manifest import Block, Manifest, is_manifest
+from rhizomedb.facts.value import Attribute, Entity, exact
+from rhizomedb.store.chunks import Stored, missing
+from rhizomedb.store.store import ALL, Cut, Store
+
+WRITE_BYTES: Final = 8 << 20
+"""How much is gathered before it is written: a reader of a slow pipe keeps no other writer waiting."""
+
+COLLECT_BLOCKS: Final = 1000
+"""How many blocks are removed at once."""
+
+
+class Place(NamedTuple):
+    """Where an attachment is named: the entity, what it is called, and the attribute."""
+
+    entity: Entity
+    label: str
+    attribute: Attribute
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """What is known of an attachment here: its size in bytes, its chunks, and how many of its blocks are missing.
+
+    `size` is None where not even the manifest is here. What is behind a missing manifest is not counted. `places`, in a
+    list of all, are the entities and attributes whose facts name it.
+    """
+
+    cid: Cid
+    size: int | None
+    chunks: int
+    missing: int
+    places: tuple[Place, ...] = ()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all of it is here."""
+        return self.missing == 0
+
+
+# -- what is here --------------------------------------------------------------------------------------------------------
+
+
+def manifest_of(store: Store, cid: Cid) -> Manifest | None:
+    """The manifest that a CID names, or None where it is not here."""
+    body = store.chunks.get(cid)
+    return None if body is None else Manifest.decode(body)
+
+
+def lacking(cid: Cid, what: str) -> AttachmentError:
+    """The error for a block that is not here."""
+    return AttachmentError(
+        "attachment.missing",
+        f"{what} {cid} is not in this copy",
+        fix="take it from a copy that has it: put_blocks(other.get_blocks(db.missing_blocks(cid)))",
+    )
+
+
+def manifests(store: Store, root: Cid) -> Iterator[tuple[Cid, Manifest | None]]:
+    """The different manifests of an attachment from the root down, each once; None for those that are not here.
+
+    A stranger's manifests may name one another so often that their content is beyond all bounds; they are few.
+    """
+    seen = {root}
+    waiting = [root]
+    while waiting:
+        cid = waiting.pop()
+        manifest = manifest_of(store, cid)
+        yield cid, manifest
+        if manifest is not None and manifest.height:
+            lower = [part.cid for part in manifest.parts if part.cid not in seen]
+            seen.update(lower)
+            waiting += dict.fromkeys(reversed(lower))
+
+
+def missing_blocks(store: Store, root: Cid) -> Iterator[Cid]:
+    """The blocks of an attachment that are not here, as far as its manifests are; in no fixed order.
+
+    A chunk that several manifests list may come several times.
+    """
+    for cid, manifest in manifests(store, root):
+        if manifest is None:
+            yield cid
+        elif not manifest.height:
+            yield from missing(store.chunks, [part.cid for part in manifest.parts])
+
+
+def attachment(store: Store, root: Cid, places: Iterable[Place] = ()) -> Attachment:
+    """What is known of an attachment here."""
+    if not is_manifest(root):
+        raise not_one(f"{root} is not the CID of a manifest")
+    size: int | None = None
+    count = lacking = 0
+    for cid, manifest in manifests(store, root):
+        if manifest is None:
+            lacking += 1
+            continue
+        if cid == root:
+            size = manifest.size
+        if not manifest.height:
+            different = list(dict.fromkeys(part.cid for part in manifest.parts))
+            count += len(different)
+            lacking += len(missing(store.chunks, different))
+    return Attachment(root, size, count, lacking, tuple(places))
+
+
+def not_one(what: str) -> AttachmentError:
+    """The error for what does not name an attachment."""
+    return AttachmentError("attachment.unknown", what, fix="rhizome attachments FILE")
+
+
+def attachments(store: Store, cut: Cut, label: Callable[[Entity], str]) -> Iterator[Attachment]:
+    """Every attachment that a visible fact names.
+
+    A link to a manifest that is not here cannot be told from one to something else, unless that is a fact or a delta
+    here: so it is listed, with no size.
+    """
+    places: dict[Cid, list[Place]] = {}
+    for summary in store.attributes(cut):
+        attribute = summary.attribute
+        if (isinstance(attribute, str) and attribute.startswith(RESERVED_PREFIX)) or "cid" not in dict(summary.kinds):
+            continue
+        for _fact, entity, _attribute, value in store.scan("fact", {"attribute": exact(attribute)}, cut):
+            if type(value) is Cid and is_manifest(value):
+                assert type(entity) is bytes, "an entity is bytes"
+                places.setdefault(value, []).append(Place(entity, label(entity), attribute))
+    here = store.chunks.sizes(places)
+    for cid, named in places.items():
+        if cid in here or not (store.has(cid) or any(True for _ in store.scan("fact", {"$cid": cid}, ALL))):
+            yield attachment(store, cid, named)
+
+
+# -- between copies -------------------------------------------------------------------------------------------------------
+
+
+def get_blocks(store: Store, cids: Iterable[Cid]) -> Iterator[tuple[Cid, bytes]]:
+    """Those of some blocks that are here, with their bytes."""
+    for cid in cids:
+        body = store.chunks.get(cid)
+        if body is not None:
+            yield cid, body
+
+
+def put(store: Store, blocks: Iterable[Block], limits: Limits) -> Stored:
+    """Keep blocks inside `writing`, unless all together would be over the limit."""
+    blocks = list(blocks)
+    if limits.total_bytes is not None:
+        bodies = {block.cid: block.body for block in blocks}
+        new = sum(len(bodies[cid]) for cid in missing(store.chunks, list(bodies)))
+        if new and store.chunks.total().bytes + new > limits.total_bytes:
+            raise AttachmentError(
+                "attachment.total",
+                f"with these all attachments would have more than {limits.total_bytes:,} bytes, the limit",
+                fix=f"a greater limit: {VARIABLES['total_bytes']}=64G; rhizome attachments FILE --collect removes"
+                " what nothing names",
+            )
+    return store.chunks.put(blocks)
+
+
+def put_blocks(store: Store, blocks: Iterable[tuple[Cid, bytes]], limits: Limits) -> Stored:
+    """Take in blocks from elsewhere, each verified, in writes of `WRITE_BYTES`; gives how many were new."""
+    new, size = 0, 0
+    verified = (Block(cid, body) for cid, body in blocks)
+    for batch in _batches(verified):
+        with store.writing():
+            stored = put(store, batch, limits)
+        new, size = new + stored.blocks, size + stored.bytes
+    return Stored(new, size)
+
+
+def _batches(blocks: Iterable[Block]) -> Iterator[list[Block]]:
+    batch: list[Block] = []
+    size = 0
+    for block in blocks:
+        batch.append(block)
+        size += len(block.body)
+        if size >= WRITE_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+# -- what nothing names ---------------------------------------------------------------------------------------------------
+
+
+def collect(store: Store, *, dry_run: bool) -> Stored:
+    """Remove the blocks of no attachment that any fact ever named, held-back ones among them; gives how many."""
+    with store.writing():  # so that nobody names anything between looking and removing
+        kept = set(_named(store))
+        for root in list(kept):
+            for cid, manifest in manifests(store, root):
+                kept.add(cid)
+                if manifest is not None:
+                    kept.update(part.cid for part in manifest.parts)
+        unnamed = (cid for cid in store.chunks.cids() if cid not in kept)
+        blocks = size = 0
+        while some := list(islice(unnamed, COLLECT_BLOCKS)):
+            found = store.chunks.sizes(some) if dry_run else store.chunks.drop(some)
+            blocks += len(found)
+            size += sum(found.values())
+        return Stored(blocks, size)
+
+
+def _named(store: Store) -> Iterator[Cid]:
+    """Every manifest here that a fact names, of any delta that this copy has."""
+    held: set[Cid] = set()
+    for each in store.held():
+        envelope = store.envelope(each.id)
+        assert envelope is not None, "what is held has an envelope"
+        held.update(fact.value for fact in Delta.decode(envelope).facts if type(fact.value) is Cid)
+    for cid in store.chunks.cids(manifests=True):
+        if cid in held or any(True for _ in store.scan("fact", {"value": cid}, ALL)):
+            yield cid

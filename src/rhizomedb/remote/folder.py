@@ -1,0 +1,142 @@
+"""A folder as a place: of this machine, of a mounted share, of a stick, or kept the same elsewhere by another program.
+
+An object is written under another name, brought to the disk, and then renamed: a name that is a bundle's never stands
+for half of one. A write that was cut off leaves a file `.partial-…`, which nobody reads and anybody may delete.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Final
+
+from rhizomedb.errors import BundleRefused, RemoteError, nearest_names
+from rhizomedb.remote.place import FOLDER, Listed
+
+PARTIAL: Final = ".partial-"
+
+_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class Folder:
+    """A folder; made at the first write if the one that it is in exists."""
+
+    is_made = True
+
+    def __init__(self, path: str) -> None:
+        self.label = path
+        self._path = path
+        self._bundles = os.path.join(path, FOLDER)
+
+    def list(self) -> Iterator[Listed]:
+        """Every regular file. Links and pipes are none: nothing outside of the folder is read."""
+        with _ours(self._path):
+            if not os.path.isdir(self._path):
+                raise _not_found(self._path) if not os.path.lexists(self._path) else _no_folder(self._path)
+            try:
+                entries = os.scandir(self._bundles)
+            except FileNotFoundError:
+                return
+            with entries:
+                for entry in entries:
+                    with suppress(FileNotFoundError):  # taken away meanwhile
+                        if entry.is_file(follow_symlinks=False):
+                            yield Listed(entry.name, entry.stat(follow_symlinks=False).st_size)
+
+    def read(self, name: str, start: int, stop: int) -> bytes:
+        """A part of a file, which must be a regular one when it is opened, too."""
+        with _ours(self._path, name):
+            descriptor = os.open(os.path.join(self._bundles, name), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            with open(descriptor, "rb") as file:
+                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    raise BundleRefused("remote.malformed", "it is no file", where=f"bundle {name}")
+                file.seek(start)
+                return file.read(stop - start)
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write beside, bring to the disk, rename."""
+        with _ours(self._path):
+            self._make()
+            partial = os.path.join(self._bundles, PARTIAL + secrets.token_hex(8))
+            try:
+                with open(partial, "xb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.replace(partial, os.path.join(self._bundles, name))
+            except BaseException:
+                with suppress(OSError):
+                    os.unlink(partial)
+                raise
+            _sync(self._bundles)
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+    def _make(self) -> None:
+        """Make the folder but none above it: a name that was mistyped, or a disk that is not there, should show."""
+        for path in (self._path, self._bundles):
+            try:
+                os.mkdir(path)
+            except FileExistsError:
+                continue
+            except FileNotFoundError:
+                raise _not_found(os.path.dirname(os.path.abspath(path))) from None
+            _sync(os.path.dirname(os.path.abspath(path)))
+
+
+def _sync(folder: str) -> None:
+    """Bring the names in a folder to the disk, where the file system knows how."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _not_found(path: str) -> RemoteError:
+    folder = os.path.dirname(path)
+    with suppress(OSError, ValueError):
+        near = nearest_names(os.path.basename(path), os.listdir(folder or "."))
+        return _missing(path, [os.path.join(folder, name) for name in near])
+    return _missing(path, [])
+
+
+def _missing(path: str, near: list[str]) -> RemoteError:
+    return RemoteError(
+        "remote.not-found", f"there is no folder {path}", nearest=near, fix="rhizome push FILE URL makes it"
+    )
+
+
+def _no_folder(path: str) -> RemoteError:
+    return RemoteError("remote.not-found", f"{path} is not a folder", fix="name a folder, or s3://BUCKET/PREFIX")
+
+
+@contextmanager
+def _ours(path: str, name: str | None = None) -> Iterator[None]:
+    """What the operating system says, as one of our errors."""
+    try:
+        yield
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        if name is not None and error.errno in (errno.ENOENT, errno.ELOOP):
+            gone = error.errno == errno.ENOENT
+            code, said = ("remote.gone", "it was listed and is not there any more") if gone else _LINK
+            raise BundleRefused(code, said, where=f"bundle {name}") from None
+        if error.errno in (errno.ENOTDIR, errno.EEXIST):
+            raise _no_folder(path) from None
+        if error.errno in _NO_ROOM:
+            raise RemoteError("remote.full", f"{path}: {reason}", fix="make room, and push again") from None
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise RemoteError("remote.denied", f"{path}: {reason}", fix=f"ls -ld {path}") from None
+        raise RemoteError("remote.failed", f"{path}: {reason}") from None
+
+
+_LINK: Final = ("remote.malformed", "it is a link")

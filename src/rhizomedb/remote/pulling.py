@@ -1,0 +1,123 @@
+"""Pull: what this copy does not have yet, out of the bundles of a place, through the one door."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from rhizomedb.db.connection import Connection
+from rhizomedb.errors import DeltaRefused, RemoteError, ValueRefused
+from rhizomedb.remote import known
+from rhizomedb.remote.bundle import id_of
+from rhizomedb.remote.catalog import Catalog, Entry
+from rhizomedb.remote.place import Progress
+from rhizomedb.remote.url import opened
+from rhizomedb.store import Admission
+
+BATCH_BYTES: Final = 4 << 20
+"""How many bytes of envelopes are gathered before they are admitted together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """What a pull did: deltas that are new here, those held back for now, and how many of the place's were here already.
+
+    `bundles` were read. `unsent` deltas are here and not there: never pushed, or lost there. `refused_count` bundles
+    are broken, `refused` names the first 1,000 of them; `strangers` are objects that are no bundles.
+    """
+
+    new: int = 0
+    held: int = 0
+    known: int = 0
+    bundles: int = 0
+    unsent: int = 0
+    strangers: int = 0
+    refused_count: int = 0
+    refused: tuple[RemoteError, ...] = ()
+
+
+def pull(db: Connection, url: str, *, progress: Progress | None = None) -> Pull:
+    """Take in from a place (a folder, `s3://bucket/prefix`) every delta that is not here yet.
+
+    Every one is verified. What is broken or forged there is refused and named, and keeps nothing else from coming in.
+    What was taken in stays when a pull is interrupted; another goes on. `progress` is told of bytes. Errors: `remote.*`,
+    `store.*`.
+    """
+    with opened(url) as place:
+        catalog = Catalog(place)
+        intake = Intake(db, catalog, f"pull from {place.label}", known.visible(db) | known.held(db))
+        there: set[bytes] = set()
+        wanted: list[Entry] = []
+        for entry in catalog.entries(progress):
+            if intake.wants(entry):
+                wanted.append(entry)
+            else:
+                there.update(entry.head.ids)
+        before = len(there.union(*(intake.here.intersection(entry.head.ids) for entry in wanted)))
+        total = sum(entry.size for entry in wanted)
+        done = 0
+        try:
+            for entry, envelopes in catalog.bodies(filter(intake.wants, wanted)):
+                intake.take(entry, envelopes)
+                done += entry.size
+                if progress is not None:
+                    progress(done, total)
+        finally:
+            intake.flush()  # a place that stops answering takes nothing back of what it gave
+        there.update(*(entry.head.ids for entry in wanted if entry.head.name not in catalog.broken))
+    return Pull(
+        new=intake.new,
+        held=intake.held,
+        known=before,
+        bundles=intake.bundles,
+        unsent=len(known.visible(db) - there),
+        strangers=catalog.strangers,
+        refused_count=len(catalog.broken),
+        refused=tuple(catalog.refused),
+    )
+
+
+@dataclass
+class Intake:
+    """Envelopes on their way into a copy: gathered, admitted in batches, and the forged among them sorted out."""
+
+    db: Connection
+    catalog: Catalog
+    origin: str
+    here: set[bytes]
+    new: int = 0
+    held: int = 0
+    bundles: int = 0
+    _batch: list[tuple[Entry, list[bytes]]] = field(default_factory=list)
+    _bytes: int = 0
+
+    def wants(self, entry: Entry) -> bool:
+        """Whether a bundle has something that is not here: asked again when its turn comes, as others may bring it."""
+        return not self.here.issuperset(entry.head.ids)
+
+    def take(self, entry: Entry, envelopes: Iterable[bytes]) -> None:
+        """Gather what is not here of a bundle."""
+        self.bundles += 1
+        fresh = [envelope for envelope in envelopes if id_of(envelope) not in self.here]
+        self._batch.append((entry, fresh))
+        self._bytes += sum(map(len, fresh))
+        if self._bytes >= BATCH_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Admit what was gathered: all at once, or where something of it is forged, all but that."""
+        batch, self._batch, self._bytes = self._batch, [], 0
+        if not batch:
+            return
+        try:
+            admission = self._admit(batch)
+        except (DeltaRefused, ValueRefused):
+            batch = [(entry, self.catalog.verified(entry, envelopes)) for entry, envelopes in batch]
+            admission = self._admit(batch)
+        self.new += admission.new
+        self.held += admission.held
+        self.here.update(id_of(envelope) for _, envelopes in batch for envelope in envelopes)
+
+    def _admit(self, batch: Iterable[tuple[Entry, list[bytes]]]) -> Admission:
+        return self.db.admit((envelope for _, envelopes in batch for envelope in envelopes), origin=self.origin)

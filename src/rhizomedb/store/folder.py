@@ -1,0 +1,89 @@
+"""The folder beside a database file in which its index is kept, one file for each segment.
+
+Nothing here is truth: a file that is lost, cut short or altered is made again. So nothing is waited for until it is on
+the disk, and whatever the file system says no to only means that a segment stays in memory.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import secrets
+import time
+from contextlib import suppress
+from functools import cache
+from typing import Final
+
+SUFFIX: Final = "-index"
+ENDING: Final = ".seg"
+ORPHAN_S: Final = 600
+"""How old a file must be before it is taken for one that nobody will ever name."""
+
+
+class Folder:
+    """The index folder of the database file at an absolute path."""
+
+    def __init__(self, database: str) -> None:
+        self.path = database + SUFFIX
+        self._database = database
+
+    def place(self) -> str:
+        """Where the database file is, as only this machine can know: a copy of the file has another place."""
+        status = os.stat(self._database)
+        return f"{_machine()}:{status.st_ino}"
+
+    def write(self, data: bytes) -> str | None:
+        """Keep a segment under a new name, which is given; None if it cannot be kept."""
+        name = secrets.token_hex(8) + ENDING
+        try:
+            os.makedirs(self.path, exist_ok=True)
+            with open(self._join(name), "xb") as file:
+                file.write(data)
+        except OSError:
+            self.remove(name)
+            return None
+        return name
+
+    def map(self, name: str, size: int) -> memoryview | None:
+        """The bytes of a segment, mapped; None if there is no such file of this size."""
+        if not (name.endswith(ENDING) and name.removesuffix(ENDING).isalnum()):
+            return None
+        try:
+            with open(self._join(name), "rb") as file:
+                if os.fstat(file.fileno()).st_size != size or not size:
+                    return None
+                return memoryview(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ))
+        except (OSError, ValueError):
+            return None
+
+    def remove(self, name: str) -> None:
+        """Remove a segment. Whoever has it mapped goes on reading it."""
+        with suppress(OSError):
+            os.unlink(self._join(name))
+
+    def sweep(self, named: set[str]) -> None:
+        """Remove what a process left behind that was killed between writing a segment and naming it."""
+        with suppress(OSError):
+            for entry in os.scandir(self.path):
+                is_ours = entry.name.endswith(ENDING) and entry.name not in named
+                if is_ours and time.time() - entry.stat().st_mtime > ORPHAN_S:
+                    self.remove(entry.name)
+
+    def size(self) -> int:
+        """The bytes of all files in it."""
+        try:
+            return sum(entry.stat().st_size for entry in os.scandir(self.path))
+        except OSError:
+            return 0
+
+    def _join(self, name: str) -> str:
+        return os.path.join(self.path, name)
+
+
+@cache
+def _machine() -> str:
+    try:
+        with open("/etc/machine-id", encoding="ascii") as file:
+            return file.read().strip()
+    except (OSError, ValueError):
+        return os.uname().nodename

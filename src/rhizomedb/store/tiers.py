@@ -1,0 +1,115 @@
+"""Tiers: the segments that an index is made of at one moment, and when which of them become one.
+
+Small segments are merged into the larger one before them as soon as they are not much smaller, so there are few of
+them however many writes there were, and each fact is moved only so often as its segment grows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, Final, NamedTuple
+
+from rhizomedb import _native
+from rhizomedb.store import build, lookup
+from rhizomedb.store.segment import Bounds, Buffer, damaged, seal
+
+build_segment = _native.kernel(build.build_segment)
+merge_segments = _native.kernel(build.merge_segments)
+Index = _native.kernel(lookup.Index)
+Segment = _native.kernel(lookup.Segment)
+
+RATIO: Final = 4
+"""A segment is merged with what follows it unless it is this many times as large."""
+
+FACTS_MAX: Final = 1 << 20
+BYTES_MAX: Final = 256 << 20
+"""No segment is made larger than this by merging: that bounds the memory and the time of one merge."""
+
+
+class Part(NamedTuple):
+    """One segment: its bytes, what of it is known without looking, and the name of its file if it has one."""
+
+    buffer: Buffer
+    segment: Any
+    bounds: Bounds
+    causes: int
+    repeats: int
+    sums_at: int
+    name: str | None = None
+
+    @property
+    def weight(self) -> int:
+        """How much it holds, in facts."""
+        return self.bounds.facts + self.bounds.deltas
+
+    def seal(self) -> bytes:
+        """What the catalogue keeps of it: its header and its page sums, hashed."""
+        return seal(self.buffer, self.sums_at)
+
+
+def part_of(buffer: Buffer, name: str | None = None) -> Part:
+    """The part of a segment's bytes."""
+    segment = Segment(buffer)
+    *bounds, causes, repeats, sums_at = segment.numbers()
+    return Part(buffer, segment, Bounds(*bounds), causes, repeats, sums_at, name)
+
+
+def merged(parts: Sequence[Part]) -> Part:
+    """Adjacent parts as one, in memory."""
+    return parts[0] if len(parts) == 1 else part_of(merge_segments([part.segment for part in parts]))
+
+
+class Tiers:
+    """Adjacent parts, oldest first; those in files come before those in memory. Never changes."""
+
+    def __init__(self, parts: Sequence[Part] = ()) -> None:
+        self.parts = tuple(parts)
+        following = (
+            a.bounds.delta_last != b.bounds.delta_after for a, b in zip(self.parts, self.parts[1:], strict=False)
+        )
+        if any(following):
+            raise damaged("its segments do not follow one another")
+
+    @cached_property
+    def index(self) -> Any:
+        """The look-ups over all parts."""
+        return Index([part.segment for part in self.parts])
+
+    @property
+    def last(self) -> Bounds:
+        """What the newest part covers; its last numbers are those of all."""
+        return self.parts[-1].bounds if self.parts else Bounds()
+
+    @property
+    def in_files(self) -> tuple[Part, ...]:
+        """The parts that are in files."""
+        return tuple(part for part in self.parts if part.name)
+
+    @property
+    def in_memory(self) -> tuple[Part, ...]:
+        """The parts that are in memory only."""
+        return tuple(part for part in self.parts if not part.name)
+
+    def added(self, part: Part) -> Tiers:
+        """With a part that follows, in memory, merged as is due."""
+        files, memory = self.in_files, [*self.in_memory, part]
+        while span := due(memory):
+            memory[slice(*span)] = [merged(memory[slice(*span)])]
+        return Tiers((*files, *memory))
+
+
+def due(parts: Sequence[Part]) -> tuple[int, int] | None:
+    """Which adjacent parts are to be merged into one, the newest that are: from where to where."""
+    for end in range(len(parts), 1, -1):
+        weight, size = parts[end - 1].weight, len(parts[end - 1].buffer)
+        start = end - 1
+        while start and parts[start - 1].weight < RATIO * weight:
+            weight += parts[start - 1].weight
+            size += len(parts[start - 1].buffer)
+            if weight > FACTS_MAX or size > BYTES_MAX:
+                break
+            start -= 1
+        if start < end - 1:
+            return start, end
+    return None

@@ -1,0 +1,122 @@
+"""Killing: processes that write are killed at random moments, and what they were told was written must be there.
+
+The log of what was acknowledged is outside: a line through a pipe, sent after the call returned. Half of the lives end
+by a signal from outside, at any instruction; half end at a call into the operating system counted in advance, which
+finds the places between two writes, and those of merges behind the back of the writer.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from faulty_disk import Disk
+from workload import drain, examine, fork, opened, say, small_thresholds
+
+LIVES_OF_A_FILE = 12
+"""How many lives write to one file before the next one is begun: what is checked after each kill grows with it."""
+
+STRIDE = 1_000_000
+"""Each writer has numbers of its own."""
+
+
+@dataclass
+class Tally:
+    """What a campaign of kills comes to."""
+
+    kills: int = 0
+    acknowledged: int = 0
+    in_flight_kept: int = 0
+    seconds: float = 0.0
+    ends: dict[str, int] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.kills:,} kills, {self.acknowledged:,} acknowledged, 0 lost ({self.seconds:.0f} s)"
+
+
+Bug = Callable[[], AbstractContextManager[object]]
+
+
+def run(folder: Path, seed: int, kills: int, bug: Bug = nullcontext, tally: Tally | None = None) -> Tally:
+    """Kill so many writers. Raises `Broken` if a promise does not hold."""
+    tally = tally or Tally()
+    began = time.monotonic()
+    with small_thresholds():
+        while kills > 0:
+            lives = min(kills, LIVES_OF_A_FILE)
+            _one_file(folder / f"{seed}", Random(seed), lives, bug, tally)
+            kills, seed = kills - lives, seed + 1
+    tally.seconds += time.monotonic() - began
+    return tally
+
+
+def _one_file(folder: Path, rng: Random, lives: int, bug: Bug, tally: Tally) -> None:
+    folder.mkdir(parents=True)
+    path = str(folder / "killed.db")
+    if rng.random() < 0.5:  # else the first life is killed while it makes the file
+        opened(path).close()
+    acknowledged: set[int] = set()
+    begun: set[int] = set()
+    following = [1, STRIDE]
+    left = lives
+    while left:
+        writers = [who for who in range(rng.choice([1, 1, 2])) if left > who]
+        left -= len(writers)
+        started = [(who, *_start(path, folder, following[who], rng, bug)) for who in writers]
+        for _, process, receive in started:
+            _await(receive, rng)
+            os.kill(process, signal.SIGKILL)
+        for who, process, receive in started:
+            os.waitpid(process, 0)
+            numbers = [int(line) for line in drain(receive)]
+            acknowledged.update(numbers)
+            begun.update((following[who] + len(numbers),))
+            following[who] += len(numbers) + 1
+            tally.acknowledged += len(numbers)
+            tally.kills += 1
+        if os.path.exists(path) and (os.path.getsize(path) or acknowledged):
+            _check(path, acknowledged, begun, rng.random() < 0.3)
+    tally.in_flight_kept += len(begun & _check(path, acknowledged, begun, True)) if acknowledged else 0
+    shutil.rmtree(folder)
+
+
+def _check(path: str, acknowledged: set[int], begun: set[int], twin: bool) -> set[int]:
+    if not acknowledged:  # who was killed while making the file may have left none: it can be made again
+        opened(path).close()
+    return examine(path, acknowledged, begun, twin=twin)
+
+
+def _start(path: str, folder: Path, first: int, rng: Random, bug: Bug) -> tuple[int, int]:
+    calls = rng.randrange(1, 400) if rng.random() < 0.5 else None
+    durability = rng.choice(["full", "full", "normal", "memory"])
+
+    def work(send: int) -> None:
+        disk = Disk.killing(calls) if calls else None
+        with bug(), disk.in_place() if disk else nullcontext():
+            db = opened(path, vfs=disk.vfs if disk else "", durability=durability)  # type: ignore[arg-type]  # one of them
+            number = first
+            while True:
+                say(db, number, folder)
+                os.write(send, b"%d\n" % number)
+                number += 1
+
+    return fork(work)
+
+
+def _await(receive: int, rng: Random) -> None:
+    """Wait for a few acknowledgements, which stay in the pipe, and then for the blink of an eye."""
+    until = time.monotonic() + rng.random() ** 2 * 0.12
+    while (left := until - time.monotonic()) > 0:
+        if not select.select([receive], [], [], left)[0]:
+            break
+        time.sleep(min(left, 0.004 * rng.random()))
+        if rng.random() < 0.15:
+            break

@@ -1,0 +1,75 @@
+"""Random histories in three copies, pushed and pulled in random orders through one place: all come to say the same."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from remote_helpers import ids, shown
+
+from rhizomedb.db.connection import connect
+from rhizomedb.db.keyring import Keyring
+from rhizomedb.errors import RequestError
+from rhizomedb.remote import bundle, memory, pull, push
+
+COPIES = range(3)
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(
+            st.just("say"),
+            st.sampled_from(COPIES),
+            st.lists(
+                st.tuples(st.sampled_from("AB"), st.sampled_from("pq"), st.integers(0, 3)), min_size=1, max_size=3
+            ),
+        ),
+        st.tuples(st.just("retract"), st.sampled_from(COPIES), st.sampled_from("AB")),
+        st.tuples(st.sampled_from(["push", "pull", "lose"]), st.sampled_from(COPIES), st.none()),
+    ),
+    max_size=25,
+)
+
+
+@pytest.mark.parametrize("kind", ["memory", "folder"])
+@given(steps=STEPS, order=st.permutations(COPIES), per_bundle=st.sampled_from([1, 2, 16_384]))
+@settings(max_examples=40)
+def test_all_come_to_say_the_same(kind: str, steps: list[Any], order: list[int], per_bundle: int) -> None:
+    """Also where the place loses everything in between: every delta is still in the copy that said it."""
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bundle, "DELTAS_MAX", per_bundle)
+        memory.PLACES.clear()
+        url = "memory://law" if kind == "memory" else f"{folder}/share"
+        copies = [connect(":memory:", author=f"author {number}", keyring=Keyring()) for number in COPIES]
+        os.mkdir(f"{folder}/share")
+        for step, number, what in steps:
+            db = copies[number]
+            match step:
+                case "say":
+                    db.transact(what)
+                case "retract":
+                    try:
+                        db.retract(what)
+                    except RequestError as error:
+                        assert error.code in ("db.nothing-to-retract", "db.unknown-entity")
+                case "push":
+                    push(db, url)
+                case "pull":
+                    pull(db, url)
+                case "lose":
+                    memory.PLACES.get("law", {}).clear()
+                    shutil.rmtree(f"{folder}/share/bundles", ignore_errors=True)
+        for number in order:
+            push(copies[number], url)
+        for number in reversed(order):
+            found = pull(copies[number], url)
+            assert (found.refused, found.unsent) == ((), 0)
+        assert ids(copies[0]) == ids(copies[1]) == ids(copies[2])
+        assert shown(copies[0]) == shown(copies[1]) == shown(copies[2])
+        assert not any(list(db.verify()) for db in copies)
+        for db in copies:
+            db.close()
