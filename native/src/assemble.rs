@@ -4,6 +4,7 @@ use crate::index::Lookup;
 use crate::segment::{
     align, damaged, Bounds, Found, Segment, ALIGN, HEADER, MAGIC, PAGE, ROW, S, SECTIONS, SIZES,
 };
+use foldhash::fast::RandomState;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 use sha2::{Digest, Sha256};
@@ -117,7 +118,7 @@ fn read_said<'a>(delta: &'a Bound<'_, PyTuple>) -> PyResult<Said<'a>> {
 /// Cells by key: those of an index, and new ones in the order in which they come.
 struct Numbers<'a> {
     index: &'a Lookup,
-    known: HashMap<Box<[u8]>, u32>,
+    known: HashMap<Box<[u8]>, u32, RandomState>,
     last: u32,
     heap: Vec<u8>,
     ends: Vec<u32>,
@@ -162,14 +163,15 @@ fn gather(
 ) -> Found<Columns> {
     let mut cells = Numbers {
         index,
-        known: HashMap::new(),
+        known: HashMap::default(),
         last: cell_after,
         heap: Vec::new(),
         ends: Vec::new(),
         hashes: Vec::new(),
     };
     let total: usize = said.iter().map(|delta| delta.digests.len() / 32).sum();
-    let mut rows: HashMap<&[u8], u32> = HashMap::with_capacity(total);
+    let mut rows: HashMap<&[u8], u32, RandomState> =
+        HashMap::with_capacity_and_hasher(total, RandomState::default());
     let mut c = Columns::default();
     let mut key = Vec::new();
     let (mut last_row, mut seq) = (fact_after, delta_after);

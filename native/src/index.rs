@@ -1,7 +1,7 @@
 //! Looking things up in segments: the twin of `rhizomedb/store/lookup.py`.
 
 use crate::assemble::hash_of;
-use crate::segment::{damaged, Bounds, Found, Segment, ROW, S};
+use crate::segment::{damaged, Bounds, Found, Segment, NAMES, ORDER, ROW, S};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 use std::collections::BTreeMap;
@@ -628,25 +628,33 @@ impl Lookup {
             .map_err(|what| damaged(py, what))
     }
 
-    /// Check all pages of a section; where its bytes begin and end in the segment, to be used in place.
-    fn check(&self, py: Python<'_>, number: usize, name: &str) -> PyResult<(usize, usize)> {
-        let names: Vec<String> = py
-            .import("rhizomedb.store.segment")?
-            .getattr("NAMES")?
-            .extract()?;
+    /// Check the pages that hold some items of a section; where they begin and end in the segment, to be used in place.
+    #[pyo3(signature = (number, name, first=0, last=None))]
+    fn check(
+        &self,
+        py: Python<'_>,
+        number: usize,
+        name: &str,
+        first: usize,
+        last: Option<usize>,
+    ) -> PyResult<(usize, usize)> {
         let read = || -> Found<_> {
             let segment = self
                 .segments
                 .get(number)
                 .ok_or("there is no such segment")?
                 .get();
-            let place = names
+            let place = NAMES
                 .iter()
-                .position(|each| each == name)
+                .position(|&each| each == name)
                 .ok_or("there is no such section")?;
-            let (at, size) = segment.place_of(crate::segment::ORDER[place]);
-            segment.check(at, size)?;
-            Ok((at, at + size))
+            let items = segment.items(
+                ORDER[place],
+                first,
+                last.unwrap_or(segment.count(ORDER[place])),
+            )?;
+            let at = items.as_ptr() as usize - segment.start();
+            Ok((at, at + items.len()))
         };
         read().map_err(|what| damaged(py, what))
     }

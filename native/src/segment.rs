@@ -55,6 +55,46 @@ pub enum S {
     RepeatByFact,
 }
 
+/// The names of the sections, in their order.
+pub const NAMES: [&str; SECTIONS] = [
+    "cell.end",
+    "cell.heap",
+    "cell.by_hash",
+    "cell.in_order",
+    "delta.id",
+    "delta.author",
+    "delta.system",
+    "delta.edge",
+    "delta.group",
+    "delta.ms",
+    "delta.counter",
+    "delta.scope",
+    "delta.epoch",
+    "delta.group_size",
+    "delta.fact_last",
+    "delta.by_id",
+    "delta.grouped",
+    "author.cell",
+    "fact.digest",
+    "attribute.cell",
+    "attribute.end",
+    "fact.entity",
+    "fact.value",
+    "fact.row",
+    "fact.place",
+    "fact.by_value",
+    "fact.by_entity",
+    "entity.cell",
+    "entity.end",
+    "fact.by_id",
+    "cause.from",
+    "cause.to",
+    "cause.by_to",
+    "repeat.delta",
+    "repeat.fact",
+    "repeat.by_fact",
+];
+
 /// The sections by their numbers.
 pub const ORDER: [S; SECTIONS] = [
     S::CellEnd,
@@ -304,6 +344,11 @@ impl Segment {
         unsafe { std::slice::from_raw_parts(self.at, self.len) }
     }
 
+    /// Where the segment begins in memory.
+    pub fn start(&self) -> usize {
+        self.at as usize
+    }
+
     pub fn count(&self, section: S) -> usize {
         self.counts[section as usize]
     }
@@ -349,11 +394,6 @@ impl Segment {
 
     pub fn all(&self, section: S) -> Found<&[u8]> {
         self.items(section, 0, self.count(section))
-    }
-
-    pub fn place_of(&self, section: S) -> (usize, usize) {
-        let number = section as usize;
-        (self.offsets[number], self.counts[number] * SIZES[number])
     }
 
     #[inline]

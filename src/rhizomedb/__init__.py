@@ -20,6 +20,7 @@ from rhizomedb._version import __version__ as __version__
 if TYPE_CHECKING:
     from rhizomedb._native import backend as backend
     from rhizomedb.budget import Budget as Budget
+    from rhizomedb.db.care import restore as restore
     from rhizomedb.db.connection import Connection as Connection
     from rhizomedb.db.connection import connect as open  # noqa: F401
     from rhizomedb.db.database import Database as Database
@@ -59,6 +60,7 @@ _HOMES = {
     "parse": "rhizomedb.logic.parse",
     "pull": "rhizomedb.remote.pulling",
     "push": "rhizomedb.remote.pushing",
+    "restore": "rhizomedb.db.care",
     "user_aggregate": "rhizomedb.logic.builtins",
 }
 """Where each public name lives."""

@@ -239,6 +239,7 @@ CODES.update(
         "store.unreadable": "The file cannot be opened: permissions, folder or disk.",
         "store.full": "The disk is full; nothing of this write was kept.",
         "store.quota": "A limit on what is held back, or on the size of the database, does not let this in.",
+        "store.exists": "There is a file of this name already, which is not written over.",
         "store.backup-target": "What should be a backup of this database is something else, or cannot be written over.",
         "store.backup-ahead": "The backup holds what the database does not: one of them went on without the other.",
         "store.thread": "An open database is used by another thread than the one that opened it.",

@@ -95,7 +95,7 @@ def _check(path: str, acknowledged: set[int], begun: set[int], twin: bool) -> se
 
 
 def _start(path: str, folder: Path, first: int, rng: Random, bug: Bug) -> tuple[int, int]:
-    calls = rng.randrange(1, 400) if rng.random() < 0.5 else None
+    calls = int(2000 ** rng.random()) if rng.random() < 0.5 else None
     durability = rng.choice(["full", "full", "normal", "memory"])
 
     def work(send: int) -> None:
@@ -113,10 +113,10 @@ def _start(path: str, folder: Path, first: int, rng: Random, bug: Bug) -> tuple[
 
 def _await(receive: int, rng: Random) -> None:
     """Wait for a few acknowledgements, which stay in the pipe, and then for the blink of an eye."""
-    until = time.monotonic() + rng.random() ** 2 * 0.12
+    until = time.monotonic() + rng.random() * 0.15
     while (left := until - time.monotonic()) > 0:
         if not select.select([receive], [], [], left)[0]:
             break
         time.sleep(min(left, 0.004 * rng.random()))
-        if rng.random() < 0.15:
+        if rng.random() < 0.03:
             break

@@ -115,7 +115,7 @@ def _group(db: Connection, number: int, folder: Path) -> None:
     """A group that comes in two pieces: the first is held back until the second is here."""
     key, group = KEYS.key("bob"), Group(b"group of %d" % number, 3)
     deltas = [
-        Delta.sign(key, system="peer", time=HybridTime(NOW, number), facts=[Fact(_entity(number), f"member {member}", member)], group=group).encode()
+        Delta.sign(key, system="peer", time=HybridTime(NOW, number % 60_000), facts=[Fact(_entity(number), f"member {member}", member)], group=group).encode()
         for member in range(3)
     ]  # fmt: skip
     db.admit(deltas[:2], origin="peer")
@@ -180,6 +180,10 @@ class Broken(AssertionError):
     """A promise of the store that does not hold."""
 
 
+class Found(Broken):
+    """Damage that `verify` finds."""
+
+
 def require(holds: object, promise: str) -> None:
     """Fail with the promise that is broken; unlike `assert`, also where a campaign runs outside of the tests."""
     if not holds:
@@ -193,8 +197,7 @@ def examine(path: str, acknowledged: Collection[int], begun: Collection[int], *,
     nothing; and with `twin`, everything that the store shows is what the store in memory shows of the same log.
     """
     with closing(opened(path, create=False)) as db:
-        findings = list(db.verify())
-        require(not findings, f"verify finds nothing, but: {findings[:3]}")
+        examine_nothing_wrong(db)
         shown: set[Triple] = set()
         attached: dict[bytes, Any] = {}
         for _, entity, attribute, value in db._store.scan("fact", {}, ALL):
@@ -219,6 +222,24 @@ def examine(path: str, acknowledged: Collection[int], begun: Collection[int], *,
         if twin:
             _compare_with_twin(db._store)
         return present
+
+
+def examine_nothing_wrong(db: Connection) -> None:
+    """`verify` finds nothing."""
+    findings = list(db.verify())
+    if findings:
+        raise Found(f"verify finds nothing, but: {findings[:3]}")
+
+
+def shows(db: Connection, number: int) -> bool:
+    """Whether look-ups show all that a transaction said."""
+    own = own_triples(number)
+    seen = {
+        (entity, plain(attribute), None if attribute == "file" else plain(value))
+        for asked in {entity for entity, _, _ in own}
+        for _, entity, attribute, value in db._store.scan("fact", {"entity": asked}, ALL)
+    }
+    return own <= seen
 
 
 def _compare_with_twin(store: Any) -> None:
@@ -263,6 +284,8 @@ def _run_child(work: Callable[[int], None], send: int) -> NoReturn:
     code = 1
     try:
         work(send)
+        code = 0
+    except KeyboardInterrupt:  # on the way out: nothing is open any more
         code = 0
     except BaseException as error:
         text = f"!{type(error).__module__}.{type(error).__name__}: {error}".replace("\n", " ")

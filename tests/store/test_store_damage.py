@@ -5,17 +5,24 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
-from store_helpers import KEYS, NOW, delta, said, write
+from store_helpers import KEYS, NOW, delta, everything, said, write
 
 from rhizomedb.errors import Error, StoreError
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.delta import Group
 from rhizomedb.facts.fact import Fact
 from rhizomedb.store import ALL, COLUMNS, Cut, Store, open_store, release_due
+from rhizomedb.store.check import verify
+from rhizomedb.store.folder import Folder
+from rhizomedb.store.frame import frame
 from rhizomedb.store.layout import FORMAT
 from rhizomedb.store.sqlite import SqliteStore
 
@@ -29,10 +36,12 @@ HELD = said(1, ms=NOW, group=Group(b"g", 2))
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A file with a bit of everything, closed."""
+    """A file with a bit of everything, closed; the first nine deltas are indexed in a file, the last two are not."""
     path = str(tmp_path_factory.mktemp("sound") / "sound.db")
     store = SqliteStore(path, create=True)
     for at in range(0, len(SAID), 3):
+        if at == 9:
+            assert store.rebuild_index() == []
         write(store, SAID[at : at + 3])
     write(store, [LONG])
     with store.writing():
@@ -43,10 +52,42 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> str:
     return path
 
 
+def settled(sound: str, path: str) -> str:
+    """A copy of a file and of its index, which passes for one that was made where it is now."""
+    for end in ("-wal", "-shm"):
+        Path(path + end).unlink(missing_ok=True)
+    shutil.rmtree(f"{path}-index", ignore_errors=True)
+    shutil.copy(sound, path)
+    shutil.copytree(f"{sound}-index", f"{path}-index")
+    connection = apsw.Connection(path)
+    connection.execute("UPDATE home SET place = ?", (Folder(path).place(),))
+    connection.close()
+    return path
+
+
 @pytest.fixture
 def copy(sound: str, path: str) -> str:
-    shutil.copy(sound, path)
-    return path
+    return settled(sound, path)
+
+
+@pytest.fixture(scope="module")
+def shown(sound: str) -> dict[Any, Any]:
+    """All that the file says."""
+    store = SqliteStore(sound, create=False)
+    said = answers(store)
+    store.close()
+    return said
+
+
+def answers(store: Store) -> dict[Any, Any]:
+    """All that a store shows, but for names and deltas held back: those rows carry no seal."""
+    said = everything(store, (ALL, Cut(epoch=3), Cut(until=99), Cut(authors=frozenset([KEYS[1].public]))))
+    del said["names"], said["held"]
+    return said
+
+
+def segments(path: str) -> list[Path]:
+    return sorted(Path(f"{path}-index").iterdir())
 
 
 def alter(path: str, *statements: str, bindings: tuple[object, ...] = ()) -> None:
@@ -117,7 +158,9 @@ def test_a_newer_format(copy: str) -> None:
     "change",
     [
         "DROP TABLE held",
-        "DROP INDEX fact_value",
+        "DROP INDEX held_id",
+        "DROP TABLE mark",
+        "DROP TABLE segment",
         "CREATE TABLE more(a)",
         "ALTER TABLE log ADD COLUMN more INT",
         "CREATE VIEW v AS SELECT * FROM log",
@@ -161,98 +204,131 @@ def test_names_that_sqlite_takes_for_something_else(tmp_path: Path, monkeypatch:
 
 # -- what was altered ------------------------------------------------------------------------------------------------------
 
-FACT = SAID[0].facts[7]
+HEAD = "substr(frame, 1, 17)"
 
 
 @pytest.mark.parametrize(
     ("change", "record"),
     [
         # the log
-        ("UPDATE log SET envelope = CAST(substr(envelope, 1, 500) || x'00' || substr(envelope, 502) AS BLOB) WHERE seq = 4", f"delta 4 ({SAID[3].id})"),
-        ("UPDATE log SET envelope = x'' WHERE seq = 4", f"delta 4 ({SAID[3].id})"),
-        ("UPDATE log SET envelope = (SELECT envelope FROM log WHERE seq = 5) WHERE seq = 4", "delta 4"),
-        ("UPDATE log SET epoch = 1 WHERE seq = 5", f"delta 5 ({SAID[4].id})"),
-        ("UPDATE log SET epoch = 99 WHERE seq = 5", f"delta 5 ({SAID[4].id})"),
+        ("UPDATE log SET frame = CAST(substr(frame, 1, 500) || x'00' || substr(frame, 502) AS BLOB) WHERE seq = 4", "delta 4"),
+        ("UPDATE log SET frame = CAST(x'00' || substr(frame, 2) AS BLOB) WHERE seq = 4", "delta 4"),
+        ("UPDATE log SET frame = CAST(x'07' || substr(frame, 2) AS BLOB) WHERE seq = 4", "delta 4"),
+        ("UPDATE log SET frame = CAST(substr(frame, 1, 9) || x'5aa5' || substr(frame, 12) AS BLOB) WHERE seq = 4", "delta 4"),
+        ("UPDATE log SET frame = CAST(frame || x'00' AS BLOB) WHERE seq = 4", "delta 4"),
+        ("UPDATE log SET frame = CAST(frame || x'00' AS BLOB) WHERE seq = 11", "delta 11"),
+        ("UPDATE log SET frame = CAST(substr(frame, 1, length(frame) - 1) AS BLOB) WHERE seq = 4", "delta 4"),
+        ("UPDATE log SET frame = CAST(substr(frame, 1, length(frame) - 4) AS BLOB) WHERE seq = 4", "delta 4"),
+        ("UPDATE log SET frame = x'' WHERE seq = 4", "delta 4"),
+        ("UPDATE log SET frame = (SELECT frame FROM log WHERE seq = 5) WHERE seq = 4", "delta 4"),
+        ("UPDATE log SET epoch = 1 WHERE seq = 5", "delta 5"),
+        ("UPDATE log SET epoch = 3 WHERE seq = 6", "delta 6"),
+        ("UPDATE log SET epoch = 99 WHERE seq = 5", "delta 5"),
+        ("UPDATE log SET seq = 12 WHERE seq = 11", "delta 1"),
         ("DELETE FROM log WHERE seq = 4", "delta 4"),
         ("DELETE FROM log WHERE seq = 11", "index"),
+        ("INSERT INTO log SELECT 12, epoch, frame FROM log WHERE seq = 11", "delta 12"),
+        ("INSERT INTO log SELECT 1000000000000, epoch, frame FROM log WHERE seq = 11", ""),
+        # epochs
         ("DELETE FROM epoch WHERE number = 2", "epochs"),
-        ("INSERT INTO epoch VALUES (1000000000000, 1, '')", "epochs"),
-        ("INSERT INTO log SELECT 12, epoch, envelope FROM log WHERE seq = 11", f"delta 12 ({LONG.id})"),
-        ("INSERT INTO log SELECT 1000000000000, epoch, envelope FROM log WHERE seq = 11", ""),
-        # the index
-        ("DELETE FROM delta WHERE seq = 4", "delta 4"),
-        ("UPDATE delta SET ms = ms + 1 WHERE seq = 4", f"delta 4 ({SAID[3].id})"),
-        ("UPDATE delta SET counter = 9 WHERE seq = 4", f"delta 4 ({SAID[3].id})"),
-        ("UPDATE delta SET scope = 'own' WHERE seq = 4", f"delta 4 ({SAID[3].id})"),
-        ("UPDATE delta SET system = 'x' WHERE seq = 4", f"delta 4 ({SAID[3].id})"),
-        ("UPDATE delta SET edge = x'00' WHERE seq = 4", f"delta 4 ({SAID[3].id})"),
-        ("UPDATE delta SET epoch = 1 WHERE seq = 4", f"delta 4 ({SAID[3].id})"),
-        ("UPDATE delta SET author = 2 WHERE seq = 4", f"delta 4 ({SAID[3].id})"),
-        ("UPDATE delta SET group_id = x'00', group_size = 1 WHERE seq = 4", f"delta 4 ({SAID[3].id})"),
-        ("UPDATE delta SET fact_last = fact_last - 1 WHERE seq = 4", f"delta 5 ({SAID[4].id})"),
-        ("UPDATE delta SET fact_after = fact_after - 1 WHERE seq = 4", f"delta 4 ({SAID[3].id})"),
-        ("UPDATE delta SET id = zeroblob(32) WHERE seq = 4", f"delta 4 ({SAID[3].id})"),
-        ("DELETE FROM fact WHERE row = 8", f"fact {FACT.cid}"),
-        ("UPDATE fact SET value = x'00' WHERE row = 8", f"fact {FACT.cid}"),
-        ("UPDATE fact SET entity = entity % 5 + 1 WHERE row = 8", f"fact {FACT.cid}"),
-        ("UPDATE fact SET attribute = attribute % 3 + 1 WHERE row = 8", f"fact {FACT.cid}"),
-        ("UPDATE fact SET attribute = 999 WHERE row = 8", f"fact {FACT.cid}"),
-        ("UPDATE fact SET delta = 2 WHERE row = 8", f"fact {FACT.cid}"),
-        ("UPDATE fact SET cid = zeroblob(32) WHERE row = 8", f"fact {FACT.cid}"),
-        ("INSERT INTO fact SELECT 500, zeroblob(32), entity, attribute, value, delta FROM fact WHERE row = 8", "index fact"),
-        ("INSERT INTO fact SELECT 500, cid, entity, attribute, value, delta FROM fact WHERE row = 8", ""),
-        ("DELETE FROM cause WHERE fact = 8", f"fact {FACT.cid}"),
-        ("UPDATE cause SET cid = zeroblob(32) WHERE fact = 8", f"fact {FACT.cid}"),
-        ("INSERT INTO cause VALUES (8, zeroblob(32))", f"fact {FACT.cid}"),
-        ("INSERT INTO cause VALUES (888, zeroblob(32))", "index cause"),
-        ("DELETE FROM repeat", f"fact {LONG.facts[1].cid}"),
-        ("INSERT INTO repeat VALUES (8, 5)", f"delta 5 ({SAID[4].id})"),
-        ("INSERT INTO repeat VALUES (8, 500)", "index repeat"),
-        ("UPDATE entity SET stub = x'78' WHERE row = 1", "fact "),
-        ("INSERT INTO entity VALUES (99, x'99')", "index entity"),
-        ("UPDATE attribute SET stub = x'6178' WHERE row = 1", "fact "),
-        ("UPDATE attribute SET facts = 7 WHERE row = 1", "index attribute 1"),
-        ("UPDATE author SET stub = zeroblob(32) WHERE row = 1", "delta 1 "),
-        ("INSERT INTO author VALUES (99, x'99')", "index author"),
-        ("UPDATE long SET body = x'00'", f"delta 11 ({LONG.id})"),
-        ("DELETE FROM long WHERE body = CAST('" + "E" * 99 + "' AS BLOB)", f"fact {LONG.facts[0].cid}"),
-        ("UPDATE mark SET facts = facts - 1 WHERE epoch = 2", "index epoch 2"),
+        pytest.param("DELETE FROM epoch WHERE number = 5", "delta 11", marks=pytest.mark.xfail(
+            strict=True, reason="the index is made again as if the epoch before had brought what this one did")),
+        ("UPDATE epoch SET at_ms = at_ms + 1 WHERE number = 2", "epoch 2"),
+        ("UPDATE epoch SET origin = 'x' WHERE number = 5", "epoch 5"),
+        ("UPDATE epoch SET seal = zeroblob(8) WHERE number = 1", "epoch 1"),
+        ("UPDATE epoch SET seal = x'' WHERE number = 1", "epoch 1"),
+        ("INSERT INTO epoch VALUES (1000000000000, 1, '', x'')", "epochs"),
+        # what of the index is in the file
+        *((f"UPDATE mark SET {column} = {column} - 1 WHERE epoch = 2", "index epoch 2")
+          for column in ("deltas", "facts", "causes", "repeats", "ms", "counter")),
         ("UPDATE mark SET ms = 0 WHERE epoch = 5", "index epoch 5"),
-        ("UPDATE mark SET entities = 1 WHERE epoch = 5", "index epoch 5"),
+        ("UPDATE mark SET seal = zeroblob(8) WHERE epoch = 5", "index epoch 5"),
         ("DELETE FROM mark WHERE epoch = 2", "index epoch 2"),
-        ("INSERT INTO mark SELECT 99, deltas, facts, entities, attributes, authors, causes, repeats, ms, counter FROM mark WHERE epoch = 5", "index mark"),
+        ("INSERT INTO mark SELECT 99, deltas, facts, causes, repeats, ms, counter, seal FROM mark WHERE epoch = 5", "index mark"),
+        ("UPDATE segment SET seal = zeroblob(16)", "index segment"),
+        ("UPDATE segment SET size = size + 1", "index segment"),
+        ("UPDATE segment SET last = 8", "index segment"),
+        ("UPDATE segment SET last = 10", "index segment"),
+        ("UPDATE segment SET last = 12", "index"),
+        ("INSERT INTO segment SELECT 12, name, size, seal FROM segment", "index"),
         # the rest
         ("UPDATE held SET envelope = CAST(substr(envelope, 1, 90) || x'00' AS BLOB)", f"held delta 1 ({HELD.id})"),
         ("UPDATE held SET id = zeroblob(32)", "held delta 1"),
         ("UPDATE held SET id = zeroblob(3)", "held delta 1"),
+        ("UPDATE held SET author = zeroblob(32)", "held delta 1"),
+        ("UPDATE held SET group_id = x'00'", "held delta 1"),
         ("UPDATE held SET group_size = 3", f"held delta 1 ({HELD.id})"),
         ("UPDATE name SET author = x'00'", "name of 00"),
     ],
 )  # fmt: skip
-def test_verify_names_what_was_altered(copy: str, change: str, record: str) -> None:
+def test_verify_names_what_was_altered(copy: str, shown: dict[Any, Any], change: str, record: str) -> None:
     alter(copy, change)
-    store = SqliteStore(copy, create=False)
-    findings = list(store.verify())
+    findings = list(verify(copy))
     assert any(finding.record.startswith(record) for finding in findings), findings
     records = {finding.record for finding in findings}
-    assert len(records) < 150, "one altered row does not put everything else under suspicion"
+    assert len(records) < 20, "one altered row does not put everything else under suspicion"
+    if "held" not in change:
+        check_answers(copy, shown)
 
 
-def test_an_altered_envelope_stops_nothing_else(copy: str) -> None:
-    alter(copy, "UPDATE log SET envelope = zeroblob(300) WHERE seq IN (4, 9)")
+def check_answers(path: str, shown: dict[Any, Any]) -> bool:
+    """Whether the file gives the answers that it gave before; else it is refused in our words."""
+    store: SqliteStore | None = None
+    try:
+        store = SqliteStore(path, create=False, wait_ms=0)
+        said = answers(store)
+    except Error:
+        return False
+    finally:
+        if store is not None:
+            store.close()
+    assert said.keys() == shown.keys()
+    different = [key for key in shown if said[key] != shown[key]]
+    if different == ["envelopes"] or different == ["envelopes", "since 2"]:  # whoever decodes them finds out
+        pairs = list(zip(said["envelopes"], shown["envelopes"], strict=True))
+        assert all(one == other or not one[1] for one, other in pairs)
+    else:
+        assert different == []
+    return not different
+
+
+def test_an_altered_envelope_that_is_indexed_stops_nothing_else(copy: str) -> None:
+    alter(copy, "UPDATE log SET frame = zeroblob(300) WHERE seq IN (4, 9)")
     store = SqliteStore(copy, create=False)
-    findings = list(store.verify())
-    assert [finding.record for finding in findings] == [f"delta 4 ({SAID[3].id})", f"delta 9 ({SAID[8].id})"]
+    records = [finding.record for finding in store.verify()]
+    assert [record for record in records if not record.startswith("index")] == ["delta 4", "delta 9"]
     assert len(list(store.envelopes())) == 11 and store.counts(ALL)["facts"] == 401
 
 
-@pytest.mark.parametrize("table", ["fact", "cause", "repeat", "delta", "entity", "attribute", "author", "mark", "long"])
-def test_an_index_can_be_made_anew(copy: str, sound: str, table: str) -> None:
-    alter(
-        copy, f"DELETE FROM {table} WHERE rowid % 2 = 0" if table not in ("cause", "repeat") else f"DELETE FROM {table}"
-    )
+def test_an_altered_envelope_that_is_not_indexed_yet_is_refused_by_name(copy: str) -> None:
+    alter(copy, "UPDATE log SET frame = zeroblob(300) WHERE seq = 10")
     store = SqliteStore(copy, create=False)
-    assert list(store.verify()) != []
+    with pytest.raises(StoreError) as caught:
+        store.counts(ALL)
+    assert caught.value.code == "store.damaged" and "delta 10 " in caught.value.message
+    assert next(iter(store.verify())).record == "delta 10"
+    assert [finding.record for finding in store.rebuild_index()] == ["delta 10"]
+    assert store.counts(ALL)["deltas"] == 11 - 1
+
+
+def test_a_delta_whose_frame_was_made_by_somebody_else_is_found_by_its_signature(copy: str) -> None:
+    """The hash in a frame tells damage, not forgery."""
+    envelope = SAID[3].encode()
+    forged = envelope.replace(b"en1", b"en2", 1)
+    assert forged == envelope or len(forged) == len(envelope)
+    forged = envelope[:-1] + bytes([envelope[-1] ^ 1])
+    alter(copy, "UPDATE log SET frame = ? WHERE seq = 4", bindings=(frame(4, 2, forged),))
+    assert any(finding.record.startswith("delta 4") for finding in verify(copy))
+    again = shutil.copy(copy, f"{copy}.moved.db")  # its index is not believed: it is made again, signatures and all
+    with pytest.raises(StoreError) as caught:
+        SqliteStore(again, create=False).counts(ALL)
+    assert caught.value.code == "store.damaged" and "delta 4" in caught.value.message
+
+
+@pytest.mark.parametrize("table", ["mark", "segment", "home"])
+def test_an_index_can_be_made_anew(copy: str, sound: str, table: str) -> None:
+    alter(copy, f"DELETE FROM {table} WHERE rowid % 2 = 1")
+    store = SqliteStore(copy, create=False)
     assert store.rebuild_index() == [] and list(store.verify()) == []
     assert rows_of(copy) == rows_of(sound), "an index made anew is the index that was"
     assert write(store, [said(77)]) == 6
@@ -263,23 +339,27 @@ def rows_of(path: str) -> dict[str, list[object]]:
     tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
     rows = {name: sorted(map(repr, connection.execute(f"SELECT * FROM {name}"))) for name in tables}
     connection.close()
+    del rows["segment"], rows["home"]  # which segments there are says when they were made, and home where
     return rows
 
 
 def test_a_rebuild_leaves_out_what_is_not_intact(copy: str) -> None:
-    alter(copy, "UPDATE log SET envelope = zeroblob(300) WHERE seq IN (1, 4, 11)", "DELETE FROM log WHERE seq = 6")
+    alter(copy, "UPDATE log SET frame = zeroblob(300) WHERE seq IN (1, 4, 11)", "DELETE FROM log WHERE seq = 6")
     store = SqliteStore(copy, create=False)
-    assert [finding.record for finding in store.rebuild_index()] == ["delta 1", "delta 4", "delta 11"]
+    assert [finding.record for finding in store.rebuild_index()] == ["delta 1", "delta 4", "delta 6", "delta 11"]
     left = [each for place, each in enumerate(SAID, start=1) if place not in (1, 4, 6)]
     assert {row[0] for row in store.scan("delta", {}, ALL)} == {each.id for each in left}
     assert len(list(store.scan("fact", {}, ALL))) == 40 * len(left)
     assert {finding.record for finding in store.verify()} == {"delta 1", "delta 4", "delta 6", "delta 11"}
     write(store, [SAID[3]])
     assert store.has(SAID[3].id), "it can come again from elsewhere"
+    store.close()
+    again = SqliteStore(copy, create=False)
+    assert again.has(SAID[3].id) and len(list(again.scan("fact", {}, ALL))) == 40 * len(left) + 40
 
 
 def test_an_index_that_lags_behind_the_log_is_not_written_to(copy: str) -> None:
-    alter(copy, "DELETE FROM mark WHERE epoch = 5")
+    alter(copy, "DELETE FROM mark WHERE epoch = 5", "DELETE FROM epoch WHERE number = 5")
     store = SqliteStore(copy, create=False)
     with pytest.raises(StoreError) as caught:
         write(store, [said(1)])
@@ -292,6 +372,142 @@ def test_a_held_delta_that_was_altered_stays_where_it_is(copy: str) -> None:
     admission = release_due(store, NOW + 9)
     assert [refusal.error.code for refusal in admission.refused] == ["store.damaged"]
     assert len(store.held()) == 1 and store.counts(ALL)["deltas"] == 11
+
+
+# -- what happens to the files of the index --------------------------------------------------------------------------------
+
+
+def _cut(path: str) -> None:
+    for file in segments(path):
+        file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def _empty(path: str) -> None:
+    for file in segments(path):
+        file.write_bytes(b"")
+
+
+def _lengthen(path: str) -> None:
+    for file in segments(path):
+        file.write_bytes(file.read_bytes() + b"\0")
+
+
+def _remove(path: str) -> None:
+    for file in segments(path):
+        file.unlink()
+
+
+def _remove_all(path: str) -> None:
+    shutil.rmtree(f"{path}-index")
+
+
+def _make_a_file(path: str) -> None:
+    shutil.rmtree(f"{path}-index")
+    Path(f"{path}-index").write_bytes(b"mine")
+
+
+def _make_folders(path: str) -> None:
+    for file in segments(path):
+        file.unlink()
+        file.mkdir()
+
+
+def _make_pipes(path: str) -> None:
+    for file in segments(path):
+        file.unlink()
+        os.mkfifo(file)
+
+
+def _link(path: str) -> None:
+    for file in segments(path):
+        file.unlink()
+        file.symlink_to("/dev/zero")
+
+
+def _swap(path: str) -> None:
+    """Put the index of another file with as many deltas in its place."""
+    other = SqliteStore(f"{path}.other", create=True)
+    write(other, [said(number) for number in range(9)])
+    assert other.rebuild_index() == []
+    other.close()
+    for file, another in zip(segments(path), segments(f"{path}.other"), strict=True):
+        size = file.stat().st_size
+        file.write_bytes(another.read_bytes()[:size].ljust(size, b"\0"))
+
+
+def _zero(path: str) -> None:
+    for file in segments(path):
+        file.write_bytes(bytes(file.stat().st_size))
+
+
+def _fill_with_others(path: str) -> None:
+    for number in range(30):
+        (Path(f"{path}-index") / f"{number:016x}.seg").write_bytes(b"RhizSeg\x01" + os.urandom(900))
+
+
+LOSSES = [_cut, _empty, _lengthen, _remove, _remove_all, _make_a_file, _make_folders, _make_pipes, _link, _swap, _zero,
+          _fill_with_others]  # fmt: skip
+
+
+@pytest.mark.parametrize("lose", LOSSES)
+def test_an_index_that_is_lost_changes_no_answer(copy: str, shown: dict[Any, Any], lose: Callable[[str], None]) -> None:
+    lose(copy)
+    assert check_answers(copy, shown), "it is made again"
+    store = SqliteStore(copy, create=False)
+    write(store, [said(number) for number in range(5)])
+    assert store.counts(ALL)["deltas"] == 16
+    store.close()
+    store = SqliteStore(copy, create=False)
+    assert store.counts(ALL)["deltas"] == 16
+    assert store.rebuild_index() == [] and list(store.verify()) == []
+    store.close()
+
+
+@pytest.mark.parametrize("lose", LOSSES)
+def test_an_index_that_is_lost_while_it_is_used_changes_no_answer(
+    copy: str, shown: dict[Any, Any], lose: Callable[[str], None]
+) -> None:
+    if lose in (_cut, _empty, _zero, _swap, _lengthen):
+        pytest.skip("a mapped file that is written to or shortened by somebody else is beyond what can be kept")
+    store = SqliteStore(copy, create=False)
+    assert store.counts(ALL)["deltas"] == 11
+    lose(copy)
+    assert answers(store) == shown
+    write(store, [said(number) for number in range(5)])
+    assert store.counts(ALL)["deltas"] == 16
+    store.close()
+
+
+@pytest.mark.parametrize("with_index", [False, True])
+def test_a_copy_elsewhere_makes_its_index_again(
+    copy: str, shown: dict[Any, Any], tmp_path: Path, with_index: bool
+) -> None:
+    other = str(tmp_path / "elsewhere" / "other.db")
+    os.mkdir(os.path.dirname(other))
+    shutil.copy(copy, other)
+    if with_index:
+        shutil.copytree(f"{copy}-index", f"{other}-index")
+        for file in segments(other):  # it is not even looked at
+            file.write_bytes(os.urandom(file.stat().st_size))
+    assert check_answers(other, shown)
+    store = SqliteStore(other, create=False)
+    write(store, [said(1)])
+    assert list(store.verify()) == []
+    store.close()
+
+
+def test_every_byte_of_a_segment_counts(copy: str, shown: dict[Any, Any]) -> None:
+    (file,) = segments(copy)
+    content = file.read_bytes()
+    places = {*range(0, 900, 7), *range(900, len(content), 331), *range(len(content) - 24, len(content))}
+    for place in sorted(places):
+        broken = bytearray(content)
+        broken[place] ^= 1 << place % 8
+        file.write_bytes(broken)
+        check_answers(copy, shown)
+        assert any(finding.code == "store.index-damaged" for finding in verify(copy)), place
+    file.write_bytes(content)
+    assert check_answers(copy, shown) and list(verify(copy)) == []
 
 
 # -- what was broken at random ---------------------------------------------------------------------------------------------
@@ -343,11 +559,24 @@ def test_flipped_bytes(sound: str, path: str, seed: int) -> None:
         if rng.random() < 0.3:
             start = rng.randrange(len(broken))
             broken[start : start + rng.choice([16, 512, 4096])] = rng.randbytes(rng.choice([16, 512, 4096]))
+        settled(sound, path)
         Path(path).write_bytes(broken)
-        for end in ("-wal", "-shm"):
-            Path(path + end).unlink(missing_ok=True)
         went_well += use(path)[0]
     assert went_well > 60, "what is intact can still be read"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_flipped_byte_changes_no_answer(sound: str, path: str, shown: dict[Any, Any], seed: int) -> None:
+    """Either the file is refused, or it says what it said."""
+    rng = random.Random(seed)
+    went_well = 0
+    for _ in range(80):
+        settled(sound, path)
+        content = bytearray(Path(path).read_bytes())
+        content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
+        Path(path).write_bytes(content)
+        went_well += check_answers(path, shown)
+    assert went_well > 10
 
 
 def test_files_cut_short(sound: str, path: str) -> None:
@@ -388,3 +617,27 @@ def test_a_write_ahead_log_cut_short_or_flipped_gives_whole_transactions(tmp_pat
         epochs.add(again.epoch())
         again.close()
     assert len(epochs) > 3
+
+
+# -- segments that somebody made up ----------------------------------------------------------------------------------------
+
+BACKENDS = ["python", "rust"]
+
+CRAFTED = Path(__file__).with_name("crafted_segments.py")
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("seed", range(2))
+def test_a_crafted_segment_never_crashes_or_hangs(copy: str, backend: str, seed: int) -> None:
+    """Its sums and its seal are right, and all else may be anything: whoever made it can write to the folder."""
+    done = subprocess.run(
+        [sys.executable, str(CRAFTED), copy, str(seed)],
+        env={**os.environ, "RHIZOMEDB_BACKEND": backend},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    if "backend.missing" in done.stderr:
+        pytest.skip("there are no kernels here")
+    assert done.returncode == 0, done.stderr[-2000:]

@@ -26,7 +26,9 @@ def attach(options: Namespace) -> int:
     """Keep a file as the value of an attribute."""
     from_stdin = options.path == "-"
     content = sys.stdin.buffer if from_stdin else options.path
-    with opened(options.file, create=True, author=options.author, wait=options.wait) as db:
+    with opened(
+        options.file, create=True, author=options.author, wait=options.wait, durability=options.durability
+    ) as db:
         attribute = attribute_named(db, options.attribute)
         is_new = means_new_entity(db, options.name, expected=options.new)
         with out.progress(f"attaching {'standard input' if from_stdin else options.path}") as bar:
@@ -117,7 +119,7 @@ def attachments(options: Namespace) -> int:
         raise RequestError(
             "db.usage", "--dry-run belongs to --collect", fix="rhizome attachments FILE --collect --dry-run"
         )
-    with opened(options.file, wait=options.wait) as db:
+    with opened(options.file, wait=options.wait, durability=options.durability) as db:
         if options.collect:
             gone = db.collect_chunks(dry_run=options.dry_run)
             if options.json:

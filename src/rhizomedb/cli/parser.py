@@ -28,7 +28,7 @@ EXIT_CODES: Final = {
     0: "done",
     1: "an error, said in one sentence with a stable code",
     2: "the command line cannot be understood",
-    3: "verify found damage, export could not save every delta, or push or pull met a broken bundle",
+    3: "verify or doctor found damage, export could not save every delta, or push or pull met a broken bundle",
     130: "interrupted; the file is as it was before, or holds the whole write",
 }
 
@@ -144,6 +144,11 @@ def _author(add: Add) -> None:
 
 def _wait(add: Add) -> None:
     add("--wait", metavar="SECONDS", type=seconds, help="for another process that writes (default: 10)")
+    add(
+        "--durability",
+        choices=["full", "normal", "memory"],
+        help="full: what was written survives the loss of power (the default); normal, memory: faster, and it may not",
+    )
 
 
 def _import(add: Add) -> None:
@@ -315,6 +320,40 @@ def _verify(add: Add) -> None:
     add("--rebuild-index", action="store_true", help="also make the indexes anew from the log")
 
 
+def _watch(add: Add) -> None:
+    _file(add)
+    add("--since", metavar="EPOCH", type=count, help="begin after this epoch (default: with the next that comes)")
+    add("--changes", action="store_true", help="also list the entities and attributes that each is about")
+    add("--timeout", metavar="SECONDS", type=seconds, help="end when nothing came for so long (default: never)")
+    _limit(add)
+
+
+def _doctor(add: Add) -> None:
+    _file(add)
+    add("--fix", action="store_true", help="mend what can be mended without losing anything")
+    add("--rebuild-index", action="store_true", help="make the index anew from the log")
+    add("--quick", action="store_true", help="do not check every hash and signature")
+    add("--wait", metavar="SECONDS", type=seconds, help="for another process that writes (default: 10)")
+
+
+def _backup(add: Add) -> None:
+    _file(add)
+    add("target", metavar="TARGET", help="the file to make, or an earlier backup of this database to add to")
+    add("--wait", metavar="SECONDS", type=seconds, help="for another process that writes there (default: 10)")
+
+
+def _restore(add: Add) -> None:
+    add("backup", metavar="BACKUP", help="a file that `rhizome backup` made")
+    _file(add)
+    add("--force", action="store_true", help="replace a file that is there")
+    add("--wait", metavar="SECONDS", type=seconds, help="for another process that has the file open (default: 10)")
+
+
+def _compact(add: Add) -> None:
+    _file(add)
+    add("--wait", metavar="SECONDS", type=seconds, help="for another process that writes (default: 10)")
+
+
 def _url(add: Add) -> None:
     add(
         "url", metavar="URL", help="a folder, s3://BUCKET/PREFIX, gs://…, az://…; credentials come from the environment"
@@ -368,6 +407,12 @@ VERBS: Final[dict[str, tuple[str, Callable[[Add], None], str]]] = {
     "export": ("write the view (csv, json) or every delta (jsonl, car)", _export, "rhizomedb.cli.write:export"),
     "push": ("write to a folder or bucket the deltas that it does not have", _push, "rhizomedb.cli.remote:push"),
     "pull": ("take in from a folder or bucket the deltas that are not here", _pull, "rhizomedb.cli.remote:pull"),
+    "watch": ("one line for each epoch as it comes, whoever writes it", _watch, "rhizomedb.cli.care:watch"),
+    "backup": ("make a backup, or add to it what is new", _backup, "rhizomedb.cli.care:backup"),
+    "restore": ("make a database of a backup, every signature checked", _restore, "rhizomedb.cli.care:restore"),
+    "doctor": ("what is wrong with a file and around it, and mend it", _doctor, "rhizomedb.cli.care:doctor"),
+    "compact": ("make a file and its index as small as they can be", _compact, "rhizomedb.cli.care:compact"),
+    "limits": ("every limit, and how much of it is used", _only_file, "rhizomedb.cli.care:limits"),
     "verify": ("re-check every hash, signature and index row", _verify, "rhizomedb.cli.write:verify"),
 }
 """Every verb: what it does in a few words, its arguments, and the function that does it."""

@@ -18,9 +18,10 @@ from rhizomedb.cli.session import (
     value_like,
     value_of,
 )
+from rhizomedb.cli.terminal import bytes_text
 from rhizomedb.db.explanation import Record, Said
 from rhizomedb.db.moment import show_ms
-from rhizomedb.db.reader import Reader
+from rhizomedb.db.reader import Reader, Stats
 from rhizomedb.db.result import show
 from rhizomedb.db.search import Match
 from rhizomedb.errors import RequestError
@@ -238,7 +239,23 @@ def stats(options: Namespace) -> int:
         for one in held:
             due = f" until {show_ms(one.due_ms)}" if one.due_ms is not None else ""
             out.say(f"held back{due}: delta …{one.id.short}, {one.reason} ({out.safe(one.origin)})")
+        if counts.storage.format:
+            _say_storage(counts)
     return 0
+
+
+def _say_storage(counts: Stats) -> None:
+    """Where the bytes of a file are."""
+    kept = counts.storage
+    parts = [
+        f"{bytes_text(kept.log_bytes)} log",
+        f"{bytes_text(kept.index_bytes)} index in {out.plural(kept.segments, 'segment')}",
+        *([f"{bytes_text(kept.attachment_bytes)} attachments"] if kept.attachment_bytes else []),
+        *([f"{bytes_text(kept.wal_bytes)} write-ahead log"] if kept.wal_bytes else []),
+        *([f"{bytes_text(kept.free_bytes)} not in use"] if kept.free_bytes else []),
+        *([f"{counts.bytes_per_fact:,.0f} bytes per fact"] if counts.facts else []),
+    ]
+    out.say(f"storage: {', '.join(parts)} (format {kept.format})")
 
 
 def summary(path: str, *, as_json: bool) -> int:

@@ -42,7 +42,10 @@ def push(options: Namespace) -> int:
 def pull(options: Namespace) -> int:
     """Take in what this copy does not have yet; 3 if something there is broken."""
     try:
-        with opened(options.file, create=True, wait=options.wait) as db, out.progress("pulling") as bar:
+        with (
+            opened(options.file, create=True, wait=options.wait, durability=options.durability) as db,
+            out.progress("pulling") as bar,
+        ):
             pulled = pull_from(db, options.url, progress=bar)
     except KeyboardInterrupt:
         return _interrupted()

@@ -8,6 +8,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rhizomedb.budget import Budget
 from rhizomedb.db.connection import Connection, connect
@@ -21,6 +22,9 @@ from rhizomedb.logic.tokens import TEXT_BYTES_MAX
 from rhizomedb.store.memory import MEMORY
 from rhizomedb.store.open import WAIT_MS
 
+if TYPE_CHECKING:
+    from rhizomedb.store.file import Durability
+
 PAIRS = {"--type": "runtime=int", "--rename": "length=runtime", "--param": "limit=180", "--budget": "time=60"}
 """An example for each option that takes NAME=VALUE."""
 
@@ -29,7 +33,12 @@ BUDGET_LIMITS = {"facts": "facts", "rounds": "rounds", "time": "seconds", "memor
 
 @contextmanager
 def opened(
-    path: str, *, create: bool = False, author: str | None = None, wait: float | None = None
+    path: str,
+    *,
+    create: bool = False,
+    author: str | None = None,
+    wait: float | None = None,
+    durability: Durability | None = None,
 ) -> Iterator[Connection]:
     """The database file, closed at the end. A file made for a write that fails goes with it."""
     if not create and path != MEMORY and not os.path.exists(path):
@@ -43,7 +52,7 @@ def opened(
     wait_ms = WAIT_MS if wait is None else int(wait * 1000)
     unused = False
     try:
-        with connect(path, create=create, author=author, wait_ms=wait_ms) as db:
+        with connect(path, create=create, author=author, wait_ms=wait_ms, durability=durability or "full") as db:
             try:
                 yield db
             except BaseException:

@@ -87,7 +87,7 @@ def import_(options: Namespace) -> int:
             out.say_table(["column", "kind", ""], [[r["column"], r["kind"], "key" if r["key"] else ""] for r in rows])
         _say_notices(ImportReport(table.rows_count, Transaction(None), table.notices, table.bad_rows, table.bad_count))
         return 0
-    with opened(options.file, create=True, wait=options.wait) as db:
+    with opened(options.file, create=True, wait=options.wait, durability=options.durability) as db:
         with out.progress(f"importing as {author}") as bar:
             report = import_table(
                 db, table, author=author, key=key, origin=f"import of {os.path.basename(table.name)}", progress=bar
@@ -101,7 +101,7 @@ def _import_git(options: Namespace) -> int:
     if options.dry_run:
         counts = {"commits": sum(1 for _ in commits(options.git))}
         return _say_dry(options, counts, f"{out.plural(counts['commits'], 'commit')} would be imported as {author}")
-    with opened(options.file, create=True, wait=options.wait) as db:
+    with opened(options.file, create=True, wait=options.wait, durability=options.durability) as db:
         with out.progress(f"importing as {author}", "commit") as bar:
             report = import_commits(
                 db, options.git, author=author, origin=f"import of git history {options.git}", progress=bar
@@ -116,7 +116,7 @@ def _import_deltas(options: Namespace, source: Source) -> int:
     if options.dry_run:
         counts = {"deltas": sum(1 for _ in envelopes(source, format=options.format))}
         return _say_dry(options, counts, f"{out.plural(counts['deltas'], 'delta')} would be taken in")
-    with opened(options.file, create=True, wait=options.wait) as db:
+    with opened(options.file, create=True, wait=options.wait, durability=options.durability) as db:
         with out.progress(f"importing {source.name}") as bar:
             admission = import_deltas(
                 db,
@@ -146,7 +146,9 @@ def _say_dry(options: Namespace, counts: Mapping[str, object], words: str) -> in
 
 def add(options: Namespace) -> int:
     """Say one thing; it replaces what the view showed."""
-    with opened(options.file, create=True, author=options.author, wait=options.wait) as db:
+    with opened(
+        options.file, create=True, author=options.author, wait=options.wait, durability=options.durability
+    ) as db:
         attribute = attribute_named(db, options.attribute)
         value = value_like(db, attribute, options.value, options.type)
         is_new = means_new_entity(db, options.name, expected=options.new)
@@ -187,7 +189,7 @@ def means_new_entity(db: Connection, name: str, *, expected: bool) -> bool:
 
 def retract(options: Namespace) -> int:
     """Take back what stands."""
-    with opened(options.file, author=options.author, wait=options.wait) as db:
+    with opened(options.file, author=options.author, wait=options.wait, durability=options.durability) as db:
         attribute = None if options.attribute is None else attribute_named(db, options.attribute)
         value = None if options.value is None else value_of(options.value, options.type)
         scope = "own" if options.own else "seen"

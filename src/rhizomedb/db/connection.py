@@ -10,17 +10,21 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from rhizomedb.db import attachment, view
+from rhizomedb.db.care import Care
 from rhizomedb.db.database import Database
 from rhizomedb.db.intake import Attached, Content, Intake, Progress, take_in
 from rhizomedb.db.keyring import Keyring
 from rhizomedb.db.limits import Limits
 from rhizomedb.db.naming import Authors, Names
-from rhizomedb.db.reader import VIEW_BUDGET, Reader, now_ms
+from rhizomedb.db.quotas import quota_of
+from rhizomedb.db.reader import VIEW_BUDGET, now_ms
 from rhizomedb.db.result import show
+from rhizomedb.db.standing import by_entities, sort_out
 from rhizomedb.db.transaction import (
+    Columns,
     Item,
     Transaction,
     Wishes,
@@ -29,27 +33,34 @@ from rhizomedb.db.transaction import (
     facts_as_source,
     retractions,
 )
-from rhizomedb.errors import Error, RequestError, StoreError
+from rhizomedb.errors import Error, RequestError, StoreError, ValueRefused
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.clock import AHEAD_MS_MAX, ZERO, tick
 from rhizomedb.facts.delta import Delta, Group
 from rhizomedb.facts.entity import derive
 from rhizomedb.facts.fact import Fact
 from rhizomedb.facts.signature import Key
+from rhizomedb.facts.stretch import Stretch
 from rhizomedb.facts.value import Attribute, Entity, Value, check_value, exact
 from rhizomedb.store import Admission, admit, open_store, release_due
 from rhizomedb.store.chunks import Stored
 from rhizomedb.store.store import Cut, Finding, Held, Store
 
+if TYPE_CHECKING:
+    from rhizomedb.store.file import Durability
+
 Scope = Literal["seen", "own"]
 
 DEFAULT_LIMITS = Limits()
+
+ENTITIES_AT_ONCE = 1_000
+"""How many entities of a source are compared with what it said before in one evaluation."""
 
 NOTHING = Cid.of(b"")
 """Stands for an attachment whose name is not known yet."""
 
 
-class Connection(Reader):
+class Connection(Care):
     """An open database. Reads see the newest epoch; `snapshot()` keeps one.
 
     `author` is who speaks unless a call says otherwise: a name in the user's keyring (default: the login name), for
@@ -189,28 +200,35 @@ class Connection(Reader):
                     nearest=map(show, standing),
                     fix="rhizome get FILE NAME shows what stands",
                 )
-            parts: list[tuple[list[Fact], Scope]] = [(batch, "own") for batch in batches(retractions(subject, claims))]
+            parts: list[tuple[Sequence[Fact], Scope]] = [
+                (batch, "own") for batch in batches(retractions(subject, claims))
+            ]
             group = Group(secrets.token_bytes(16), len(parts)) if len(parts) > 1 else None
             return self._say(parts, self._key(author), author, origin, group)
 
     def write_source(
         self,
-        batches_of_items: Iterable[Sequence[tuple[Entity, Attribute, object]] | Sequence[Fact]],
+        batches_of_items: Iterable[Columns | Sequence[tuple[Entity, Attribute, object]] | Sequence[Fact]],
         *,
         author: str,
         origin: str,
+        plainly: bool = False,
     ) -> Transaction:
         """Say what a source says, streamed in batches, in one epoch: all of it or nothing.
 
-        Each register must occur in one batch only. Compared with what the same source said before this write.
+        Each register must occur in one batch only. Compared with what the same source said before this write. `Columns`
+        are said without a look at each value where nothing was said before, or the same; `plainly` takes no short cut.
         """
         key = self._key(author)
         with self._store.writing():
             cut, spoke_before = self.cut, self._store.has_author(key.public)
 
-            def facts() -> Iterator[Fact]:
+            def facts() -> Iterator[Fact | Stretch]:
                 for items in batches_of_items:
-                    wishes = self._wishes(items, None)
+                    if isinstance(items, Columns) and not plainly:
+                        yield from self._said_in(items, key, cut, spoke_before)
+                        continue
+                    wishes = self._wishes(items.items() if isinstance(items, Columns) else items, None)
                     yield from self._plan(wishes, key, "own", cut, spoke_before)
                     yield from self._unsaid(wishes.facts, key, cut, spoke_before)
 
@@ -309,7 +327,7 @@ class Connection(Reader):
         key = self._key(author)
         spoke_before = self._store.has_author(key.public)
         # What is planned here takes back by name what it replaces; a whole fact replaces all that it names as cause.
-        parts: list[tuple[list[Fact], Scope]] = [
+        parts: list[tuple[Sequence[Fact], Scope]] = [
             *((batch, "own") for batch in batches(self._plan(wishes, key, scope, cut, spoke_before))),
             *((batch, scope) for batch in batches(self._unsaid(wishes.facts, key, cut, spoke_before))),
         ]
@@ -370,6 +388,24 @@ class Connection(Reader):
         evaluation = view.run_subjects(self._store, cut, entities, VIEW_BUDGET) if entities else None
         return facts_as_person(wishes, view.Surroundings(evaluation, key.public), key.public, self.fact)
 
+    def _said_in(self, columns: Columns, key: Key, cut: Cut, spoke_before: bool) -> Iterator[Fact | Stretch]:
+        """The facts that the columns of a source come to: those of `_plan`, evaluated only where something may change."""
+        try:
+            columns, stretch = columns.stretch()
+        except ValueRefused:
+            self._wishes(columns.items(), None)  # says it in the words of one value, not of a row of columns
+            raise
+        if not spoke_before:
+            yield stretch  # of nothing too: it comes to no delta
+            return
+        own = Cut(epoch=cut.epoch, authors=frozenset([key.public]))
+        new, changed = sort_out(self._store, own, columns, stretch)
+        if new:
+            yield stretch if len(new) == len(stretch) else columns.at(new).stretch()[1]
+        for places in by_entities(changed, columns.entities, ENTITIES_AT_ONCE):
+            wishes = self._wishes(columns.at(places).items(), None)
+            yield from self._plan(wishes, key, "own", cut, spoke_before)
+
     def _unsaid(self, facts: Iterable[Fact], key: Key, cut: Cut, spoke_before: bool) -> Iterator[Fact]:
         """Whole facts but those that this author has said exactly so."""
         own = Cut(epoch=cut.epoch, authors=frozenset([key.public]))
@@ -379,7 +415,7 @@ class Connection(Reader):
 
     def _say(
         self,
-        parts: Iterable[tuple[list[Fact], Scope]],
+        parts: Iterable[tuple[Sequence[Fact], Scope]],
         key: Key,
         author: str | None,
         origin: str,
@@ -451,12 +487,20 @@ def connect(
     keyring: Keyring | None = None,
     clock: Callable[[], int] = now_ms,
     wait_ms: int = 10_000,
+    durability: Durability = "full",
+    bytes_max: int | Literal["default"] | None = "default",
+    held_deltas_max: int | Literal["default"] | None = "default",
+    held_bytes_max: int | Literal["default"] | None = "default",
     attachment_bytes_max: int | Literal["default"] | None = "default",
     attachments_total_bytes_max: int | Literal["default"] | None = "default",
 ) -> Connection:
     """Open a database file, made if it is not there, or `":memory:"`.
 
-    `wait_ms`: how long a write waits for another process before `store.busy`. `attachment_bytes_max`: the largest
+    `wait_ms`: how long a write waits for another process before `store.busy`. `durability`: what a write promises when
+    it returns: "full" (it survives the loss of power), "normal" or "memory". `bytes_max`: the most that the file and its
+    index may take; `held_deltas_max` and `held_bytes_max`: how much may be held back of one author or origin, 10,000
+    deltas and 32 MiB; `RHIZOME_BYTES_MAX`, `RHIZOME_HELD_DELTAS_MAX` and `RHIZOME_HELD_BYTES_MAX` set other limits,
+    and what goes beyond one is `store.quota`. `attachment_bytes_max`: the largest
     attachment, 16 GiB unless `RHIZOME_ATTACHMENT_BYTES_MAX` says otherwise; `attachments_total_bytes_max`: how much all
     may have together, without limit unless `RHIZOME_ATTACHMENTS_TOTAL_BYTES_MAX` does. None: no limit.
     """
@@ -465,7 +509,8 @@ def connect(
         limits = replace(limits, file_bytes=attachment_bytes_max)
     if attachments_total_bytes_max != "default":
         limits = replace(limits, total_bytes=attachments_total_bytes_max)
-    store = open_store(str(path), create=create, wait_ms=wait_ms)
+    quota = quota_of(os.environ, bytes=bytes_max, held_deltas=held_deltas_max, held_bytes=held_bytes_max)
+    store = open_store(str(path), create=create, wait_ms=wait_ms, durability=durability, quota=quota)
     return Connection(store, author=author, keyring=keyring, clock=clock, limits=limits)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from io import BufferedReader
 from itertools import islice
@@ -41,6 +41,7 @@ from rhizomedb.facts.value import KIND_NAMES, Attribute, Cell, Entity, Value, ex
 from rhizomedb.logic import Aggregate, Program
 from rhizomedb.logic.occurrences import atom_of
 from rhizomedb.logic.syntax import Constant
+from rhizomedb.store.storage import Storage
 from rhizomedb.store.store import COLUMNS, AttributeSummary, Cut, Epoch, Store
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ VIEW_BUDGET = Budget(facts=200_000_000, rounds=10_000_000, seconds=None, bytes=8
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """How much there is: counts at the cut, and the epoch."""
+    """How much there is: counts at the cut, the epoch, and the bytes of all that is kept, at whatever cut."""
 
     facts: int
     entities: int
@@ -82,10 +83,17 @@ class Stats:
     epoch: int
     held: int
     path: str
+    storage: Storage = field(default=Storage(), compare=False)
+
+    @property
+    def bytes_per_fact(self) -> float:
+        """How much log and index there is for each fact."""
+        return self.storage.bytes_per_fact(self.facts)
 
     def as_dict(self) -> dict[str, Any]:
         """As data."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        counts = {name: getattr(self, name) for name in self.__slots__}
+        return {**counts, "storage": self.storage.as_dict(), "bytes_per_fact": round(self.bytes_per_fact, 1)}
 
 
 class Reader:
@@ -443,7 +451,9 @@ class Reader:
                 counts["attributes"] -= 1
         newest = self._store.epoch()
         epoch = newest if cut.epoch is None else cut.epoch
-        return Stats(**counts, epoch=epoch, held=len(self._store.held()), path=self._store.path)
+        return Stats(
+            **counts, epoch=epoch, held=len(self._store.held()), path=self._store.path, storage=self._store.storage()
+        )
 
     def authors(self) -> dict[str, bytes]:
         """Everyone who said something visible: name to public key."""

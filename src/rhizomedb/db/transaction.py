@@ -8,10 +8,10 @@ what it said before, whatever others say. Saying again what one already says add
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from rhizomedb.crdt.policy import Claim
 from rhizomedb.crdt.register import RESERVED_PREFIX, RETRACTS
@@ -19,7 +19,9 @@ from rhizomedb.db.view import Key, Surroundings
 from rhizomedb.errors import RequestError
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.fact import CAUSES_MAX, Fact
-from rhizomedb.facts.value import Attribute, Cell, Entity, check_attribute, check_value, exact, plain
+from rhizomedb.facts.kernels import DIGEST_BYTES
+from rhizomedb.facts.stretch import Stretch
+from rhizomedb.facts.value import Attribute, Cell, Entity, Value, check_attribute, check_value, exact, plain
 
 Item: TypeAlias = Fact | tuple[Entity | str, Attribute, object]
 """What a transaction can be given: a whole fact, or an entity, an attribute and a value."""
@@ -43,6 +45,35 @@ class Transaction:
         return self.epoch is not None
 
 
+class Columns(NamedTuple):
+    """Values of registers as columns: the entity, the attribute and the value of each, best entity by entity."""
+
+    entities: list[Entity]
+    attributes: list[Attribute]
+    values: list[Value]
+
+    def items(self) -> Iterator[tuple[Entity, Attribute, Value]]:
+        """The same, one by one."""
+        return zip(self.entities, self.attributes, self.values, strict=True)
+
+    def at(self, places: Iterable[int]) -> Columns:
+        """Some of them."""
+        entities, attributes, values = self
+        chosen = list(places)
+        return Columns([entities[n] for n in chosen], [attributes[n] for n in chosen], [values[n] for n in chosen])
+
+    def stretch(self) -> tuple[Columns, Stretch]:
+        """What they are as facts without causes, each once; and the columns of these."""
+        for attribute in set(self.attributes):
+            _check_unreserved(check_attribute(attribute))
+        stretch = Stretch.from_columns(*self)
+        if not stretch.has_repeats():
+            return self, stretch
+        digests = digests_of(stretch)
+        once = self.at({digest: place for place, digest in reversed(list(enumerate(digests)))}.values())
+        return once, Stretch.from_columns(*once)
+
+
 @dataclass(slots=True)
 class Wishes:
     """What is to be said: values by register, and whole facts as they are."""
@@ -53,12 +84,7 @@ class Wishes:
     def add(self, entity: Entity, attribute: Attribute, value: object) -> None:
         """Say a value of a register; several values of one register all stand together."""
         checked = check_attribute(attribute)
-        if isinstance(checked, str) and checked.startswith(RESERVED_PREFIX):
-            raise RequestError(
-                "db.reserved",
-                f"{checked!r} is reserved for the database's own facts",
-                fix="choose another attribute name",
-            )
+        _check_unreserved(checked)
         cell = exact(check_value(value))
         values = self.registers.setdefault((entity, exact(checked)), [])
         if cell not in values:
@@ -67,6 +93,15 @@ class Wishes:
     def entities(self) -> list[Entity]:
         """The entities whose registers are written."""
         return list(dict.fromkeys(entity for entity, _ in self.registers))
+
+
+def _check_unreserved(attribute: Attribute) -> None:
+    if isinstance(attribute, str) and attribute.startswith(RESERVED_PREFIX):
+        raise RequestError(
+            "db.reserved",
+            f"{attribute!r} is reserved for the database's own facts",
+            fix="choose another attribute name",
+        )
 
 
 def facts_as_person(wishes: Wishes, around: Surroundings, me: bytes, fact: Callable[[Cid], Fact]) -> Iterator[Fact]:
@@ -149,17 +184,41 @@ def retractions(entity: Entity, claims: Iterable[Claim]) -> Iterator[Fact]:
         yield Fact(entity, RETRACTS, claim.delta, (claim.fact,))
 
 
-def batches(facts: Iterable[Fact]) -> Iterator[list[Fact]]:
-    """Facts in lists that fit a delta, without repetition within one list."""
+def batches(facts: Iterable[Fact | Stretch]) -> Iterator[Sequence[Fact]]:
+    """Facts in lists that fit a delta, without repetition within one list; long stretches, which have none, as they are."""
     batch: dict[Cid, Fact] = {}
     size = 0
-    for fact in facts:
-        length = len(fact.encode())
-        if batch and (len(batch) >= DELTA_FACTS_MAX or size + length > DELTA_BYTES_MAX):
-            yield list(batch.values())
-            batch, size = {}, 0
-        if fact.cid not in batch:
-            batch[fact.cid] = fact
-            size += length
+    for item in facts:
+        if type(item) is Stretch and len(item) >= DELTA_FACTS_MAX // 2:
+            yield from _pieces(item)
+            continue
+        for fact in item if type(item) is Stretch else (item,):
+            length = len(fact.encode())
+            if batch and (len(batch) >= DELTA_FACTS_MAX or size + length > DELTA_BYTES_MAX):
+                yield list(batch.values())
+                batch, size = {}, 0
+            if fact.cid not in batch:
+                batch[fact.cid] = fact
+                size += length
     if batch:
         yield list(batch.values())
+
+
+def _pieces(stretch: Stretch) -> Iterator[Stretch]:
+    """A stretch in pieces of about the same size that fit a delta."""
+    many = max(-(-len(stretch) // DELTA_FACTS_MAX), -(-len(stretch.encode()) // DELTA_BYTES_MAX))
+    count = len(stretch)
+    for number in range(many):
+        piece = stretch[count * number // many : count * (number + 1) // many]
+        if len(piece) > 1 and len(piece.encode()) > DELTA_BYTES_MAX:  # its facts are longer than those of the others
+            half = len(piece) // 2
+            yield from _pieces(piece[:half])
+            yield from _pieces(piece[half:])
+        elif piece:
+            yield piece
+
+
+def digests_of(stretch: Stretch) -> list[bytes]:
+    """The digests of facts, one by one."""
+    digests = stretch.digests
+    return [digests[at : at + DIGEST_BYTES] for at in range(0, len(digests), DIGEST_BYTES)]

@@ -20,6 +20,7 @@ from rhizomedb.exchange.source import NOT_UTF8, Opened, Source
 from rhizomedb.exchange.table import (
     COLUMNS_MAX,
     BadRows,
+    Chunk,
     Keys,
     Notice,
     Options,
@@ -37,6 +38,10 @@ from rhizomedb.facts.value import VALUE_BYTES_MAX, Value, check_text
 FIELD_CHARACTERS_MAX: Final = 1 << 20
 DELIMITERS: Final = ",;\t|"
 CHUNK_ROWS: Final = 2048
+CHUNK_CELLS: Final = 1 << 17
+CHUNK_CHARACTERS: Final = 8 << 20
+"""How much is converted at once: so many rows, or so many cells or characters where the rows are wide or long."""
+
 _QUOTING: Final[dict[bool, Any]] = {True: csv.QUOTE_MINIMAL, False: csv.QUOTE_NONE}
 
 
@@ -55,11 +60,18 @@ class Column:
 
 
 @dataclass
-class Chunk:
+class Cells:
     """Some rows that have the right number of cells, and the lines on which they begin."""
 
     lines: list[int]
     rows: list[list[str]]
+
+
+@dataclass(slots=True)
+class Taken:
+    """How many characters were read since the last chunk."""
+
+    characters: int = 0
 
 
 @dataclass
@@ -107,7 +119,8 @@ def read_csv(source: Source, options: Options, progress: Progress | None = None)
         bad_count=bad.count,
         bad_rows=tuple(bad.kept),
         notices=tuple(notices),
-        _read=lambda told: _rows(shape, columns, options, refused, told),
+        _read=lambda told: _rows(_values(shape, columns, options, refused, told), columns),
+        _read_chunks=lambda told: _values(shape, columns, options, refused, told),
     )
 
 
@@ -179,14 +192,16 @@ def _bad_header(name: str, message: str, fix: str = "correct the first line of t
     return ExchangeError("exchange.header", message, where=f"{name} line 1", fix=fix)
 
 
-def _chunks(shape: Shape, bad: BadRows, progress: Progress | None) -> Iterator[Chunk]:
+def _chunks(shape: Shape, bad: BadRows, progress: Progress | None) -> Iterator[Cells]:
     """The rows after the header with the right number of cells, in chunks; the others are noted as bad."""
     total = shape.source.bytes_total
     with shape.source.open() as opened:
         spoiled: dict[int, tuple[str, str]] = {}
-        reader = shape.reader(_checked(opened, spoiled))
+        taken = Taken()
+        reader = shape.reader(_checked(opened, spoiled, taken))
         rows = _good_rows(reader, shape, spoiled, bad)
-        while chunk := _take(rows):
+        most = max(1, min(CHUNK_ROWS, CHUNK_CELLS // shape.width))
+        while chunk := _take(rows, most, taken):
             yield chunk
             if progress is not None:
                 progress(opened.position(), total)
@@ -194,19 +209,21 @@ def _chunks(shape: Shape, bad: BadRows, progress: Progress | None) -> Iterator[C
             progress(total, total)
 
 
-def _take(rows: Iterator[tuple[int, list[str]]]) -> Chunk | None:
+def _take(rows: Iterator[tuple[int, list[str]]], most: int, taken: Taken) -> Cells | None:
+    taken.characters = 0
     lines, cells = [], []
     for line, row in rows:
         lines.append(line)
         cells.append(row)
-        if len(cells) == CHUNK_ROWS:
+        if len(cells) == most or taken.characters > CHUNK_CHARACTERS:
             break
-    return Chunk(lines, cells) if cells else None
+    return Cells(lines, cells) if cells else None
 
 
-def _checked(opened: Opened, spoiled: dict[int, tuple[str, str]]) -> Iterator[str]:
+def _checked(opened: Opened, spoiled: dict[int, tuple[str, str]], taken: Taken) -> Iterator[str]:
     """The lines as they are; those with bytes that text cannot hold are noted by number."""
     for number, line in enumerate(opened.lines(), 1):
+        taken.characters += len(line)
         if "\0" in line:
             spoiled[number] = ("exchange.row-value", "a NUL byte cannot stand in a text table")
         elif not line.isascii() and (match := NOT_UTF8.search(line)):
@@ -265,7 +282,7 @@ def _wrong_width(row: Sequence[str], width: int) -> str:
     return f"{cells} where the header has {width}{hint}"
 
 
-def _look(chunk: Chunk, columns: list[Column], options: Options, bad: BadRows, keys: Keys) -> None:
+def _look(chunk: Cells, columns: list[Column], options: Options, bad: BadRows, keys: Keys) -> None:
     """Note what the cells of a chunk look like, and the rows whose key or declared cells are bad."""
     raw, stripped = _columns(chunk, columns)
     for column, cells, plain in zip(columns, raw, stripped, strict=True):
@@ -289,7 +306,7 @@ def _look(chunk: Chunk, columns: list[Column], options: Options, bad: BadRows, k
         keys.add(zip(*key_cells, strict=True), chunk.lines)
 
 
-def _columns(chunk: Chunk, columns: list[Column]) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
+def _columns(chunk: Cells, columns: list[Column]) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
     """The cells of a chunk by column, as they are and without blanks at their ends."""
     transposed = list(zip(*chunk.rows, strict=True))
     raw = [transposed[column.index] for column in columns]
@@ -355,29 +372,35 @@ def _settle(column: Column) -> list[Notice]:
     return notices
 
 
-def _rows(
+def _values(
     shape: Shape, columns: list[Column], options: Options, refused: frozenset[int], progress: Progress | None
-) -> Iterator[Row]:
-    """The second pass: the good rows with their values."""
-    names = [column.name for column in columns]
-    for chunk in _chunks(shape, BadRows(), progress):
-        if refused and not refused.isdisjoint(chunk.lines):
-            good = [line not in refused for line in chunk.lines]
-            chunk = Chunk(list(compress(chunk.lines, good)), list(compress(chunk.rows, good)))  # noqa: PLW2901
-            if not chunk.rows:
+) -> Iterator[Chunk]:
+    """The second pass: the values of the good rows, by column."""
+    for cells in _chunks(shape, BadRows(), progress):
+        if refused and not refused.isdisjoint(cells.lines):
+            good = [line not in refused for line in cells.lines]
+            cells = Cells(list(compress(cells.lines, good)), list(compress(cells.rows, good)))  # noqa: PLW2901
+            if not cells.rows:
                 continue
-        raw, stripped = _columns(chunk, columns)
+        raw, stripped = _columns(cells, columns)
         values = [
-            _convert(column, cells, plain, options.strip)
-            for column, cells, plain in zip(columns, raw, stripped, strict=True)
+            _convert(column, kept, plain, options.strip)
+            for column, kept, plain in zip(columns, raw, stripped, strict=True)
         ]
-        if any(None in column for column in values):
-            for line, *row in zip(chunk.lines, *values, strict=True):
+        yield Chunk(cells.lines, values)
+
+
+def _rows(chunks: Iterator[Chunk], columns: list[Column]) -> Iterator[Row]:
+    """The rows that say something, one by one."""
+    names = [column.name for column in columns]
+    for chunk in chunks:
+        if any(None in column for column in chunk.values):
+            for line, *row in zip(chunk.lines, *chunk.values, strict=True):
                 said = {name: value for name, value in zip(names, row, strict=True) if value is not None}
                 if said:
                     yield Row(line, said)
         else:
-            for line, *row in zip(chunk.lines, *values, strict=True):
+            for line, *row in zip(chunk.lines, *chunk.values, strict=True):
                 yield Row(line, dict(zip(names, row, strict=True)))
 
 

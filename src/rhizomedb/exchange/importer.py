@@ -10,30 +10,25 @@ from __future__ import annotations
 import itertools
 import os
 import shlex
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rhizomedb.crdt.register import RESERVED_PREFIX
 from rhizomedb.db.connection import Connection
-from rhizomedb.db.identity import new_entity
-from rhizomedb.db.transaction import Transaction
+from rhizomedb.db.transaction import Columns, Transaction
 from rhizomedb.errors import Error, ExchangeError, RequestError
 from rhizomedb.exchange import archive
+from rhizomedb.exchange.ahead import ahead
+from rhizomedb.exchange.columns import BATCH_ROWS, said_by_rows
 from rhizomedb.exchange.git import Commit, commits, roots
 from rhizomedb.exchange.source import Source
-from rhizomedb.exchange.table import BadRow, Notice, Progress, Row, Table
+from rhizomedb.exchange.table import BadRow, Notice, Progress, Table
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.delta import Delta
 from rhizomedb.facts.entity import derive
 from rhizomedb.facts.fact import Fact
-from rhizomedb.facts.value import VALUE_BYTES_MAX, Attribute, Entity
+from rhizomedb.facts.value import VALUE_BYTES_MAX, Entity
 from rhizomedb.store import Admission
-
-BATCH_ROWS = 1_000
-"""Rows that are compared with what the source said before in one evaluation."""
-
-Said = tuple[Entity, Attribute, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +50,23 @@ def import_table(
     key: Sequence[str] = (),
     origin: str | None = None,
     progress: Progress | None = None,
+    plainly: bool = False,
 ) -> ImportReport:
-    """Import a table as what `author` says; `key` columns name the entity of each row."""
+    """Import a table as what `author` says; `key` columns name the entity of each row.
+
+    The file is read in a thread of its own. `plainly` compares every value the long way, as `write_source` does.
+    """
     notices = list(table.notices)
     check_names(table)
     if not key and table.rows_count > table.bad_count:
         notices.append(
             Notice("no-key", "no key was named: each row became a new entity, and importing again adds them again")
         )
-    repeated: set[Entity] = set()
-    if key and any(notice.code == "duplicate-key" for notice in table.notices):
-        counts = Counter(_entity(row, key) for row in table)
-        repeated = {entity for entity, count in counts.items() if count > 1}
-    transaction = db.write_source(
-        _batches(table.rows(progress), key, repeated), author=author, origin=origin or f"import of {table.name}"
-    )
+    told = _Told()
+    with ahead(lambda: told.beside(said_by_rows(table, key, told))) as batches:
+        transaction = db.write_source(
+            _telling(batches, progress), author=author, origin=origin or f"import of {table.name}", plainly=plainly
+        )
     return ImportReport(
         table.rows_count - table.bad_count, transaction, tuple(notices), table.bad_rows, table.bad_count
     )
@@ -87,29 +84,31 @@ def check_names(table: Table) -> None:
             )
 
 
-def _batches(rows: Iterable[Row], key: Sequence[str], repeated: set[Entity]) -> Iterator[list[Said]]:
-    """What the rows say, in batches; entities with several rows come whole, in the last one."""
-    late: list[Said] = []
-    batch: list[Said] = []
-    for number, row in enumerate(rows, 1):
-        entity = _entity(row, key) if key else new_entity()
-        into = late if entity in repeated else batch
-        for attribute, value in row.values.items():
-            if isinstance(value, list):
-                into.extend((entity, attribute, one) for one in value)
-            else:
-                into.append((entity, attribute, value))
-        if number % BATCH_ROWS == 0 and batch:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-    if late:
-        yield late
+class _Told:
+    """How far a reading is that goes on in a thread of its own, told to the progress in the thread that asked for it."""
+
+    def __init__(self) -> None:
+        self._last: tuple[int, int] | None = None
+
+    def __call__(self, done: int, total: int) -> None:
+        self._last = (done, total)
+
+    def beside(self, batches: Iterator[Columns]) -> Generator[_Step, None, None]:
+        """The batches, and last nothing, each with what was told before it came."""
+        for columns in batches:
+            yield columns, self._last
+        yield None, self._last
 
 
-def _entity(row: Row, key: Sequence[str]) -> Entity:
-    return derive({column: row.values[column] for column in key})  # type: ignore[arg-type]  # a key holds one value
+_Step = tuple[Columns | None, tuple[int, int] | None]
+
+
+def _telling(steps: Iterable[_Step], progress: Progress | None) -> Iterator[Columns]:
+    for columns, last in steps:
+        if columns is not None:
+            yield columns
+        if progress is not None and last is not None:
+            progress(*last)
 
 
 COMMIT = "git/commit"

@@ -12,7 +12,7 @@ one is written.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeAlias
 
@@ -55,6 +55,13 @@ class Row(NamedTuple):
 
     line: int
     values: dict[str, Value | list[Value]]
+
+
+class Chunk(NamedTuple):
+    """Some rows by column: the lines on which they begin, and each column's values, None where a row says nothing."""
+
+    lines: Sequence[int]
+    values: Sequence[Sequence[Value | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +240,7 @@ class Table:
     bad_rows: tuple[BadRow, ...]
     notices: tuple[Notice, ...]
     _read: Callable[[Progress | None], Iterator[Row]] = field(repr=False)
+    _read_chunks: Callable[[Progress | None], Iterator[Chunk]] | None = field(default=None, repr=False)
 
     def __iter__(self) -> Iterator[Row]:
         return self._read(None)
@@ -240,6 +248,10 @@ class Table:
     def rows(self, progress: Progress | None = None) -> Iterator[Row]:
         """The rows, in the order of the file, telling `progress` how far the reading is."""
         return self._read(progress)
+
+    def chunks(self, progress: Progress | None = None) -> Iterator[Chunk] | None:
+        """The same rows by column, some thousands at once; None where the file does not give them so."""
+        return None if self._read_chunks is None else self._read_chunks(progress)
 
 
 def check_columns(options: Options, columns: Iterable[str], name: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from rhizomedb.errors import ValueRefused
@@ -52,6 +52,51 @@ def derive(key: Mapping[str, Value] | Iterable[tuple[str, Value]]) -> Entity:
         raise _refused("every part of the key is blank")
     pairs = [[name, texts[name]] for name in sorted(texts, key=str.encode)]
     return hashlib.sha256(DOMAIN + codec.encode(pairs)).digest()[:ENTITY_BYTES]
+
+
+def derive_all(key: Mapping[str, Sequence[Value]]) -> list[Entity]:
+    """The entities of many rows, whose keys are given by column: what `derive` gives for each row.
+
+    >>> derive_all({"title": ["The Matrix", "Alien"], "year": [1999, 1979]})[1] == derive({"title": "Alien", "year": 1979})
+    True
+    """
+    rows = len(next(iter(key.values()), ()))
+    assert all(len(values) == rows for values in key.values()), "every row has every part of the key"
+    if not rows:
+        return []
+    derive([(attribute, values[0]) for attribute, values in key.items()])  # refuses what is wrong with the names
+    columns = {_normal(attribute): values for attribute, values in key.items()}
+    before = DOMAIN + codec.head(codec.LIST, len(columns))
+    parts: list[list[bytes]] = []
+    for name in sorted(columns, key=str.encode):
+        before += codec.head(codec.LIST, 2) + codec.encode_text(name)
+        parts.append(_encode_texts(columns[name], before))
+        before = b""
+    keys = parts[0] if len(parts) == 1 else [b"".join(each) for each in zip(*parts, strict=True)]
+    blank = len(_blank_key(columns))
+    for row, encoded in enumerate(keys):
+        if len(encoded) == blank:  # nothing is shorter
+            derive([(attribute, values[row]) for attribute, values in key.items()])
+    sha256 = hashlib.sha256
+    return [sha256(encoded).digest()[:ENTITY_BYTES] for encoded in keys]
+
+
+def _encode_texts(values: Sequence[Value], before: bytes) -> list[bytes]:
+    """The texts by which values stand in a key, encoded, each with the same bytes before it."""
+    heads = [before + head for head in codec.TEXT_HEADS]
+    encoded = []
+    for value in values:
+        if type(value) is str and len(value) < len(heads) and value.isascii():
+            data = value.strip().encode()
+            encoded.append(heads[len(data)] + data)
+        else:
+            encoded.append(before + codec.encode_text(key_text(value)))
+    return encoded
+
+
+def _blank_key(names: Iterable[str]) -> bytes:
+    """What is hashed for a key of which every part is blank."""
+    return DOMAIN + codec.encode([[name, ""] for name in sorted(names, key=str.encode)])
 
 
 def key_text(value: Value) -> str:

@@ -3,23 +3,30 @@
 A local write, an import, a peer, a restored copy: all hand over the bytes of envelopes, which are decoded and verified
 here and nowhere else. What is admitted becomes visible together, in one epoch. Two kinds are *held back*, kept but not
 visible: a delta whose clock runs more than `AHEAD_MS_MAX` ahead, until its time has come; and the deltas of a *group*,
-until all of them are here. Old deltas are never refused for their age.
+until all of them are here. Old deltas are never refused for their age. What may wait of one author, or of one origin, has a
+limit (`quota`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Final, Literal
+from dataclasses import dataclass, replace
+from typing import Final, Literal, NamedTuple
 
 from rhizomedb.errors import Error, StoreError
+from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.clock import AHEAD_MS_MAX
 from rhizomedb.facts.delta import Delta, Group
+from rhizomedb.store.quota import GATHERED_BYTES_MAX, Pending, over_quota
 from rhizomedb.store.store import Held, Store
 
 BATCH_BYTES: Final = 1 << 20
 """How many bytes of envelopes are gathered before they are appended."""
+
+AHEAD: Final = "its clock is ahead"
+INCOMPLETE: Final = "its group is not complete"
+"""Why a delta is held back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +70,22 @@ def admit(
             try:
                 delta = envelope if isinstance(envelope, Delta) else Delta.decode(envelope)
             except Error as error:
-                if refuse == "raise":
-                    raise
-                refused.append(Refusal(place, error))
+                _raise_or_collect(Refusal(place, error), refuse, refused)
             else:
-                door.take(delta)
-        return door.close(tuple(refused))
+                over = door.take(delta, place)
+                if over is not None:
+                    _raise_or_collect(over, refuse, refused)
+        shed, admission = door.close()
+        for refusal in shed:
+            _raise_or_collect(refusal, refuse, refused)
+        refused.sort(key=lambda refusal: refusal.place or 0)
+        return replace(admission, refused=(*refused, *admission.refused))
+
+
+def _raise_or_collect(refusal: Refusal, refuse: Literal["raise", "collect"], refused: list[Refusal]) -> None:
+    if refuse == "raise":
+        raise refusal.error
+    refused.append(refusal)
 
 
 def release_due(store: Store, now_ms: int) -> Admission:
@@ -87,7 +104,7 @@ def release_due(store: Store, now_ms: int) -> Admission:
             for held in due:
                 fault = door.release(held) if held.origin == origin else None
                 refused += [fault] if fault else []
-            admission = door.close()
+            _, admission = door.close()
             new, epoch = new + admission.new, admission.epoch or epoch
             refused += admission.refused
         return Admission(new=new, held=len(store.held()), epoch=epoch, refused=tuple(refused))
@@ -107,6 +124,15 @@ def _writing(store: Store) -> Iterator[None]:
             yield
 
 
+class _Over(NamedTuple):
+    """A delta that is held back for now although that is too much."""
+
+    place: int
+    id: Cid
+    author: bytes
+    size: int
+
+
 class _Door:
     """One admission under way, inside a write."""
 
@@ -119,22 +145,71 @@ class _Door:
         self._batch: list[Delta] = []
         self._batch_bytes = 0
         self._groups: dict[tuple[bytes, Group], int] = {}  # those to look at in the end, and how many of each came in
+        self._counted: Pending | None = None
+        self._over: list[_Over] = []
+        self._over_bytes = 0
 
-    def take(self, delta: Delta) -> None:
-        """Let a verified delta in, or hold it back."""
+    def take(self, delta: Delta, place: int) -> Refusal | None:
+        """Let a verified delta in, or hold it back, or refuse it where too much is held back already."""
         due_ms = delta.time.ms - AHEAD_MS_MAX
         if due_ms > self._now_ms:
-            self._held += self._hold(delta, due_ms, "its clock is ahead")
-        elif delta.group is not None and delta.group.size > 1:
+            came = self._hold(delta, due_ms, AHEAD)
+            refusal = self._refuse_if_over(delta, place, AHEAD) if came else None
+            self._held += came and refusal is None
+            return refusal
+        if delta.group is not None and delta.group.size > 1:
             key = delta.author, delta.group
-            self._groups[key] = self._groups.get(key, 0) + self._hold(delta, None, "its group is not complete")
-        else:
-            self._append(delta)
+            came = self._hold(delta, None, INCOMPLETE)
+            refusal = self._note_if_over(delta, place) if came else None
+            self._groups[key] = self._groups.get(key, 0) + (came and refusal is None)
+            return refusal
+        self._append(delta)
+        return None
 
     def _hold(self, delta: Delta, due_ms: int | None, reason: str) -> int:
+        pending = self._pending
         fresh = self._store.hold(delta, self._now_ms, self._origin, due_ms, reason)
         self._known += not fresh
+        if fresh:
+            pending.add(delta, self._origin)
         return int(fresh)
+
+    @property
+    def _pending(self) -> Pending:
+        """What is held back, counted when it is first asked."""
+        if self._counted is None:
+            self._counted = Pending(self._store.held_sizes())
+        return self._counted
+
+    def _refuse_if_over(self, delta: Delta, place: int, reason: str) -> Refusal | None:
+        whose = self._pending.over(self._store.quota, delta.author, self._origin)
+        if whose is None:
+            return None
+        self._store.release(delta.id)
+        self._pending.remove(delta.author, self._origin, len(delta.encode()))
+        return Refusal(place, over_quota(delta.id, whose, reason))
+
+    def _note_if_over(self, delta: Delta, place: int) -> Refusal | None:
+        """Remember what may have to go again; the rest of its group may be on its way, and then nothing has to wait."""
+        if self._pending.over(self._store.quota, delta.author, self._origin) is None:
+            return None
+        size = len(delta.encode())
+        if self._over_bytes + size > GATHERED_BYTES_MAX:
+            return self._refuse_if_over(delta, place, INCOMPLETE)
+        self._over_bytes += size
+        self._over.append(_Over(place, delta.id, delta.author, size))
+        return None
+
+    def _shed(self) -> list[Refusal]:
+        """Give up what came last of the groups that are incomplete still, until no more is held back than may be."""
+        shed = []
+        for over in reversed(self._over):
+            whose = self._pending.over(self._store.quota, over.author, self._origin)
+            if whose is not None and self._store.release(over.id) is not None:
+                self._pending.remove(over.author, self._origin, over.size)
+                self._held -= 1
+                shed.append(Refusal(over.place, over_quota(over.id, whose, INCOMPLETE)))
+        return shed[::-1]
 
     def release(self, held: Held) -> Refusal | None:
         """Let in a held delta whose time has come; one of a group then waits for its group."""
@@ -146,7 +221,7 @@ class _Door:
         if delta.group is None:
             self._append(delta)
         else:
-            self._store.hold(delta, held.arrived_ms, held.origin, None, "its group is not complete")
+            self._store.hold(delta, held.arrived_ms, held.origin, None, INCOMPLETE)
             self._groups.setdefault((delta.author, delta.group), 0)
         return None
 
@@ -181,11 +256,15 @@ class _Door:
         self._new += new
         self._known += len(batch) - new
 
-    def close(self, refused: tuple[Refusal, ...] = ()) -> Admission:
-        """Let in the groups that are complete now, write what is left, and say what became of it all."""
+    def close(self) -> tuple[list[Refusal], Admission]:
+        """Let in the groups that are complete now, write what is left, and say what became of it all.
+
+        What could not wait any longer comes apart from the rest.
+        """
         faults = [fault for key, came in self._groups.items() for fault in self._settle(*key, came)]
+        shed = self._shed()
         self._flush()
-        return Admission(self._new, self._known, self._held, self._epoch, (*refused, *faults))
+        return shed, Admission(self._new, self._known, self._held, self._epoch, tuple(faults))
 
     def _settle(self, author: bytes, group: Group, came: int) -> list[Refusal]:
         visible, held = self._store.members(author, group)
@@ -199,8 +278,10 @@ class _Door:
         except Error as error:
             self._held += came
             return [Refusal(None, error)]
+        pending = self._pending
         for each in held:
             delta = self._reverify(each)
             self._store.release(each.id)
+            pending.remove(each.author, each.origin, len(delta.encode()))
             self._append(delta)
         return []

@@ -174,6 +174,7 @@ class _Stretch:
     part: Part | None
     last: int
     said: list[Said] = field(default_factory=list)
+    altered: str | None = None
     size: int = 0
 
 
@@ -189,7 +190,11 @@ class _Comparison:
 
     def run(self, file: File) -> Iterator[Finding]:
         newest = one(file, "SELECT count(*) FROM epoch")
-        stretches = iter([*self._catalogue(), _Stretch(None, 2**62)])
+        named = list(self._catalogue())
+        for each in named:
+            if each.altered is not None:
+                yield Finding(f"index segment {each.altered}", INDEX_DAMAGED, "it is not what the catalogue says")
+        stretches = iter([*named, _Stretch(None, 2**62)])
         stretch = next(stretches)
         seq, reached = 0, 1
         for row in log_rows(file, last_seq(file)):
@@ -235,7 +240,8 @@ class _Comparison:
                     part = None
             except StoreError:
                 pass
-            yield _Stretch(part, last)
+            is_there = os.path.lexists(os.path.join(folder.path, name))
+            yield _Stretch(part, last, altered=name if part is None and is_there else None)
 
     def _add(self, said: Said, seq: int, stretch: _Stretch) -> Iterator[Finding]:
         stretch.said.append(said)

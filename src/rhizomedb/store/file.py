@@ -15,6 +15,7 @@ triggers, views or functions in the schema).
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import stat
@@ -41,6 +42,9 @@ WAL_KEPT_BYTES: Final = 64 << 20
 
 NAP_S_MAX: Final = 0.02
 """The longest pause between two tries to become the writer."""
+
+NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What the operating system says where there is no room, beyond what SQLite itself takes for that."""
 
 _MAGIC: Final = b"SQLite format 3\x00"
 
@@ -323,6 +327,9 @@ class File:
         time.sleep(min(0.001 * (tries + 1), NAP_S_MAX))
         return True
 
+    def _full(self) -> StoreError:
+        return StoreError("store.full", f"there is no room left for {self.name}; nothing of this write was kept")
+
     def _foreign(self, what: str, fix: str | None = None) -> StoreError:
         return StoreError(
             "store.not-a-database",
@@ -349,9 +356,9 @@ class File:
                     fix="wait until it has finished, or for longer: --wait 120 (in Python: open(…, wait_ms=120_000))",
                 )
             case apsw.FullError():
-                return StoreError(
-                    "store.full", f"there is no room left for {self.name}; nothing of this write was kept"
-                )
+                return self._full()
+            case apsw.IOError() if self._connection is not None and self._connection.system_errno in NO_ROOM:
+                return self._full()
             case apsw.ReadOnlyError():
                 return StoreError("store.read-only", f"{self.name} cannot be written: {error}")
             case apsw.CantOpenError() | apsw.PermissionsError() | apsw.AuthError():

@@ -32,7 +32,7 @@ class Folder:
         status = os.stat(self._database)
         return f"{_machine()}:{status.st_ino}"
 
-    def write(self, data: bytes) -> str | None:
+    def write(self, data: bytes | memoryview) -> str | None:
         """Keep a segment under a new name, which is given; None if it cannot be kept."""
         name = secrets.token_hex(8) + ENDING
         try:
@@ -49,7 +49,7 @@ class Folder:
         if not (name.endswith(ENDING) and name.removesuffix(ENDING).isalnum()):
             return None
         try:
-            with open(self._join(name), "rb") as file:
+            with open(self._join(name), "rb", opener=_at_once) as file:
                 if os.fstat(file.fileno()).st_size != size or not size:
                     return None
                 return memoryview(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ))
@@ -63,11 +63,18 @@ class Folder:
 
     def sweep(self, named: set[str]) -> None:
         """Remove what a process left behind that was killed between writing a segment and naming it."""
-        with suppress(OSError):
-            for entry in os.scandir(self.path):
-                is_ours = entry.name.endswith(ENDING) and entry.name not in named
-                if is_ours and time.time() - entry.stat().st_mtime > ORPHAN_S:
-                    self.remove(entry.name)
+        for name in self.orphans(named):
+            self.remove(name)
+
+    def orphans(self, named: set[str]) -> list[str]:
+        """The segments that nothing names, and that are older than any that is about to be named."""
+        try:
+            found = [
+                entry for entry in os.scandir(self.path) if entry.name.endswith(ENDING) and entry.name not in named
+            ]
+            return [entry.name for entry in found if time.time() - entry.stat().st_mtime > ORPHAN_S]
+        except OSError:
+            return []
 
     def size(self) -> int:
         """The bytes of all files in it."""
@@ -78,6 +85,11 @@ class Folder:
 
     def _join(self, name: str) -> str:
         return os.path.join(self.path, name)
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open without waiting for anybody: a pipe in the place of a segment has no other end."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 @cache

@@ -36,9 +36,12 @@ def unframe(seq: int, epoch: int, data: bytes) -> bytes | None:
     """The envelope of a frame, or None if it is not the one that was written at this place."""
     body = data[HEAD_BYTES:]
     if data[:1] == bytes((DEFLATED,)):
+        inflater = zlib.decompressobj()
         try:
-            body = zlib.decompressobj().decompress(body, ENVELOPE_BYTES_MAX)
+            body = inflater.decompress(body, ENVELOPE_BYTES_MAX)
         except zlib.error:
+            return None
+        if not inflater.eof or inflater.unused_data:
             return None
     elif data[:1] != bytes((PLAIN,)):
         return None

@@ -7,7 +7,8 @@ that they name in the catalogue or else from the log. Both give the same numbers
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from threading import Thread
 from typing import Any, Final
 
 from rhizomedb.errors import Error, StoreError
@@ -17,11 +18,14 @@ from rhizomedb.store.file import File
 from rhizomedb.store.folder import Folder
 from rhizomedb.store.layout import Mark
 from rhizomedb.store.said import Said, said_by, said_in
-from rhizomedb.store.tiers import Part, Tiers, build_segment, due, merged, part_of
+from rhizomedb.store.tiers import FACTS_MAX, Part, Tiers, build_segment, due, merged, part_of
 
 GATHER_FACTS: Final = 1 << 17
 GATHER_BYTES: Final = 24 << 20
 """How much is gathered before a segment is built of it, within one write."""
+
+TOGETHER: Final = 6
+"""How many segments of that size are merged at once."""
 
 TAIL_FACTS: Final = 4096
 TAIL_DELTAS: Final = 512
@@ -35,6 +39,81 @@ HOLE: Final = Said(bytes(32), b"", b"", b"", b"", 0, 0, 0, 0, 0, b"", b"", b"")
 """What stands for a delta that cannot be read any more."""
 
 
+class Build:
+    """One segment that is being built of what deltas say, behind what there is.
+
+    Built `beside`, in a thread of its own, it takes in the small ones before it once they are many, and goes to a file.
+    """
+
+    def __init__(self, tiers: Tiers, said: list[Said], beside: Folder | None = None) -> None:
+        self.said = said
+        self.ids = {each.id for each in said}
+        self.start = len(tiers.parts)
+        self.part: Part | None = None
+        self._tiers = tiers
+        self._folder = beside
+        self._error: BaseException | None = None
+        self._thread: Thread | None = None
+        if beside is None:
+            self._run()
+        else:
+            self._thread = Thread(target=self._try, name="rhizomedb-build", daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        last = self._tiers.last
+        made = build_segment(self._tiers.index, last.delta_last, last.fact_last, last.cell_last, self.said)
+        self.part = part_of(made)
+        if self._folder is not None:
+            small = self._small()
+            if len(small) >= TOGETHER:
+                self.start -= len(small)
+                self.part = merged([*small, self.part])
+            self.part = kept(self.part, self._folder)
+
+    def _small(self) -> list[Part]:
+        """The newest parts that are not yet of the largest size, as many as go into one."""
+        small: list[Part] = []
+        weight = sum(len(said.digests) // 32 for said in self.said)
+        for part in reversed(self._tiers.parts):
+            weight += part.weight
+            if part.weight > FACTS_MAX // 4 or weight > FACTS_MAX:
+                break
+            small.insert(0, part)
+        return small
+
+    def _try(self) -> None:
+        try:
+            self._run()
+        except BaseException as error:
+            self._error = error
+
+    def wait(self) -> Part:
+        """The segment, when it is built."""
+        if self._thread is not None:
+            self._thread.join()
+        if self._error is not None:
+            raise self._error
+        assert self.part is not None, "what was built without an error is there"
+        return self.part
+
+    def abandon(self) -> None:
+        """Wait until the thread has ended, and keep nothing of it."""
+        if self._thread is not None:
+            self._thread.join()
+            if self._folder is not None and self.part is not None and self.part.name:
+                self._folder.remove(self.part.name)
+
+
+def kept(part: Part, folder: Folder) -> Part:
+    """A part in a file; as it is if it cannot be kept in one, which is slower to open and nothing worse."""
+    name = folder.write(part.buffer)
+    if name is None:
+        return part
+    buffer = folder.map(name, len(part.buffer))
+    return part if buffer is None else part_of(buffer, name)
+
+
 class Indexed:
     """The index of one open file, up to some delta. `mark` is what it has reached, with `epoch` left to the store."""
 
@@ -42,6 +121,7 @@ class Indexed:
         self._file = file
         self.folder = Folder(file.absolute)
         self.tiers = Tiers()
+        self._build: Build | None = None
         self._waiting: list[Said] = []
         self._waiting_ids: set[bytes] = set()
         self._waiting_facts = self._waiting_bytes = 0
@@ -53,7 +133,9 @@ class Indexed:
 
     def has(self, digest: bytes) -> bool:
         """Whether a delta is indexed, or about to be."""
-        return digest in self._waiting_ids or bool(self.tiers.index.find_delta(digest))
+        if digest in self._waiting_ids or (self._build is not None and digest in self._build.ids):
+            return True
+        return bool(self.tiers.index.find_delta(digest))
 
     def mark(self, epoch: int) -> Mark:
         """What was reached, everything that waits among it."""
@@ -72,24 +154,44 @@ class Indexed:
         self._waiting_facts += len(said.digests) // 32
         self._waiting_bytes += len(said.data)
         if self._waiting_facts >= GATHER_FACTS or self._waiting_bytes >= GATHER_BYTES:
-            self.flush()
-            self.spill()
+            self._launch()
 
     def last_seq(self) -> int:
         """The number of the newest delta that was taken in."""
-        return self.tiers.last.delta_last + len(self._waiting)
+        under_way = len(self._build.said) if self._build else 0
+        return self.tiers.last.delta_last + under_way + len(self._waiting)
 
     def flush(self) -> None:
         """Build a segment of what waits."""
-        if not self._waiting:
+        self._land()
+        if self._waiting:
+            self._build = Build(self.tiers, self._take())
+            self._land()
+
+    def _launch(self) -> None:
+        """Build a segment of what waits beside what goes on: the kernels hold no lock of Python's."""
+        self._land()
+        self.spill()
+        self._build = Build(self.tiers, self._take(), beside=self.folder)
+
+    def _land(self) -> None:
+        """Take up the segment that was being built."""
+        build, self._build = self._build, None
+        if build is None:
             return
-        last = self.tiers.last
-        made = build_segment(self.tiers.index, last.delta_last, last.fact_last, last.cell_last, self._waiting)
-        self.tiers = self.tiers.added(part_of(made))
-        self._time = max(self._time, *((said.ms, said.counter) for said in self._waiting))
-        self._waiting = []
-        self._waiting_ids.clear()
+        part = build.wait()
+        self._time = max(self._time, *((said.ms, said.counter) for said in build.said))
+        if part.name:
+            self._written.append(part.name)
+            self.name([*self.tiers.parts[: build.start], part])
+        else:
+            self.tiers = Tiers(self.tiers.parts[: build.start]).added(part)
+
+    def _take(self) -> list[Said]:
+        waiting, self._waiting = self._waiting, []
+        self._waiting_ids = set()
         self._waiting_facts = self._waiting_bytes = 0
+        return waiting
 
     def is_tail_long(self) -> bool:
         """Whether so much is in memory only that it should be in a file."""
@@ -112,42 +214,38 @@ class Indexed:
         start = len(files)
         while start and files[start - 1].weight < SMALL:
             start -= 1
-        kept = self.keep(merged([*files[start:], *memory]))
-        if kept is not None:  # else it stays in memory, which is slower to open and nothing worse
-            self.name([*files[:start], kept])
+        self._keep([*files[:start]], merged([*files[start:], *memory]))
 
-    def keep(self, part: Part) -> Part | None:
-        """A part in a file."""
-        name = part.name or self.folder.write(bytes(part.buffer))
-        if name is None:
-            return None
-        if not part.name:
-            self._written.append(name)
-        buffer = self.folder.map(name, len(part.buffer))
-        return None if buffer is None else part_of(buffer, name)
+    def _keep(self, before: Sequence[Part], part: Part) -> None:
+        """Put a part into a file and name it behind others, if it can be kept."""
+        part = kept(part, self.folder)
+        if part.name:
+            self._written.append(part.name)
+            self.name([*before, part])
 
     def name(self, parts: Sequence[Part]) -> None:
         """Make the catalogue say that these segments are the index; inside a write."""
-        known = {part.name for part in self.tiers.in_files}
+        self.settle()
         now = {part.name for part in parts}
-        for part in self.tiers.in_files:
-            if part.name not in now:
-                self._file.run("DELETE FROM segment WHERE last = ?", (part.bounds.delta_last,))
-                self._replaced.append(str(part.name))
+        self._replaced += [str(part.name) for part in self.tiers.in_files if part.name not in now]
+        # Not only what is open here: a segment that was lost, or could not be read, must not stay in the catalogue.
+        known = dict(self._file.typed((str, int), "SELECT name, last FROM segment"))
+        gone = [(last,) for name, last in known.items() if name not in now]
+        self._file.run_many("DELETE FROM segment WHERE last = ?", gone)
         rows = [
             (part.bounds.delta_last, part.name, len(part.buffer), part.seal())
             for part in parts
             if part.name not in known
         ]
         self._file.run_many("INSERT OR REPLACE INTO segment VALUES (?, ?, ?, ?)", rows)
-        self.settle()
         reached = parts[-1].bounds.delta_last
         rest = (part for part in self.tiers.in_memory if part.bounds.delta_after >= reached)
         self.tiers = Tiers([*parts, *rest])
 
     def settle(self) -> None:
-        """Note that what is indexed was indexed here; inside a write."""
+        """Note that what is indexed was indexed here, and forget the segments that were not; inside a write."""
         if not self.is_at_home():
+            self._file.run("DELETE FROM segment")
             self._file.run("INSERT OR REPLACE INTO home VALUES (1, ?)", (self.folder.place(),))
 
     def is_at_home(self) -> bool:
@@ -158,24 +256,26 @@ class Indexed:
         except OSError:
             return False
 
-    def tidy(self) -> bool:
+    def tidy(self, choose: Callable[[Sequence[Part]], tuple[int, int] | None] = due) -> bool:
         """Merge some segments that are in files into one, if that is due; False if it is not."""
         rows = self._catalogue()
         self._follow(rows or ())
         files = self.tiers.in_files
-        span = due(files)
+        span = choose(files)
         if not rows or len(files) != len(rows) or span is None:
             return False
-        kept = self.keep(merged(files[slice(*span)]))
-        if kept is None:
+        part = kept(merged(files[slice(*span)]), self.folder)
+        if not part.name:
             return False
+        self._written.append(part.name)
         with self._file.transaction():
-            if self._catalogue() == rows:  # else somebody else was first
-                self.name([*files[: span[0]], kept, *files[span[1] :]])
-                self._written = []
-        if self._written:
+            is_first = self._catalogue() == rows
+            if is_first:  # else somebody else was
+                self.name([*files[: span[0]], part, *files[span[1] :]])
+        if is_first:
+            self.committed()
+        else:
             self.abandon()
-        self.committed()
         return True
 
     def committed(self) -> None:
@@ -186,12 +286,13 @@ class Indexed:
 
     def abandon(self) -> None:
         """The write was not kept, or what is in the file is something else now: know nothing."""
+        if self._build is not None:
+            self._build.abandon()
+            self._build = None
         for name in self._written:
             self.folder.remove(name)
         self._written, self._replaced = [], []
-        self._waiting = []
-        self._waiting_ids.clear()
-        self._waiting_facts = self._waiting_bytes = 0
+        self._take()
         self._time = (0, 0)
         self.tiers = Tiers()
 

@@ -26,11 +26,15 @@ class Keeper:
             self._thread = threading.Thread(target=self._work, name="rhizomedb-merge", daemon=True)
             self._thread.start()
 
+    def finish(self) -> None:
+        """Wait until nothing is due any more."""
+        if self._thread is not None:
+            self._thread.join()
+
     def stop(self) -> None:
         """Wait for the merge that is under way, and begin no other."""
         self._is_stopped = True
-        if self._thread is not None:
-            self._thread.join()
+        self.finish()
 
     def _work(self) -> None:
         # An index that is not tidy is only slower; whatever stands in the way now, the next write looks again.

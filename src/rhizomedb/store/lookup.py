@@ -48,12 +48,12 @@ class Segment:
         self.bounds = self.header.bounds
         self.bytes = memoryview(buffer).cast("B")
         self._checked = bytearray(pages(self.header.sums_at))
-        self._views: dict[str, tuple[int, int, memoryview[int]]] = {}
+        self.views: dict[str, tuple[int, int, memoryview[int]]] = {}
         self.counts = dict(zip(NAMES, self.header.counts, strict=True))
         for name, at, count in zip(NAMES, self.header.offsets, self.header.counts, strict=True):
             size = SECTIONS[name]
             view = self.bytes[at : at + count * size]
-            self._views[name] = (at, size, view if size == 32 else view.cast(_FORMATS[size]))
+            self.views[name] = (at, size, view if size == 32 else view.cast(_FORMATS[size]))
 
     def numbers(self) -> tuple[int, int, int, int, int, int, int, int, int]:
         """The six bounds, the numbers of causes and of repeats, and where the page sums begin."""
@@ -73,7 +73,7 @@ class Segment:
 
     def item(self, name: str, number: int) -> int:
         """One number of a section."""
-        at, size, view = self._views[name]
+        at, size, view = self.views[name]
         if not 0 <= number < len(view):
             raise damaged(f"{name} has no item {number}")
         self.check(at + number * size, size)
@@ -81,7 +81,7 @@ class Segment:
 
     def items(self, name: str, first: int, last: int) -> Sequence[int]:
         """Some numbers of a section, in place."""
-        at, size, view = self._views[name]
+        at, size, view = self.views[name]
         if not 0 <= first <= last <= len(view):
             raise damaged(f"{name} has no items {first} to {last}")
         self.check(at + first * size, (last - first) * size)
@@ -89,7 +89,7 @@ class Segment:
 
     def digest(self, name: str, number: int) -> bytes:
         """One digest of a section."""
-        at, _, view = self._views[name]
+        at, _, view = self.views[name]
         if not 0 <= number < len(view) // 32:
             raise damaged(f"{name} has no item {number}")
         self.check(at + 32 * number, 32)
@@ -411,12 +411,15 @@ class Index:
 
     # -- sections ---------------------------------------------------------------------------------------------------
 
-    def check(self, number: int, name: str) -> tuple[int, int]:
-        """Check all pages of a section; where its bytes begin and end in the segment, to be used in place."""
+    def check(self, number: int, name: str, first: int = 0, last: int | None = None) -> tuple[int, int]:
+        """Check the pages that hold some items of a section; where they begin and end in the segment, to be used in place."""
         segment = self._segments[number]
-        at, size, _ = segment._views[name]
-        segment.check(at, segment.counts[name] * size)
-        return at, at + segment.counts[name] * size
+        last = segment.counts[name] if last is None else last
+        at, size, _ = segment.views[name]
+        if not 0 <= first <= last <= segment.counts[name]:
+            raise damaged(f"{name} has no items {first} to {last}")
+        segment.check(at + first * size, (last - first) * size)
+        return at + first * size, at + last * size
 
     def _of(self, lasts: list[int], number: int, what: str) -> Segment:
         """The segment in which a number is."""

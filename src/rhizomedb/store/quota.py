@@ -14,6 +14,7 @@ from rhizomedb.errors import RequestError, StoreError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from rhizomedb.facts.cid import Cid
     from rhizomedb.facts.delta import Delta
 
 HELD_DELTAS_MAX: Final = 10_000
@@ -96,11 +97,11 @@ def quota_text(quota: Quota) -> str:
     return " or ".join([*deltas, *size])
 
 
-def over_quota(delta: Delta, whose: str, reason: str) -> StoreError:
+def over_quota(delta: Cid, whose: str, reason: str) -> StoreError:
     """The error for a delta that may not be held back."""
     return StoreError(
         "store.quota",
-        f"delta {delta.id} is not kept: {reason}, and {whose}",
+        f"delta {delta} is not kept: {reason}, and {whose}",
         fix="take in what it waits for first, or a greater limit: RHIZOME_HELD_DELTAS_MAX and RHIZOME_HELD_BYTES_MAX"
         " (in Python: open(…, held_deltas_max=…, held_bytes_max=…))",
     )

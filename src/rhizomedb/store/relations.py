@@ -32,15 +32,15 @@ class Cells:
     """Cells by their numbers, those that were asked for remembered."""
 
     def __init__(self) -> None:
-        self._known: dict[int, Cell] = {0: b""}
+        self.known: dict[int, Cell] = {0: b""}
 
     def read(self, index: Any, numbers: Iterable[int]) -> dict[int, Cell]:
         """A dictionary that has the cells of these numbers, and others."""
-        known = self._known
+        known = self.known
         missing = [number for number in dict.fromkeys(numbers) if number not in known]
         if missing:
             if len(known) + len(missing) > REMEMBERED_MAX:
-                known = self._known = {0: b""}
+                known = self.known = {0: b""}
                 return self.read(index, numbers if isinstance(numbers, Sequence) else missing)
             try:
                 for number, key in zip(missing, index.keys(missing), strict=True):
@@ -51,14 +51,16 @@ class Cells:
 
 
 class View:
-    """The relations of an index at a cut, whose epoch ends at a mark."""
+    """The relations of an index at a cut, whose epoch ends at a mark; `is_newest` if no fact came after that."""
 
-    def __init__(self, index: Any, cells: Cells, epochs: Callable[[int], Epoch], cut: Cut, mark: Mark) -> None:
-        self._index = index
+    def __init__(
+        self, index: Any, cells: Cells, epochs: Callable[[int], Epoch], cut: Cut, mark: Mark, is_newest: bool
+    ) -> None:
+        self.index = index
         self._cells = cells
         self._epochs = epochs
         self._mark = mark
-        self._cut = cut
+        self._is_newest = is_newest
         self.is_windowed = cut.since is not None or cut.until is not None or cut.authors is not None
         if self.is_windowed:
             authors = None if cut.authors is None else [self.number(author) for author in cut.authors]
@@ -68,7 +70,7 @@ class View:
 
     def number(self, cell: Cell) -> int:
         """The number of a cell; 0 if nobody ever said it."""
-        return int(self._index.find_cell(key_of(cell)))
+        return int(self.index.find_cell(key_of(cell)))
 
     # -- scanning ---------------------------------------------------------------------------------------------------
 
@@ -87,15 +89,15 @@ class View:
         if "$cid" in bound:
             row = self._row(bound["$cid"])
             if row:
-                yield from self._facts(self._index.facts([row]))
+                yield from self._facts(self.index.facts([row]))
             return
         numbers = self._numbers(bound)
         if numbers is None:
             return
         entity, _, value = numbers
-        for part in self._index.ranges(*numbers):
+        for part in self.index.ranges(*numbers):
             for page in self._pages(part):
-                rows = self._index.read(page)
+                rows = self.index.read(page)
                 if entity and value:
                     rows = [row for row in rows if row[4] == value]
                 yield from self._facts(rows)
@@ -118,17 +120,21 @@ class View:
             first += size
             size = min(2 * size, PAGE_ROWS_MAX)
 
-    def _facts(self, rows: list[Any]) -> Tuples:
+    def _facts(self, rows: list[Any]) -> list[tuple[Cell, ...]]:
         """Those of some facts that are visible, as tuples."""
         rows = self._visible_rows(rows)
-        cells = self._cells.read(self._index, [number for row in rows for number in row[2:]])
         cid = Cid._trusted
-        for _, digest, entity, attribute, value in rows:
-            yield cid(PREFIX + digest), cells[entity], cells[attribute], cells[value]
+        cells = self._cells.known
+        try:  # nearly always all of them are known
+            return [(cid(PREFIX + d), cells[e], cells[a], cells[v]) for _, d, e, a, v in rows]
+        except KeyError:
+            cells = self._cells.read(self.index, [number for row in rows for number in row[2:]])
+            return [(cid(PREFIX + d), cells[e], cells[a], cells[v]) for _, d, e, a, v in rows]
 
     def _visible_rows(self, rows: list[Any]) -> list[Any]:
         last = self._mark.facts
-        rows = [row for row in rows if row[0] <= last]
+        if not self._is_newest:
+            rows = [row for row in rows if row[0] <= last]
         if self.is_windowed:
             seen = self._visible([row[0] for row in rows])
             rows = [row for row, is_seen in zip(rows, seen, strict=True) if is_seen]
@@ -142,7 +148,7 @@ class View:
             to = bound["to"]
             if type(to) is Cid:
                 row, number = self._row(to, newest=True), self.number(to)
-                rows = [effect for word in (row and row | ROW, number) if word for effect in self._index.effects(word)]
+                rows = [effect for word in (row and row | ROW, number) if word for effect in self.index.effects(word)]
                 for cid in self._seen_cids(rows):
                     yield cid, to
         else:
@@ -151,7 +157,7 @@ class View:
 
     def _causes(self, found: Sequence[int]) -> Tuples:
         rows = self._seen(found)
-        words = [self._index.causes(row) for row in rows]
+        words = [self.index.causes(row) for row in rows]
         flat = [word for each in words for word in each]
         targets = dict(zip(flat, self._targets(flat), strict=True))
         for cid, each in zip(self._cids(rows), words, strict=True):
@@ -161,7 +167,7 @@ class View:
     def _targets(self, words: Sequence[int]) -> list[Cell]:
         rows = {word: word - ROW for word in words if word >= ROW}
         digests = dict(zip(rows, self._cids(list(rows.values())), strict=True))
-        cells = self._cells.read(self._index, [word for word in words if word < ROW])
+        cells = self._cells.read(self.index, [word for word in words if word < ROW])
         return [digests[word] if word >= ROW else cells[word] for word in words]
 
     def _delta(self, bound: Bound) -> Tuples:
@@ -174,15 +180,15 @@ class View:
     def _asserts(self, bound: Bound) -> Tuples:
         if "fact" in bound:
             row = self._row(bound["fact"])
-            seqs = [seq for seq in self._index.sayers(row) if seq <= self._mark.deltas] if row else []
-            for _, (digest, *_), _ in self._read_deltas(seqs):
+            sayers = [seq for seq in self.index.sayers(row) if seq <= self._mark.deltas] if row else []
+            for _, (digest, *_), _ in self._read_deltas(sayers):
                 yield Cid._trusted(PREFIX + digest), bound["fact"]
             return
         for seqs in self._deltas(bound.get("delta")):
             for seq, (digest, *_), _ in self._read_deltas(seqs):
-                before, last = self._index.facts_of_delta(seq)
+                before, last = self.index.facts_of_delta(seq)
                 delta = Cid._trusted(PREFIX + digest)
-                for cid in self._cids([*range(before + 1, last + 1), *self._index.repeated_by(seq)]):
+                for cid in self._cids([*range(before + 1, last + 1), *self.index.repeated_by(seq)]):
                     yield delta, cid
 
     def _arrival(self, bound: Bound) -> Tuples:
@@ -197,21 +203,18 @@ class View:
         """The row of a fact that is here by the mark; with `newest`, that is here at all."""
         if type(cid) is not Cid or not cid.is_block:
             return 0
-        row = int(self._index.find_fact(bytes(cid)[len(PREFIX) :]))
+        row = int(self.index.find_fact(bytes(cid)[len(PREFIX) :]))
         return row if newest or row <= self._mark.facts else 0
 
     def _seen(self, rows: Sequence[int]) -> Sequence[int]:
-        rows = [row for row in rows if row <= self._mark.facts]
-        if not self.is_windowed:
-            return rows
-        return [row for row, is_seen in zip(rows, self._visible(rows), strict=True) if is_seen]
+        return [row for row, is_seen in zip(rows, self.see(rows), strict=True) if is_seen]
 
     def _visible(self, rows: Sequence[int]) -> list[bool]:
-        found: list[bool] = self._index.visible(rows, self._mark.deltas, self._since, self._until, self._authors)
+        found: list[bool] = self.index.visible(rows, self._mark.deltas, self._since, self._until, self._authors)
         return found
 
     def _cids(self, rows: Sequence[int]) -> list[Cid]:
-        return [Cid._trusted(PREFIX + digest) for digest in self._index.digests(list(rows))]
+        return [Cid._trusted(PREFIX + digest) for digest in self.index.digests(list(rows))]
 
     def _seen_cids(self, rows: Sequence[int]) -> list[Cid]:
         return self._cids(self._seen(rows))
@@ -223,13 +226,13 @@ class View:
             for first in range(1, last + 1, PAGE_ROWS_MAX):
                 yield range(first, min(first + PAGE_ROWS_MAX, last + 1))
         elif type(cid) is Cid and cid.is_block:
-            seq = self._index.find_delta(bytes(cid)[len(PREFIX) :])
+            seq = self.index.find_delta(bytes(cid)[len(PREFIX) :])
             yield [seq] if 0 < seq <= last else []
 
     def _read_deltas(self, seqs: Sequence[int]) -> Iterator[tuple[int, Any, dict[int, Cell]]]:
         """Those of some deltas that are visible, with a dictionary that has their cells."""
-        rows = self._index.deltas(list(seqs))
-        cells = self._cells.read(self._index, [number for row in rows for number in (row[1], row[2], row[5])])
+        rows = self.index.deltas(list(seqs))
+        cells = self._cells.read(self.index, [number for row in rows for number in (row[1], row[2], row[5])])
         for seq, row in zip(seqs, rows, strict=True):
             if row[1] and (not self.is_windowed or self._admits(row)):  # a delta without author can be read no more
                 if row[6] >= len(SCOPES):
@@ -238,6 +241,16 @@ class View:
 
     def _admits(self, row: Any) -> bool:
         return self._since < row[3] <= self._until and (self._authors is None or row[1] in self._authors)
+
+    @property
+    def last_row(self) -> int:
+        """The last row that may be visible."""
+        return self._mark.facts
+
+    def see(self, rows: Sequence[int]) -> list[bool]:
+        """Whether each fact is visible."""
+        seen = self._visible(rows) if self.is_windowed else [True] * len(rows)
+        return [row <= self._mark.facts and is_seen for row, is_seen in zip(rows, seen, strict=True)]
 
     # -- sizes and totals -------------------------------------------------------------------------------------------
 
@@ -249,7 +262,7 @@ class View:
                 return 1
             case "fact":
                 numbers = self._numbers(bound)
-                return 0 if numbers is None else sum(last - first for _, _, first, last in self._index.ranges(*numbers))
+                return 0 if numbers is None else sum(last - first for _, _, first, last in self.index.ranges(*numbers))
             case "cause" if "from" in bound:
                 return 1
             case "cause" if "to" in bound:
@@ -270,18 +283,18 @@ class View:
 
         keys = heapq.merge(*(self._keys_from(number, key_of(first)) for number in range(segments)))
         for key, number in keys:
-            if any(True for part in self._index.ranges(number, 0, 0) for _ in self._seen_in(part)):
+            if any(True for part in self.index.ranges(number, 0, 0) for _ in self._seen_in(part)):
                 yield key[1:]
 
     def _seen_in(self, part: tuple[int, int, int, int]) -> Iterator[int]:
         for page in self._pages(part):
-            yield from self._seen([row[0] for row in self._index.read(page)])
+            yield from self._seen([row[0] for row in self.index.read(page)])
 
     def _keys_from(self, segment: int, key: bytes) -> Iterator[tuple[bytes, int]]:
         """The cells of one segment that may be entities, from a key on."""
         head, size = key[:1], PAGE_ROWS_MIN
         while True:
-            page = self._index.ordered(segment, key, size)
+            page = self.index.ordered(segment, key, size)
             for found, number in page:
                 if found[:1] != head:
                     return
@@ -292,23 +305,23 @@ class View:
 
     def repeated(self) -> Tuples:
         """The registers (entity, attribute) of more than one fact."""
-        pairs = self._index.repeated(self._mark.facts)
+        pairs = self.index.repeated(self._mark.facts)
         for start in range(0, len(pairs), PAGE_ROWS_MAX):
             page = pairs[start : start + PAGE_ROWS_MAX]
-            cells = self._cells.read(self._index, [number for pair in page for number in pair])
+            cells = self._cells.read(self.index, [number for pair in page for number in pair])
             for entity, attribute in page:
                 yield cells[entity], cells[attribute]
 
     def summary(self) -> tuple[int, list[tuple[int, int, int, list[int]]]]:
         """How many entities, and of each attribute its number, its facts, its entities and the kinds of its values."""
         if not self.is_windowed:
-            entities, attributes = self._index.summary(self._mark.facts)
+            entities, attributes = self.index.summary(self._mark.facts)
             return entities, attributes
         found: dict[int, tuple[set[int], list[int]]] = {}
         kind_of: dict[int, int] = {}
         for rows in self._rows():
             missing = list({row[4] for row in rows} - kind_of.keys())
-            kind_of.update((value, key[0]) for value, key in zip(missing, self._index.keys(missing), strict=True))
+            kind_of.update((value, key[0]) for value, key in zip(missing, self.index.keys(missing), strict=True))
             for _, _, entity, attribute, value in rows:
                 of, kinds = found.setdefault(attribute, (set(), [0] * len(KIND_NAMES)))
                 of.add(entity)
@@ -322,7 +335,7 @@ class View:
         authors = [row[1] for seqs in self._deltas(None) for _, row, _ in self._read_deltas(seqs)]
         causes = self._mark.causes
         if self.is_windowed:
-            causes = sum(len(self._index.causes(row[0])) for rows in self._rows() for row in rows)
+            causes = sum(len(self.index.causes(row[0])) for rows in self._rows() for row in rows)
         return {
             "facts": sum(facts for _, facts, _, _ in attributes),
             "entities": entities,
@@ -334,9 +347,9 @@ class View:
 
     def _rows(self) -> Iterator[list[Any]]:
         """All visible facts, as the index has them, page by page."""
-        for part in self._index.ranges(0, 0, 0):
+        for part in self.index.ranges(0, 0, 0):
             for page in self._pages(part):
-                yield self._visible_rows(self._index.read(page))
+                yield self._visible_rows(self.index.read(page))
 
 
 _EXACT: Final = {

@@ -10,9 +10,10 @@ from typing import Any, Final
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.clock import HybridTime
 from rhizomedb.facts.delta import Delta, Group
-from rhizomedb.facts.value import KIND_NAMES, Attribute, Cell, plain
+from rhizomedb.facts.value import KIND_NAMES, Attribute, Cell, exact, plain
 from rhizomedb.store import check, log
 from rhizomedb.store.chunks import Chunks
+from rhizomedb.store.columns import Columns, columns_of
 from rhizomedb.store.file import Durability, File
 from rhizomedb.store.indexed import Indexed
 from rhizomedb.store.keeper import Keeper
@@ -21,7 +22,7 @@ from rhizomedb.store.quota import Quota
 from rhizomedb.store.relations import Cells, View
 from rhizomedb.store.said import said_by
 from rhizomedb.store.storage import Storage, storage_of
-from rhizomedb.store.store import HEX_DIGITS, AttributeSummary, Cut, Epoch, Finding, Held, most_facts_first
+from rhizomedb.store.store import ALL, HEX_DIGITS, AttributeSummary, Cut, Epoch, Finding, Held, most_facts_first
 from rhizomedb.store.tiers import due
 
 MARKS_REMEMBERED_MAX: Final = 1024
@@ -150,8 +151,13 @@ class SqliteStore:
         return self._envelopes(after.deltas, newest.deltas)
 
     def _envelopes(self, after: int, last: int) -> Iterator[tuple[int, bytes]]:
-        for _, epoch, envelope in log.read(self._file, after, last):
+        epoch = 0
+        for seq, epoch, envelope in log.read(self._file, after, last):
+            while (after := after + 1) < seq:  # what is not there any more must not go unnoticed
+                yield epoch, b""
             yield epoch, b"" if envelope is None else envelope
+        for _ in range(after, last):
+            yield epoch, b""
 
     def entities(self, cut: Cut) -> Iterator[bytes]:
         """Every entity of a visible fact, once each, in the order of their bytes; streamed."""
@@ -206,6 +212,21 @@ class SqliteStore:
     def counts(self, cut: Cut) -> dict[str, int]:
         """How many `facts`, `entities`, `attributes`, `deltas`, `authors` and `causes` are visible."""
         return self._view(cut).counts()
+
+    def columns(self, attribute: Attribute, cut: Cut = ALL) -> Iterator[Columns]:
+        """The facts of an attribute as arrays of dense numbers, sorted by entity, part by part.
+
+        A part that is visible whole is handed out in place, without a copy; `cells` says what the numbers stand for.
+        """
+        view = self._view(cut)
+        number = view.number(exact(attribute))
+        return columns_of(self._indexed.tiers.parts, view, number) if number else iter(())
+
+    def cells(self, numbers: Sequence[int]) -> list[Cell]:
+        """What numbers of `columns` stand for."""
+        self._mark()
+        cells = self._cells.read(self._indexed.tiers.index, numbers)
+        return [cells[number] for number in numbers]
 
     def last_time(self) -> HybridTime:
         """The greatest claimed time among the visible deltas: where the next one's clock goes on."""
@@ -359,15 +380,22 @@ class SqliteStore:
         return found
 
     def close(self) -> None:
-        """Release the file. Safe to call twice."""
-        self._keeper.stop()
+        """Release the file, when what this process has to tidy is tidied. Safe to call twice."""
+        try:
+            self._keeper.finish()
+        except BaseException:  # Ctrl-C: what is not tidied is only slower
+            self._keeper.stop()
+            self._file.close()
+            raise
         self._file.close()
 
     # -- what was reached -------------------------------------------------------------------------------------------
 
     def _view(self, cut: Cut) -> View:
         mark = self._mark(cut.epoch)
-        return View(self._indexed.tiers.index, self._cells, self._epoch_of, cut, mark)
+        tiers = self._indexed.tiers
+        is_newest = mark.facts == tiers.last.fact_last
+        return View(tiers.index, self._cells, self._epoch_of, cut, mark, is_newest)
 
     def _mark(self, epoch: int | None = None) -> Mark:
         """The totals at the end of an epoch, or of the newest; what is indexed reaches at least so far."""

@@ -1,0 +1,146 @@
+"""The verbs of those who look after a file: watch, doctor, backup, restore, compact, limits."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from typing import Any
+
+from rhizomedb.cli import out
+from rhizomedb.cli.session import opened, print_lines
+from rhizomedb.cli.terminal import bytes_text
+from rhizomedb.db.care import restore as restored
+from rhizomedb.db.connection import Connection
+from rhizomedb.db.doctor import Ailment, unopened
+from rhizomedb.db.moment import show_ms
+from rhizomedb.db.naming import Names
+from rhizomedb.db.result import show
+from rhizomedb.db.watch import Arrived
+from rhizomedb.errors import StoreError
+from rhizomedb.store.backup import Backup
+
+UNOPENED = ("store.damaged", "store.index-damaged", "store.not-a-database", "store.newer-format", "store.unreadable")
+"""Errors of opening a file that are what the doctor was asked for."""
+
+
+def watch(options: Namespace) -> int:
+    """One line for each epoch as it comes, until Ctrl-C."""
+    with opened(options.file) as db:
+        epochs = db.watch(options.since, timeout_s=options.timeout)
+        try:
+            for number, epoch in enumerate(epochs, start=1):
+                _tell(db, epoch, options)
+                sys.stdout.flush()
+                if number == options.limit:
+                    break
+        except KeyboardInterrupt:
+            return 0  # that is how watching ends
+    return 0
+
+
+def _tell(db: Connection, epoch: Arrived, options: Namespace) -> None:
+    registers = list(epoch.registers()) if options.changes else []
+    names = Names(db._store, db.cut) if registers else None
+    if options.json:
+        changed = [{"entity": entity.hex(), "attribute": show(attribute)} for entity, attribute in registers]
+        print_lines([{**epoch.as_dict(), **({"changes": changed} if options.changes else {})}])
+        return
+    deltas, facts = out.plural(epoch.deltas, "delta"), out.plural(epoch.facts, "new fact")
+    out.say(f"epoch {epoch.number}  {show_ms(epoch.at_ms)}  {out.safe(epoch.origin)}: {deltas}, {facts}")
+    for entity, attribute in registers:
+        assert names is not None, "there are registers to be named"
+        out.say(f"  {out.safe(names.label(entity))} · {out.safe(show(attribute))}")
+
+
+def doctor(options: Namespace) -> int:
+    """What is wrong, and what was mended; 3 if something is wrong still."""
+    try:
+        with opened(options.file, wait=options.wait) as db:
+            found = db.doctor(fix=options.fix, rebuild_index=options.rebuild_index, quick=options.quick)
+    except StoreError as error:
+        if error.code not in UNOPENED:
+            raise
+        found = [unopened(error)]
+    ill = [ailment for ailment in found if ailment.wrong and not ailment.mended]
+    if options.json:
+        print_lines([*(ailment.as_dict() for ailment in found), {"ok": not ill}])
+        return 3 if ill else 0
+    for ailment in found:
+        _say_ailment(ailment, options.file)
+    if not ill:
+        out.say("all well" if not found else "nothing else is wrong")
+    return 3 if ill else 0
+
+
+def _say_ailment(ailment: Ailment, file: str) -> None:
+    mark = "mended" if ailment.mended else "wrong" if ailment.wrong else "note"
+    code = f" [{ailment.code}]" if ailment.code else ""
+    out.say(out.safe(f"{mark}: {ailment.record}: {ailment.message}{code}"))
+    if ailment.fix and not ailment.mended:
+        out.say(f"  try: {out.safe(ailment.fix).replace('FILE', out.quoted(file))}")
+
+
+def backup(options: Namespace) -> int:
+    """Make a backup, or add to it what is new."""
+    with opened(options.file, wait=options.wait) as db, out.progress("backing up", "delta") as bar:
+        made = db.backup(options.target, progress=bar)
+    if options.json:
+        print_lines([_as_dict(made)])
+    elif made.epochs or made.blocks:
+        out.say(f"{out.safe(options.target)} holds epoch {made.epoch}: {_new(made)} ({bytes_text(made.bytes)})")
+    else:
+        out.say(f"{out.safe(options.target)} holds epoch {made.epoch} already; nothing is new")
+    return 0
+
+
+def restore(options: Namespace) -> int:
+    """Make a database of a backup."""
+    wait = {} if options.wait is None else {"wait_ms": int(options.wait * 1000)}
+    with out.progress("restoring", "delta") as bar:
+        made = restored(options.backup, options.file, force=options.force, progress=bar, **wait)
+    if options.json:
+        print_lines([_as_dict(made)])
+    else:
+        out.say(f"{out.safe(options.file)} holds epoch {made.epoch}: {_new(made)}; every signature was checked")
+    return 0
+
+
+def _new(made: Backup) -> str:
+    parts = [out.plural(made.deltas, "new delta"), out.plural(made.epochs, "new epoch", "new epochs")]
+    return ", ".join([*parts, *([out.plural(made.blocks, "new block")] if made.blocks else [])])
+
+
+def _as_dict(made: Backup) -> dict[str, Any]:
+    return {name: getattr(made, name) for name in made.__slots__}
+
+
+def compact(options: Namespace) -> int:
+    """Make a file small, and say how much was gained."""
+    with opened(options.file, wait=options.wait) as db:
+        done = db.compact()
+    if options.json:
+        print_lines([{**{name: getattr(done, name) for name in done.__slots__}, "gained": done.gained}])
+        return 0
+    for what, before, after in (
+        ("file", done.file_bytes_before, done.file_bytes),
+        ("write-ahead log", done.wal_bytes_before, done.wal_bytes),
+        ("index", done.index_bytes_before, done.index_bytes),
+    ):
+        out.say(f"{what}: {bytes_text(before)} before, {bytes_text(after)} now")
+    out.say(f"segments: {done.segments_before:,} before, {done.segments:,} now")
+    return 0
+
+
+def limits(options: Namespace) -> int:
+    """Every limit, and how much of it is used."""
+    with opened(options.file) as db:
+        found = db.limits()
+    if options.json:
+        print_lines(limit.as_dict() for limit in found)
+        return 0
+    rows = [
+        [each.name, "none" if each.limit is None else each.limit, "" if each.used is None else each.used, each.what]
+        for each in found
+    ]
+    out.say_table(["limit", "at most", "used", ""], rows)
+    return 0

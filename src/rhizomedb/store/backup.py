@@ -1,0 +1,422 @@
+"""Backup and restore: a backup is a whole database file, to which each further backup adds what is new.
+
+Everything is read at one moment, while others go on reading and writing, and every delta and block is hashed on its way.
+What a backup adds, it adds in one write: whatever ends it in the middle leaves the backup as it was. A first backup gets
+its name when it is whole. Nothing is ever removed from a backup but what is held back no longer. The index is not copied,
+for it can be made again.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from itertools import islice, zip_longest
+from typing import Any, Final
+
+from rhizomedb.errors import Error, StoreError
+from rhizomedb.facts.cid import Cid
+from rhizomedb.facts.delta import Delta
+from rhizomedb.facts.manifest import Block
+from rhizomedb.store import log
+from rhizomedb.store.chunks import Chunks
+from rhizomedb.store.file import File
+from rhizomedb.store.folder import SUFFIX
+from rhizomedb.store.frame import HEAD_BYTES
+from rhizomedb.store.layout import FORMAT, pack, seal
+from rhizomedb.store.sqlite import SqliteStore
+
+PART: Final = ".part"
+"""How the name of a file ends that is not whole yet."""
+
+BATCH_ROWS: Final = 256
+BATCH_BYTES: Final = 8 << 20
+PAGE_ROWS: Final = 1000
+BLOCKS: Final = 32
+COMMIT_BYTES: Final = 64 << 20
+"""After how many bytes a file that nobody knows yet is committed, so that its write-ahead log stays small."""
+
+Progress = Callable[[int, int], object]
+"""Told how many deltas and blocks are done, and of how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """What a backup, or a restore, did: the newest epoch that it holds, and how many deltas, epochs and blocks are new."""
+
+    path: str
+    epoch: int
+    deltas: int
+    epochs: int
+    blocks: int
+    bytes: int
+
+
+def backup(path: str, target: str, *, wait_ms: int = 10_000, progress: Progress | None = None) -> Backup:
+    """Bring a backup up to date, or make it where there is none."""
+    if os.path.exists(target) and os.path.exists(path) and os.path.samefile(path, target):
+        raise StoreError("store.backup-target", f"{target} is the database itself", fix="name another file")
+    with closing(File(path, create=False, wait_ms=wait_ms, durability="normal")) as source:
+        _check_format(source)
+        source.run("BEGIN")  # what is read from here on is of one moment
+        if not os.path.lexists(target):
+            return _first(source, target, progress)
+        with closing(_target(target, wait_ms)) as file:
+            with file.transaction():
+                _check_prefix(source, file)
+                made = _Copy(source, file, progress).run()
+            _settle(file)
+        return made(target)
+
+
+def restore(
+    path: str, target: str, *, force: bool = False, wait_ms: int = 10_000, progress: Progress | None = None
+) -> Backup:
+    """Make a database of a backup: every hash and signature is checked before it takes the place of anything."""
+    if os.path.lexists(target) and not force:
+        raise StoreError("store.exists", f"{target} is there already", fix="--force, or another name")
+    if os.path.exists(target) and os.path.exists(path) and os.path.samefile(path, target):
+        raise StoreError("store.backup-target", f"{target} is the backup itself", fix="name another file")
+    with closing(File(path, create=False, wait_ms=wait_ms, durability="normal")) as source:
+        _check_format(source)
+        source.run("BEGIN")
+        part = _part(target)
+        try:
+            made = _whole(source, part, progress)
+            _index(part, source)
+            _take_place(part, target, wait_ms)
+        finally:
+            _remove(part)
+        source.run("ROLLBACK")
+        _settle(source)
+    return made(target)
+
+
+def _check_format(file: File) -> None:
+    if file.format != FORMAT:
+        raise StoreError(
+            "store.read-only",
+            f"{file.name} has format {file.format}, and cannot be brought up to {FORMAT} as it cannot be written",
+            fix=f"chmod u+w {file.path}",
+        )
+
+
+def _target(target: str, wait_ms: int) -> File:
+    try:
+        file = File(target, create=False, wait_ms=wait_ms)
+    except StoreError as error:
+        if error.code in ("store.not-a-database", "store.newer-format"):
+            raise StoreError(
+                "store.backup-target", f"no backup can be added to: {error.message}", fix=ANOTHER
+            ) from None
+        if error.code == "store.damaged":
+            error.fix = "move it away, and make a new backup"
+        raise
+    return file
+
+
+ANOTHER: Final = "name a file that is not there yet"
+
+
+# -- a new file --------------------------------------------------------------------------------------------------------
+
+
+def _first(source: File, target: str, progress: Progress | None) -> Backup:
+    part = _part(target)
+    try:
+        made = _whole(source, part, progress)
+        with closing(File(part, create=False, wait_ms=0, durability="normal")) as file:
+            _settle(file)
+        _sync(part)
+        try:
+            os.link(part, target)  # which never takes the place of anything
+        except FileExistsError:
+            raise StoreError("store.exists", f"{target} has come to be meanwhile", fix="try again") from None
+        except OSError:  # a file system without links
+            os.rename(part, target)
+        _sync(os.path.dirname(os.path.abspath(target)))
+    finally:
+        _remove(part)
+    return made(target)
+
+
+def _whole(source: File, part: str, progress: Progress | None) -> _Made:
+    """A new file with everything in it, read back and checked."""
+    with closing(File(part, create=True, wait_ms=0, durability="memory")) as file:
+        with file.transaction():
+            made = _Copy(source, file, progress, in_parts=True).run()
+        _read_back(file)
+    return made
+
+
+def _read_back(file: File) -> None:
+    """Hash again what was written."""
+    last = log.last_seq(file)
+    for seq, _, envelope in log.read(file, 0, last):
+        if envelope is None:
+            raise file.damaged(f"delta {seq} does not read as it was written; look after the disk")
+    for cid in Chunks(file).cids():
+        Chunks(file).get(cid)
+
+
+def _part(target: str) -> str:
+    folder, name = os.path.split(os.path.abspath(target))
+    if not os.path.isdir(folder):
+        raise StoreError("store.unreadable", f"there is no folder {folder}", fix=f"mkdir -p {folder}")
+    return os.path.join(folder, f".{name}.{secrets.token_hex(8)}{PART}")
+
+
+def _remove(part: str) -> None:
+    for end in ("", "-wal", "-shm", "-journal"):
+        with suppress(OSError):
+            os.unlink(part + end)
+    shutil.rmtree(part + SUFFIX, ignore_errors=True)
+
+
+def _sync(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _settle(file: File) -> None:
+    """Make it one file, which also opens where nothing can be written; unless somebody is reading it."""
+    if file.read_only:
+        return
+    file.wait_ms = 0
+    with suppress(StoreError):
+        file.run("PRAGMA wal_checkpoint(TRUNCATE)")
+        file.run("PRAGMA journal_mode=DELETE")
+
+
+# -- restoring ---------------------------------------------------------------------------------------------------------
+
+
+def _index(part: str, source: File) -> None:
+    """Make the index of a restored file, for which every signature is looked at."""
+    store = SqliteStore(part, create=False, wait_ms=0, durability="memory")
+    try:
+        findings = store.rebuild_index()
+    finally:
+        store.close()
+    if findings:
+        first = findings[0]
+        raise StoreError(
+            "store.damaged", f"{source.name} is damaged: {first.record}: {first.message}", fix=source.salvage
+        )
+    _sync(part)
+
+
+def _take_place(part: str, target: str, wait_ms: int) -> None:
+    """Put a restored file, and its index, where the old ones are."""
+    old = _locked(target, wait_ms) if os.path.exists(target) else None
+    try:
+        for end in ("-wal", "-shm"):  # of a file that is no more, or cannot be read
+            with suppress(OSError):
+                os.unlink(target + end)
+        shutil.rmtree(target + SUFFIX, ignore_errors=True)
+        os.rename(part, target)
+        with suppress(OSError):  # it would be made again
+            os.rename(part + SUFFIX, target + SUFFIX)
+        _sync(os.path.dirname(os.path.abspath(target)))
+    except OSError as error:
+        raise StoreError("store.unreadable", f"{target} cannot be written: {error.strerror}") from None
+    finally:
+        if old is not None:
+            old.close()
+
+
+def _locked(target: str, wait_ms: int) -> File | None:
+    """The old file, which nobody else has open and nobody else can open until it is closed; None if it cannot be read."""
+    file = None
+    try:
+        file = File(target, create=False, wait_ms=wait_ms, durability="normal")
+        file.wait_ms = min(wait_ms, 1000)
+        file.run("PRAGMA journal_mode=DELETE")  # which needs the file for itself
+        file.run("BEGIN EXCLUSIVE")
+    except StoreError as error:
+        if file is not None:
+            file.close()
+        if error.code == "store.busy":
+            raise StoreError(
+                "store.busy", f"another process has {target} open; nothing was restored", fix="close it there first"
+            ) from None
+        return None
+    return file
+
+
+# -- copying -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What was copied."""
+
+    epoch: int
+    deltas: int
+    epochs: int
+    blocks: int
+
+    def __call__(self, path: str) -> Backup:
+        return Backup(path, self.epoch, self.deltas, self.epochs, self.blocks, os.path.getsize(path))
+
+
+class _Copy:
+    """One copying of what a file does not have yet, inside a write of it."""
+
+    def __init__(self, source: File, target: File, progress: Progress | None, *, in_parts: bool = False) -> None:
+        self._source = source
+        self._target = target
+        self._progress = progress
+        self._in_parts = in_parts
+        self._bytes = self._done = self._total = 0
+
+    def run(self) -> _Made:
+        after, last = log.last_seq(self._target), log.last_seq(self._source)
+        blocks = Chunks(self._source).total().blocks
+        self._total = last - after + blocks
+        deltas = self._log(after, last)
+        epochs = self._sealed("epoch", "number")
+        self._sealed("mark", "epoch")
+        self._held()
+        self._names()
+        new_blocks = self._blocks()
+        newest = self._target.run("SELECT coalesce(max(number), 0) FROM epoch")[0][0]
+        return _Made(newest, deltas, epochs, new_blocks)
+
+    def _log(self, after: int, last: int) -> int:
+        rows = self._rows(after, last)
+        while batch := list(islice(rows, BATCH_ROWS)):
+            log.write(self._target, batch)
+            self._wrote(len(batch), sum(len(envelope) for *_, envelope in batch))
+        return last - after
+
+    def _rows(self, after: int, last: int) -> Iterator[tuple[int, int, bytes]]:
+        for seq, epoch, envelope in log.read(self._source, after, last):
+            after += 1
+            if envelope is None or seq != after:
+                raise self._source.damaged(
+                    f"delta {after} of the log is not what was written", fix=self._source.salvage
+                )
+            yield seq, epoch, envelope
+        if after != last:
+            raise self._source.damaged(f"delta {after + 1} of the log is missing", fix=self._source.salvage)
+
+    def _wrote(self, many: int, size: int) -> None:
+        self._done += many
+        self._bytes += size
+        if self._in_parts and self._bytes >= COMMIT_BYTES:
+            self._bytes = 0
+            self._target.run("COMMIT")
+            self._target.run("BEGIN IMMEDIATE")
+        if self._progress is not None:
+            self._progress(self._done, self._total)
+
+    def _sealed(self, table: str, key: str) -> int:
+        """Copy the rows of a table that end with a seal and are numbered; gives how many."""
+        reached = before = self._target.run(f"SELECT coalesce(max({key}), 0) FROM {table}")[0][0]
+        sql = f"SELECT * FROM {table} WHERE {key} > ? ORDER BY {key} LIMIT {PAGE_ROWS}"
+        while rows := self._source.run(sql, (reached,)):
+            for row in rows:
+                reached += 1
+                if row[0] != reached or seal(*row[:-1]) != row[-1]:
+                    raise self._source.damaged(f"what is kept of epoch {reached} was altered")
+            marks = ", ".join("?" * len(rows[0]))
+            self._target.run_many(f"INSERT INTO {table} VALUES ({marks})", rows)
+        return int(reached - before)
+
+    def _held(self) -> None:
+        """Hold back in the copy what is held back here, and no more."""
+        ids = "SELECT id FROM held"
+        here, there = ({row[0] for row in file.typed((bytes,), ids)} for file in (self._source, self._target))
+        self._target.run_many("DELETE FROM held WHERE id = ?", [(each,) for each in there - here])
+        columns = "id, author, arrived_ms, origin, due_ms, reason, group_id, group_size, envelope"
+        for (row,) in self._source.typed((int,), "SELECT row FROM held ORDER BY row"):
+            held = list(self._source.run(f"SELECT {columns} FROM held WHERE row = ?", (row,))[0])
+            if held[0] not in there:
+                self._check_held(held)
+                self._target.run(f"INSERT INTO held({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", held)
+
+    def _check_held(self, held: list[Any]) -> None:
+        try:
+            sound = pack(Delta.decode(held[-1]).id) == held[0]
+        except Error:
+            sound = False
+        if not sound:
+            raise self._source.damaged("a delta that is held back is not what was written")
+
+    def _names(self) -> None:
+        names = "SELECT author, name FROM name"
+        here, there = (set(file.typed((bytes, str), names)) for file in (self._source, self._target))
+        self._target.run_many("INSERT OR REPLACE INTO name(author, name) VALUES (?, ?)", sorted(here - there))
+
+    def _blocks(self) -> int:
+        source, target = Chunks(self._source), Chunks(self._target)
+        cids, new = source.cids(), 0
+        while some := list(islice(cids, BLOCKS)):
+            known = target.sizes(some)
+            blocks = [self._block(source, cid) for cid in some if cid not in known]
+            new += target.put(blocks).blocks
+            self._wrote(len(some), sum(len(block.body) for block in blocks))
+        return new
+
+    def _block(self, chunks: Chunks, cid: Cid) -> Block:
+        body = chunks.get(cid)
+        if body is None:
+            raise self._source.damaged(f"block {cid} is listed and not there")
+        try:
+            return Block(cid, body)
+        except Error as error:
+            raise self._source.damaged(f"block {cid}: {error.message}") from None
+
+
+# -- whose backup it is ------------------------------------------------------------------------------------------------
+
+
+def _check_prefix(source: File, target: File) -> None:
+    """Refuse a file that does not hold the beginning of what the database holds."""
+    for ours, theirs in zip_longest(_epochs(source), _epochs(target)):
+        if theirs is None:
+            break
+        if ours is None:
+            raise StoreError(
+                "store.backup-ahead",
+                f"{target.name} holds epochs from {theirs[0]} on that {source.name} does not: it is the newer one",
+                fix=f"rhizome restore {target.path} {source.path} --force, if {source.name} lost what came after",
+            )
+        if ours != theirs:
+            raise _other(source, target, theirs[0] - 1)
+    ours_last, theirs_last = log.last_seq(source), log.last_seq(target)
+    if theirs_last > ours_last:
+        raise _other(source, target, 0)
+    for seq in {1, theirs_last // 2, theirs_last} - {0}:
+        if _head(source, seq) != _head(target, seq):
+            raise _other(source, target, 0)
+
+
+def _other(source: File, target: File, agreed: int) -> StoreError:
+    what = (
+        f"went its own way after epoch {agreed}, which both it and {source.name} hold"
+        if agreed
+        else f"is not a backup of {source.name}"
+    )
+    return StoreError("store.backup-target", f"{target.name} {what}; nothing was written", fix=ANOTHER)
+
+
+def _epochs(file: File) -> Iterator[tuple[Any, ...]]:
+    reached = 0
+    sql = f"SELECT * FROM epoch WHERE number > ? ORDER BY number LIMIT {PAGE_ROWS}"
+    while rows := file.typed((int, int, str, bytes), sql, (reached,)):
+        yield from rows
+        reached = rows[-1][0]
+
+
+def _head(file: File, seq: int) -> tuple[Any, ...] | None:
+    """The epoch and the hash of a delta. What compresses a frame may differ from one machine to another."""
+    rows = file.typed((int, bytes), f"SELECT epoch, substr(frame, 2, {HEAD_BYTES - 1}) FROM log WHERE seq = ?", (seq,))
+    return rows[0] if rows else None
