@@ -1,4 +1,4 @@
-"""Run the benchmarks named, or all: `python -m bench [ingest] [get] [query] [--quick] [--folder DIR]`.
+"""Run the benchmarks named, or all: `python -m bench [ingest] [get] [query] [store] [--quick] [--folder DIR]`.
 
 A whole run at full size writes `bench/RESULTS.md`; anything less prints the same page, so that the file never mixes
 runs.
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bench.report import load, page
 
-NAMES = ("ingest", "get", "query")
+NAMES = ("ingest", "get", "query", "store")
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-LIBRARIES = ("rhizomedb", "apsw", "pynacl", "sqlite-utils", "duckdb")
+LIBRARIES = ("rhizomedb", "apsw", "pynacl", "sqlite-utils", "duckdb", "lmdb", "numpy")
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,11 +20,17 @@ from rhizomedb import logic
 from rhizomedb.algebra import Derivation
 from rhizomedb.cli.parser import DESCRIPTION, EXIT_CODES, VERBS, build
 from rhizomedb.db import attachment, explanation, intake, reader, transaction
+from rhizomedb.db.care import Limit
+from rhizomedb.db.doctor import Ailment
+from rhizomedb.db.watch import Arrived
 from rhizomedb.errors import CODES, Span
 from rhizomedb.logic import AGGREGATES, FUNCTIONS
 from rhizomedb.remote import Pull, Push
 from rhizomedb.store import Admission
+from rhizomedb.store.backup import Backup
 from rhizomedb.store.chunks import Stored
+from rhizomedb.store.compact import Compaction
+from rhizomedb.store.storage import Storage
 from rhizomedb.store.store import AttributeSummary, Cut, Epoch, Finding, Held
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -41,6 +47,7 @@ COMES_BACK = (
     *(explanation.Record, explanation.Conflicts, explanation.Conflict, explanation.Said, explanation.Explanation),
     *(explanation.Support, explanation.History, explanation.Statement, Derivation, transaction.Transaction),
     *(intake.Attached, attachment.Attachment, attachment.Place, Stored),
+    *(Arrived, Ailment, Backup, Compaction, Limit, Storage),
     *(reader.Stats, Epoch, AttributeSummary, Held, Admission, Finding, Cut, Span, Push, Pull),
 )
 """What the public methods give back, beside the public names themselves."""

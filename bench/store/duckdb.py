@@ -1,4 +1,7 @@
-"""DuckDB: one table of columns, as it likes them (what repeats it packs by itself), with an index by entity and by digest."""
+"""DuckDB: a table of columns with the values in them, indexed by entity and by digest, and a table of entities.
+
+What repeats in a column it packs by itself, so only entities are interned: by their numbers it finds them faster.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,13 @@ import duckdb
 from bench.store.sizes import ATTRIBUTES
 
 TABLES = (
-    "CREATE TABLE fact(row UINTEGER, cid BLOB, entity BLOB, attribute UTINYINT, whole BIGINT, number DOUBLE,"
+    "CREATE TABLE entity(id UINTEGER, name BLOB PRIMARY KEY)",
+    "CREATE TABLE fact(row UINTEGER, cid BLOB, entity UINTEGER, attribute UTINYINT, whole BIGINT, number DOUBLE,"
     " text VARCHAR, cause UINTEGER)",
     "CREATE INDEX by_entity ON fact(entity)",
     "CREATE INDEX by_cid ON fact(cid)",
 )
-ROWS = "SELECT cid, entity, attribute, whole, number, text FROM fact"
+ROWS = "SELECT cid, entity, attribute, whole, number, text FROM fact WHERE"
 
 
 def import_all() -> None:
@@ -42,20 +46,29 @@ class Writer:
             column = np.array([value if type(value) is kind else missing for value in values], dtype)
             return np.ma.masked_array(column, [type(value) is not kind for value in values])
 
-        return {
+        entities = {
+            "id": np.array([number for number, _ in batch.new_entities], np.uint32),
+            "name": np.array([name for _, name in batch.new_entities], object),
+        }
+        facts = {
             "row": np.arange(batch.first, batch.first + len(rows), dtype=np.uint32),
             "cid": np.array(split(rows["digest"].tobytes(), DIGEST_BYTES), object),
-            "entity": np.array([batch.ids[number] for number in rows["entity"].tolist()], object),
+            "entity": rows["entity"].copy(),
             "attribute": rows["attribute"].copy(),
             "whole": of(int, 0, np.int64),
             "number": of(float, 0.0, np.float64),
             "text": np.array([value if type(value) is str else None for value in values], object),
             "cause": rows["cause"].copy(),
         }
+        return entities, facts
 
     def load(self, prepared: Any) -> None:
-        facts = prepared  # noqa: F841  # DuckDB reads the variable by its name
+        new_entities, facts = prepared  # noqa: RUF059  # DuckDB reads the variables by their names
+        self._db.begin()
+        if len(new_entities["id"]):
+            self._db.execute("INSERT INTO entity SELECT * FROM new_entities")
         self._db.execute("INSERT INTO fact SELECT * FROM facts")
+        self._db.commit()
 
     def settle(self) -> None:
         """What goes on in the background is waited for by what comes next."""
@@ -74,14 +87,15 @@ class Reader:
         return int(self._db.execute("SELECT count(*) FROM fact").fetchall()[0][0])
 
     def entity(self, entity: bytes) -> Any:
-        return self._db.execute(f"{ROWS} WHERE entity = ?", (entity,)).fetchall()
+        ((number,),) = self._db.execute("SELECT id FROM entity WHERE name = ?", (entity,)).fetchall()
+        return self._db.execute(f"{ROWS} entity = ?", (number,)).fetchall()
 
     def fact(self, digest: bytes) -> Any:
-        return self._db.execute(f"{ROWS} WHERE cid = ?", (digest,)).fetchall()
+        return self._db.execute(f"{ROWS} cid = ?", (digest,)).fetchall()
 
     def attribute(self, name: str) -> Any:
-        """Its columns hold entities and values themselves, not numbers: the row and two of fixed width are read."""
-        select = "SELECT row, whole, number FROM fact WHERE attribute = ?"
+        """Its columns hold the values themselves, not numbers: those of fixed width are read."""
+        select = "SELECT row, entity, whole, number FROM fact WHERE attribute = ?"
         return self._db.execute(select, (ATTRIBUTES.index(name),)).fetchnumpy()
 
     def counts(self, columns: Any) -> list[int]:
@@ -97,7 +111,7 @@ class Reader:
         """One fact."""
         self._db.execute(
             "INSERT INTO fact VALUES (?, ?, ?, ?, ?, NULL, NULL, ?)",
-            (number, b"%032d" % number, b"%016d" % number, number % len(ATTRIBUTES), number, 1),
+            (number, b"%032d" % number, 0, number % len(ATTRIBUTES), number, 1),
         )
 
     def close(self) -> None:

@@ -78,8 +78,10 @@ def load(watch: Watch, engine: str, inputs: str, path: str, facts: int) -> dict[
 
     from bench.store.facts import batches
 
+    offered = module(engine)
+    offered.import_all()
     with watch("load"):
-        writer: Writer = module(engine).open_writer(path)
+        writer: Writer = offered.open_writer(path)
     coming = batches(inputs, facts)
     held_before = 0
     while prepared := [writer.prepare(batch) for batch in islice(coming, FACTS_PREPARED // FACTS_PER_EPOCH)]:
@@ -91,6 +93,7 @@ def load(watch: Watch, engine: str, inputs: str, path: str, facts: int) -> dict[
                 writer.load(each)
         with watch("settle"):
             writer.settle()
+        gc.unfreeze()
         del prepared, each
     with watch("close"):
         writer.close()
@@ -98,7 +101,7 @@ def load(watch: Watch, engine: str, inputs: str, path: str, facts: int) -> dict[
 
 
 def ask(watch: Watch, engine: str, path: str, questions: str) -> dict[str, Any]:
-    """Ask for entities and for facts twice, the second time warm, and for an attribute; returns a hash of the answers."""
+    """Ask for entities and for facts twice, the second time warm, and for an attribute; returns what must agree."""
     from bench.store.facts import answer_hash
 
     reader: Reader = module(engine).open_reader(path)
@@ -157,7 +160,7 @@ def idle(_watch: Watch, engine: str, path: str, entity: str) -> dict[str, int]:
 
 
 def commit(watch: Watch, engine: str, path: str, beside: str, commits: int) -> dict[str, int]:
-    """Commit single facts, and between them let the disk sync as many bytes, appended to a file and written over in it."""
+    """Commit single facts, and between them let the disk sync as many bytes, appended to a file and written over."""
     reader: Reader = module(engine).open_reader(path)
     grown = []
     for number in range(20):
@@ -165,7 +168,7 @@ def commit(watch: Watch, engine: str, path: str, beside: str, commits: int) -> d
         reader.commit(number)
         grown.append(_journal_bytes(path) - before)
     size = sorted(grown)[len(grown) // 2]
-    data = os.urandom(max(1, size))
+    data = os.urandom(size or PAGE_BYTES)
     disk = os.open(beside, os.O_CREAT | os.O_RDWR)
     for number in range(20, 20 + commits):
         os.lseek(disk, 0, os.SEEK_END)
@@ -180,6 +183,10 @@ def commit(watch: Watch, engine: str, path: str, beside: str, commits: int) -> d
     os.close(disk)
     reader.close()
     return {"bytes": size}
+
+
+PAGE_BYTES = 4096
+"""What the disk syncs where an engine writes into room that its file has already."""
 
 
 def _journal_bytes(path: str) -> int:

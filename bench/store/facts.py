@@ -2,8 +2,8 @@
 
 Ten facts an entity on average. Seven tenths arrive entity by entity, seven at a time, with attributes in turn; the rest
 hit entities and attributes at random. Values are whole numbers, short texts and floats, mixed. The cause of a fact is
-what was the last fact of its entity when its delta began, or the last fact of the delta before if the entity is new: so
-every fact but those of the first delta names one earlier fact, as a form does that was filled in by who saw the last one.
+what was the last fact of its entity when its delta began, or the last fact of the delta before if the entity is new.
+So every fact but those of the first delta names one earlier fact.
 """
 
 from __future__ import annotations

@@ -19,11 +19,11 @@ ATTRIBUTES = (
 SCANNED = ATTRIBUTES[2]
 """The attribute that is read whole."""
 
-ASKED = 1_000
+ASKED = 500
 """Entities, and facts, that one process asks for."""
 
 SCANS = 20
 """How often one process reads that attribute."""
 
-GROUP = 100
+GROUP = 50
 """So many questions are timed together: a clock around each would cost as much as some answers."""

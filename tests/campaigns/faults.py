@@ -247,7 +247,8 @@ class Grid:
                 opened(scene.path).close()
             acknowledged = [] if fault == "lie" else scene.acknowledged
             with small_thresholds():
-                present = examine(scene.path, acknowledged, scene.begun, twin=seed % 4 == 0)
+                lost = fault in ("power", "lie")
+                present = examine(scene.path, acknowledged, scene.begun, twin=seed % 4 == 0, index_may_be_lost=lost)
         except Found:
             if fault not in ("flip read", "flip write", "lie"):
                 raise

@@ -15,7 +15,6 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -34,8 +33,9 @@ from rhizomedb.facts.fact import Fact
 from rhizomedb.store import ALL
 
 Bug = Callable[[], AbstractContextManager[object]]
-ROWS: Final = 2_500
+ROWS: Final = 360
 DELTAS: Final = 60
+WAYS: Final = ("kill", "Ctrl-C", "kill at a call", "fault")
 
 
 @dataclass
@@ -56,7 +56,7 @@ def write_sources(folder: Path) -> None:
     lines = [f"{row},name {row},{row % 17}" for row in range(ROWS)]
     (folder / "first.csv").write_text("\n".join(["id,name,rank", *lines]) + "\n")
     changed = [line if row % 9 else f"{row},name {row} anew,{row % 13}" for row, line in enumerate(lines)]
-    (folder / "second.csv").write_text("\n".join(["id,name,rank", *changed[: ROWS - 50]]) + "\n")
+    (folder / "second.csv").write_text("\n".join(["id,name,rank", *changed[: ROWS - 20]]) + "\n")
     key = KEYS.key("bob")
     deltas = []
     for number in range(DELTAS):
@@ -106,7 +106,7 @@ def run(folder: Path, seed: int, times: int, bug: Bug = nullcontext) -> Tally:
         for number in range(times):
             rng = Random(f"{seed}/{number}")
             name = ("first", "second", "peer")[number % 3]
-            way = rng.choice(["kill", "kill", "Ctrl-C", "kill at a call", "fault"])
+            way = rng.choice(WAYS)
             base, wanted, seconds, calls = expected[name]
             where = folder / f"run {number}"
             shutil.copytree(base, where)
@@ -168,9 +168,3 @@ def _interrupt(where: Path, folder: Path, name: str, way: str, seconds: float, c
         os.kill(process, signal.SIGKILL if way == "kill" else signal.SIGINT)
     os.waitpid(process, 0)
     return "done" in drain(receive)
-
-
-@cache
-def ways() -> tuple[str, ...]:
-    """Every way in which an import is interrupted."""
-    return ("kill", "Ctrl-C", "kill at a call", "fault")

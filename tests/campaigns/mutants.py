@@ -22,7 +22,7 @@ from random import Random
 from typing import Any, Final
 
 import apsw
-from workload import KEYS, NOW, Broken, drain, fork, opened, require, say, small_thresholds
+from workload import KEYS, NOW, Broken, drain, fork, opened, require, small_thresholds
 
 from rhizomedb.db.connection import Connection
 from rhizomedb.errors import Error
@@ -36,7 +36,7 @@ MEMORY_BYTES_MAX: Final = 4 << 30
 TRANSACTIONS: Final = 14
 
 Bug = Callable[[], AbstractContextManager[object]]
-Answers = dict[str, str]
+Answers = dict[str, Any]
 
 
 @dataclass
@@ -55,32 +55,49 @@ class Tally:
 QUESTIONS: Final[dict[str, Callable[[Connection], Any]]] = {
     "get": lambda db: sorted((name, str(value)) for name, value in db.get(b"film").items()),
     "get one": lambda db: db.get(b"t1", "one"),
-    "query": lambda db: sorted(map(repr, db.query("answer(e: E, v: V) :- fact(entity: E, attribute: \"one\", value: V)."))),
-    "conflicts": lambda db: sorted(map(repr, db.conflicts())),
-    "history": lambda db: list(map(repr, db.history(b"film"))),
-    "find": lambda db: [record.entity for record in db.find("name")],
+    "query": lambda db: set(db.query('answer(e: E, v: V) :- fact(entity: E, attribute: "one", value: V).')),
+    "conflicts": lambda db: list(db.conflicts()),
+    "history": lambda db: list(db.history(b"film")),
+    "find": lambda db: [record.entity for record in db.find("Heat")],
     "stats": lambda db: (db.stats().facts, db.stats().entities, db.stats().deltas, db.stats().causes, db.stats().epoch),
     "an epoch ago": lambda db: db._store.counts(Cut(epoch=3)),
-    "some authors": lambda db: sorted(map(repr, db._store.scan("fact", {}, Cut(authors=frozenset([KEYS.key("bob").public]))))),
+    "one author": lambda db: set(db._store.scan("fact", {}, Cut(authors=frozenset([KEYS.key("bob").public])))),
     "epochs": lambda db: db.arrivals(),
     "held": lambda db: db.held(),
-    "names": lambda db: sorted(db._store.names().items()),
+    "names": lambda db: db._store.names(),
     "schema": lambda db: db.schema(),
     "deltas": lambda db: [delta.id for delta in db.deltas()],
-    "attached": lambda db: [db.read_attachment(value).read() for _, _, _, value in db._store.scan("fact", {"attribute": "file"}, ALL)],
+    "attached": lambda db: [_read(db, value) for _, _, _, value in db._store.scan("fact", {"attribute": "file"}, ALL)],
     "by value": lambda db: list(db._store.scan("fact", {"attribute": "one", "value": 1}, ALL)),
-    **{relation: lambda db, relation=relation: sorted(map(repr, db._store.scan(relation, {}, ALL))) for relation in COLUMNS},
-}  # fmt: skip
+    **{name: lambda db, name=name: set(db._store.scan(name, {}, ALL)) for name in COLUMNS},
+}
+
+
+def _read(db: Connection, cid: Any) -> bytes:
+    with db.read_attachment(cid) as file:
+        return file.read()
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A question that ended in an error of ours."""
+
+    code: str
+
+    @property
+    def for_damage(self) -> bool:
+        """Whether because something is damaged, and not because what was asked about is unknown."""
+        return self.code.split(".")[0] in ("store", "attachment", "delta", "facts")
 
 
 def ask(db: Connection) -> Answers:
-    """What a file answers to everything; an error of ours is an answer that begins with `!`."""
-    answers = {}
+    """What a file answers to everything."""
+    answers: Answers = {}
     for name, question in QUESTIONS.items():
         try:
-            answers[name] = repr(question(db))
+            answers[name] = question(db)
         except Error as error:
-            answers[name] = f"!{error.code}"
+            answers[name] = Refused(error.code)
     return answers
 
 
@@ -98,6 +115,7 @@ class Intact:
         self.beginnings: list[Answers] = []
         with small_thresholds():
             db = opened(self.path)
+            self.beginnings.append(ask(db))
             for number in range(1, TRANSACTIONS + 1):
                 self._say(db, number)
                 self.beginnings.append(ask(db))
@@ -122,9 +140,12 @@ class Intact:
             case 10:
                 db.retract(b"film", "runtime", 171)
             case 12:
-                db.transact([(b"many %d" % part, "part", "long text " * 9) for part in range(150)])
+                db.transact([(b"many %d" % part, "part", "long text " * 9) for part in range(40)])
+            case 3 | 5:
+                whole = Fact(b"film", "seen", 1)
+                db.transact([whole, Fact(b"film", "again", number, [whole.cid])], author=("alice", "bob")[number % 3 - 1])
             case _:
-                say(db, number, self.folder)
+                db.transact([(b"t%d" % number, "one", number)])
 
     def _paths(self) -> list[Path]:
         index = Path(self.path + "-index")
@@ -236,8 +257,10 @@ def alter_by_sql(intact: Intact, sql: str) -> dict[Path, bytes | None]:
     return {Path(intact.path): Path(intact.path).read_bytes(), Path(intact.path + "-wal"): None}
 
 
-def alter(intact: Intact, rng: Random, statements: Sequence[str]) -> tuple[str, dict[Path, bytes | None]]:
-    """One alteration: what it is called, and what it makes of which files."""
+def alter(intact: Intact, number: int, rng: Random, statements: Sequence[str]) -> tuple[str, dict[Path, bytes | None]]:
+    """One alteration: what it is called, and what it makes of which files. First come the statements, each once."""
+    if number < len(statements):
+        return "statement", alter_by_sql(intact, statements[number])
     database, wal = Path(intact.path), Path(intact.path + "-wal")
     segments = [path for path in intact.files if path.suffix == ".seg"]
     what = rng.choice(["database", "database", "wal", "segment", "segment", "statement"] if intact.is_hot else ["database", "database", "segment", "statement"])
@@ -254,7 +277,7 @@ def alter(intact: Intact, rng: Random, statements: Sequence[str]) -> tuple[str, 
 # -- how it is used ----------------------------------------------------------------------------------------------------
 
 
-def run(folder: Path, seed: int, times: int, bug: Bug = nullcontext, statements: Sequence[str] = STATEMENTS) -> Tally:
+def run(folder: Path, seed: int, times: int, bug: Bug = nullcontext, statements: Sequence[str] = STATEMENTS, seconds: float = SECONDS_MAX) -> Tally:
     """Alter a file so many times, and use each."""
     began = time.monotonic()
     tally = Tally()
@@ -262,10 +285,10 @@ def run(folder: Path, seed: int, times: int, bug: Bug = nullcontext, statements:
     for number in range(times):
         rng = Random(f"{seed}/{number}")
         intact = intacts[number % 2]
-        what, altered = alter(intact, rng, statements)
+        what, altered = alter(intact, number, rng, statements)
         intact.restore(altered)
         try:
-            outcome = use(intact, what.startswith("wal"), bug)
+            outcome = use(intact, what.startswith("wal"), bug, seconds)
         except Broken as broken:
             raise Broken(f"{broken} ({what}, number {number} of seed {seed})") from None
         tally.outcomes[outcome] += 1
@@ -274,7 +297,7 @@ def run(folder: Path, seed: int, times: int, bug: Bug = nullcontext, statements:
     return tally
 
 
-def use(intact: Intact, may_be_shorter: bool, bug: Bug = nullcontext) -> str:
+def use(intact: Intact, may_be_shorter: bool, bug: Bug = nullcontext, seconds: float = SECONDS_MAX) -> str:
     """Use an altered file in a process of its own; what came of it."""
 
     def work(send: int) -> None:
@@ -284,11 +307,11 @@ def use(intact: Intact, may_be_shorter: bool, bug: Bug = nullcontext) -> str:
             os.write(send, judge(intact, may_be_shorter).encode() + b"\n")
 
     process, receive = fork(work)
-    if not select.select([receive], [], [], SECONDS_MAX)[0]:
+    if not select.select([receive], [], [], seconds)[0]:
         os.kill(process, signal.SIGKILL)
         os.waitpid(process, 0)
         os.close(receive)
-        raise Broken(f"nothing takes longer than {SECONDS_MAX} s")
+        raise Broken(f"nothing takes longer than {seconds} s")
     lines = drain(receive)
     _, status = os.waitpid(process, 0)
     require(not os.WIFSIGNALED(status) and lines, f"nothing crashes: signal {os.WTERMSIG(status)}")
@@ -303,25 +326,29 @@ def judge(intact: Intact, may_be_shorter: bool) -> str:
         return "not opened"
     with closing(db):
         answers = ask(db)
-        expected = [intact.answers, *(intact.beginnings if may_be_shorter else ())]
-        wrong = min(([name for name in answers if answers[name] not in (each[name],) and not _is_refusal(answers[name], each[name])] for each in expected), key=len)
+        beginnings = [intact.answers, *(intact.beginnings if may_be_shorter else ())]
+        wrong = min((_differing(answers, right) for right in beginnings), key=len)
         findings = list(db.verify())
         if wrong and not findings:
             name = wrong[0]
-            raise Broken(f"no answer is silently wrong, but {wrong}: {name} is {_around(answers[name], intact.answers[name])}")
+            shown, right = repr(answers[name]), repr(intact.answers[name])
+            raise Broken(f"no answer is silently wrong, but {wrong}: {name} is {_around(shown, right)}")
         _write(db)
         if wrong:
             return "wrong, and verify says so"
-        if any(_is_refusal(answer, intact.answers[name]) for name, answer in answers.items()):
+        if any(_is_refused(answer) for answer in answers.values()):
             return "some answers refused"
         if findings:
             return "right, and verify finds damage"
         return "as if nothing were" if answers == intact.answers else "a beginning"
 
 
-def _is_refusal(answer: str, right: str) -> bool:
-    """Whether a question was refused because something is damaged, not because what it is about is unknown."""
-    return answer.startswith(("!store.", "!attachment.", "!delta."))
+def _is_refused(answer: Any) -> bool:
+    return isinstance(answer, Refused) and answer.for_damage
+
+
+def _differing(answers: Answers, right: Answers) -> list[str]:
+    return [name for name, answer in answers.items() if answer != right[name] and not _is_refused(answer)]
 
 
 def _around(answer: str, right: str) -> str:
@@ -337,6 +364,7 @@ def _write(db: Connection) -> None:
         pass
     try:
         db.rebuild_index()
-        ask(db)
+        db.stats()
+        list(db.facts(b"film"))
     except Error:
         pass

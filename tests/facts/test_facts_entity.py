@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from rhizomedb.errors import ValueRefused
 from rhizomedb.facts import derive, mint
+from rhizomedb.facts.entity import derive_all
 
 
 def test_D26_minted_from_16_random_bytes():
@@ -104,3 +105,21 @@ def test_the_order_of_a_key_does_not_matter(key, chance):
         return
     assert derive(pairs) == entity
     assert len(entity) == 16
+
+
+@given(
+    st.lists(texts | st.sampled_from(["id", "id ", "é", "e\u0301"]), max_size=3, unique=True).flatmap(
+        lambda names: st.lists(st.fixed_dictionaries({name: values | st.just(" ") for name in names}), max_size=4)
+    )
+)
+def test_many_at_once_are_derived_like_each(rows):
+    assume(rows and rows[0])
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    try:
+        expected = [derive(row) for row in rows]
+    except ValueRefused as error:
+        with pytest.raises(ValueRefused) as refusal:
+            derive_all(columns)
+        assert refusal.value.code == error.code
+    else:
+        assert derive_all(columns) == expected

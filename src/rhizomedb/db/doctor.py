@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from rhizomedb.db.keyring import Keyring
 from rhizomedb.db.moment import show_ms
 from rhizomedb.errors import Error, RequestError, StoreError
 from rhizomedb.facts.clock import AHEAD_MS_MAX
@@ -19,7 +20,6 @@ from rhizomedb.store.layout import FORMAT
 from rhizomedb.store.store import ALL, Held, Store
 
 if TYPE_CHECKING:
-    from rhizomedb.db.keyring import Keyring
     from rhizomedb.store.file import File
 
 ROOM_BYTES_MIN: Final = 64 << 20
@@ -72,6 +72,8 @@ def examine(patient: Patient) -> Iterator[Ailment]:
             yield from check(patient)
         except Error as error:
             yield Ailment("file", error.message, error.code, fix=error.fix)
+        except OSError as error:
+            yield Ailment("file", f"{error.filename} cannot be looked at: {error.strerror}", "store.unreadable")
 
 
 def unopened(error: StoreError) -> Ailment:
@@ -141,15 +143,16 @@ def _free(patient: Patient) -> Iterator[Ailment]:
 
 def _log_and_index(patient: Patient) -> Iterator[Ailment]:
     """What `verify` finds, and what is wrong with the index; that is made anew if it may be."""
-    findings = [] if patient.quick else list(patient.store.verify())
-    for finding in findings:
-        if finding.code != "store.index-damaged":
-            yield Ailment(finding.record, finding.message, finding.code, fix="import an export of another copy")
+    findings = [] if patient.quick and not patient.fix else list(patient.store.verify())
+    damage = [finding for finding in findings if finding.code != "store.index-damaged"]
+    for finding in damage:
+        yield Ailment(finding.record, finding.message, finding.code, fix="rhizome restore BACKUP FILE --force")
     index = [Ailment(each.record, each.message, each.code) for each in findings if each.code == "store.index-damaged"]
     if patient.file is not None:
         index += _segments(patient.file)
     may = patient.file is None or not patient.file.read_only
-    if may and (patient.rebuild_index or (patient.fix and index)):
+    # An index may still show what the log has lost; so where that is damaged, it is not made again unasked.
+    if may and (patient.rebuild_index or (patient.fix and index and not damage)):
         patient.store.rebuild_index()
         for each in index:
             yield Ailment(each.record, f"{each.message}; it was made again", each.code, each.wrong, mended=True)
@@ -266,7 +269,7 @@ def _clocks(patient: Patient) -> Iterator[Ailment]:
 
 
 def _keys(patient: Patient) -> Iterator[Ailment]:
-    keyring = patient.keyring
+    keyring = Keyring(patient.keyring.folder)  # which remembers nothing: the files are read again
     names = sorted(path.stem for path in keyring.folder.glob("*.key")) if keyring.folder.is_dir() else []
     mine = {}
     for name in names:

@@ -7,7 +7,9 @@ or taken back, and what differs now, is for `transaction.facts_as_source`, which
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
 
 from rhizomedb.crdt.register import RETRACTS
 from rhizomedb.db.transaction import Columns, digests_of
@@ -16,58 +18,70 @@ from rhizomedb.facts.stretch import Stretch
 from rhizomedb.facts.value import Cell, Entity, exact
 from rhizomedb.store.store import Cut, Store
 
-Said = list[tuple[Cell, bytes]]
-"""Of one entity: the attribute and the digest of each fact."""
-
-
-def said_of(store: Store, cut: Cut, entities: Iterable[Entity]) -> Iterator[tuple[Entity, Cell, bytes]]:
-    """The entity, the attribute and the digest of every visible fact of some distinct entities."""
-    keys = ((entity,) for entity in entities)
-    for cid, entity, attribute, _ in store.scan_keys("fact", {}, ("entity",), keys, cut):
-        yield entity, attribute, bytes(cid)[len(PREFIX) :]  # type: ignore[misc, arg-type]  # columns hold the kinds that `COLUMNS` says
-
 
 def sort_out(store: Store, own: Cut, columns: Columns, stretch: Stretch) -> tuple[list[int], list[int]]:
     """Which of some values stand in registers of which an author said nothing, and which in those that may change.
 
     The others say what that author says already. `own` shows that author alone; `stretch` holds the facts of the columns.
     """
-    before: dict[Entity, Said] = {}
-    places: dict[Entity, list[int]] = {}
+    wished: defaultdict[Entity, list[int]] = defaultdict(list)
     for place, entity in enumerate(columns.entities):
-        places.setdefault(entity, []).append(place)
-    for entity, attribute, digest in said_of(store, own, places):
-        before.setdefault(entity, []).append((attribute, digest))
+        wished[entity].append(place)
+    said = digests_by_entity(store, own, wished)
     digests = digests_of(stretch)
     new: list[int] = []
+    differing: dict[Entity, list[int]] = {}
+    for entity, places in wished.items():
+        if entity not in said:
+            new += places
+        elif said[entity] != {digests[place] for place in places}:
+            differing[entity] = places
     changed: list[int] = []
-    for entity, wished in places.items():
-        said = before.get(entity)
-        if said is None:
-            new += wished
-        elif len(said) != len(wished) or {digest for _, digest in said} != {digests[place] for place in wished}:
-            _by_register(columns, digests, wished, said, new, changed)
+    if differing:
+        _by_register(_facts_of(store, own, differing), columns, digests, differing, new, changed)
     return new, changed
 
 
+_BEFORE_DIGEST: Final = len(PREFIX)
+
+
+def digests_by_entity(store: Store, cut: Cut, entities: Iterable[Entity]) -> dict[Cell, set[bytes]]:
+    """The digests of all visible facts of some distinct entities, without the entities that have none."""
+    said: defaultdict[Cell, set[bytes]] = defaultdict(set)
+    for cid, entity, _, _ in _facts_of(store, cut, entities):
+        said[entity].add(bytes(cid)[_BEFORE_DIGEST:])  # type: ignore[arg-type]  # the first column holds CIDs
+    return said
+
+
+def _facts_of(store: Store, cut: Cut, entities: Iterable[Entity]) -> Iterator[tuple[Cell, ...]]:
+    """Every visible fact of some distinct entities."""
+    return store.scan_keys("fact", {}, ("entity",), ((entity,) for entity in entities), cut)
+
+
 def _by_register(
-    columns: Columns, digests: list[bytes], wished: list[int], said: Said, new: list[int], changed: list[int]
+    said: Iterable[tuple[Cell, ...]],
+    columns: Columns,
+    digests: list[bytes],
+    wished: Mapping[Entity, list[int]],
+    new: list[int],
+    changed: list[int],
 ) -> None:
-    """Sort out the values of one entity, register by register."""
-    before: dict[Cell, set[bytes]] = {}
-    for attribute, digest in said:
-        before.setdefault(attribute, set()).add(digest)
-    if RETRACTS in before:
-        changed += wished
-        return
-    now: dict[Cell, list[int]] = {}
-    for place in wished:
-        now.setdefault(exact(columns.attributes[place]), []).append(place)
-    for attribute, places in now.items():
-        if attribute not in before:
-            new += places
-        elif before[attribute] != {digests[place] for place in places}:
+    """Sort out the values of some entities, register by register."""
+    before: defaultdict[Cell, defaultdict[Cell, set[bytes]]] = defaultdict(lambda: defaultdict(set))
+    for cid, entity_cell, attribute_cell, _ in said:
+        before[entity_cell][attribute_cell].add(bytes(cid)[_BEFORE_DIGEST:])  # type: ignore[arg-type]  # the first column holds CIDs
+    for entity, places in wished.items():
+        if RETRACTS in before[entity]:
             changed += places
+            continue
+        now: defaultdict[Cell, list[int]] = defaultdict(list)
+        for place in places:
+            now[exact(columns.attributes[place])].append(place)
+        for attribute, some in now.items():
+            if attribute not in before[entity]:
+                new += some
+            elif before[entity][attribute] != {digests[place] for place in some}:
+                changed += some
 
 
 def by_entities(places: Iterable[int], entities: Sequence[Entity], size: int) -> Iterator[list[int]]:

@@ -72,9 +72,9 @@ def _of_chunk(chunk: Chunk, names: Sequence[str], key: Sequence[str]) -> Columns
     entities = _chunk_entities(chunk, names, key)
     cells = list(chain.from_iterable(zip(*chunk.values, strict=True)))
     entity_of_cell = list(chain.from_iterable(zip(*[entities] * len(names), strict=True)))
-    attributes: list[Attribute] = list(names) * rows
+    attributes: list[Attribute] = [*names] * rows
     if not any(None in column for column in chunk.values):
-        return Columns(entity_of_cell, attributes, cells)  # type: ignore[arg-type]  # no cell is empty
+        return Columns(entity_of_cell, attributes, cells)
     filled = [cell is not None for cell in cells]
     values = [cell for cell in cells if cell is not None]
     return Columns(list(compress(entity_of_cell, filled)), list(compress(attributes, filled)), values)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -26,11 +27,14 @@ from rhizomedb.store.chunks import Chunks
 from rhizomedb.store.file import File
 from rhizomedb.store.folder import SUFFIX
 from rhizomedb.store.frame import HEAD_BYTES
-from rhizomedb.store.layout import FORMAT, pack, seal
+from rhizomedb.store.layout import FORMAT, HELD, pack, seal
 from rhizomedb.store.sqlite import SqliteStore
 
 PART: Final = ".part"
 """How the name of a file ends that is not whole yet."""
+
+PART_S: Final = 60
+"""How old such a file must be before it is looked at whether anybody is at work on it."""
 
 BATCH_ROWS: Final = 256
 BATCH_BYTES: Final = 8 << 20
@@ -131,16 +135,26 @@ def _first(source: File, target: str, progress: Progress | None) -> Backup:
         with closing(File(part, create=False, wait_ms=0, durability="normal")) as file:
             _settle(file)
         _sync(part)
-        try:
-            os.link(part, target)  # which never takes the place of anything
-        except FileExistsError:
-            raise StoreError("store.exists", f"{target} has come to be meanwhile", fix="try again") from None
-        except OSError:  # a file system without links
-            os.rename(part, target)
-        _sync(os.path.dirname(os.path.abspath(target)))
+        _name(part, target)
     finally:
         _remove(part)
     return made(target)
+
+
+def _name(part: str, target: str) -> None:
+    """Give a whole file its name, which no other file has."""
+    try:
+        try:
+            os.link(part, target)  # which never takes the place of anything
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without links
+            os.rename(part, target)
+        _sync(os.path.dirname(os.path.abspath(target)))
+    except FileExistsError:
+        raise StoreError("store.exists", f"{target} has come to be meanwhile", fix="try again") from None
+    except OSError as error:
+        raise StoreError("store.unreadable", f"{target} cannot be made: {error.strerror}") from None
 
 
 def _whole(source: File, part: str, progress: Progress | None) -> _Made:
@@ -166,7 +180,21 @@ def _part(target: str) -> str:
     folder, name = os.path.split(os.path.abspath(target))
     if not os.path.isdir(folder):
         raise StoreError("store.unreadable", f"there is no folder {folder}", fix=f"mkdir -p {folder}")
+    _sweep(folder, name)
     return os.path.join(folder, f".{name}.{secrets.token_hex(8)}{PART}")
+
+
+def _sweep(folder: str, name: str) -> None:
+    """Remove what backups of this name left behind that were killed."""
+    with suppress(OSError):
+        for entry in os.scandir(folder):
+            is_part = entry.name.startswith(f".{name}.") and entry.name.endswith(PART)
+            if is_part and time.time() - entry.stat().st_mtime > PART_S:
+                with suppress(StoreError):  # somebody is at work on it
+                    left = _locked(entry.path, 0)
+                    _remove(entry.path)
+                    if left is not None:
+                        left.close()
 
 
 def _remove(part: str) -> None:
@@ -177,11 +205,16 @@ def _remove(part: str) -> None:
 
 
 def _sync(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise StoreError(
+            "store.not-durable", f"the disk does not confirm that {path} was kept: {error.strerror}", fix="try again"
+        ) from None
 
 
 def _settle(file: File) -> None:
@@ -335,25 +368,27 @@ class _Copy:
         ids = "SELECT id FROM held"
         here, there = ({row[0] for row in file.typed((bytes,), ids)} for file in (self._source, self._target))
         self._target.run_many("DELETE FROM held WHERE id = ?", [(each,) for each in there - here])
-        columns = "id, author, arrived_ms, origin, due_ms, reason, group_id, group_size, envelope"
+        columns = f"{HELD}, envelope"
         for (row,) in self._source.typed((int,), "SELECT row FROM held ORDER BY row"):
             held = list(self._source.run(f"SELECT {columns} FROM held WHERE row = ?", (row,))[0])
             if held[0] not in there:
                 self._check_held(held)
-                self._target.run(f"INSERT INTO held({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", held)
+                self._target.run(f"INSERT INTO held({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", held)
 
     def _check_held(self, held: list[Any]) -> None:
         try:
-            sound = pack(Delta.decode(held[-1]).id) == held[0]
+            sound = pack(Delta.decode(held[-1]).id) == held[0] and seal(*held[:-2]) == held[-2]
         except Error:
             sound = False
         if not sound:
             raise self._source.damaged("a delta that is held back is not what was written")
 
     def _names(self) -> None:
-        names = "SELECT author, name FROM name"
-        here, there = (set(file.typed((bytes, str), names)) for file in (self._source, self._target))
-        self._target.run_many("INSERT OR REPLACE INTO name(author, name) VALUES (?, ?)", sorted(here - there))
+        names = "SELECT author, name, seal FROM name"
+        here, there = (set(file.typed((bytes, str, bytes), names)) for file in (self._source, self._target))
+        if any(seal(author, name) != sealed for author, name, sealed in here):
+            raise self._source.damaged("the name of an author was altered")
+        self._target.run_many("INSERT OR REPLACE INTO name VALUES (?, ?, ?)", sorted(here - there))
 
     def _blocks(self) -> int:
         source, target = Chunks(self._source), Chunks(self._target)
@@ -394,8 +429,8 @@ def _check_prefix(source: File, target: File) -> None:
     ours_last, theirs_last = log.last_seq(source), log.last_seq(target)
     if theirs_last > ours_last:
         raise _other(source, target, 0)
-    for seq in {1, theirs_last // 2, theirs_last} - {0}:
-        if _head(source, seq) != _head(target, seq):
+    for seq in (1, theirs_last // 2, theirs_last):
+        if 0 < seq <= theirs_last and _head(source, seq) != _head(target, seq):
             raise _other(source, target, 0)
 
 

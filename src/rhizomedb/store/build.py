@@ -29,6 +29,7 @@ from rhizomedb.store.segment import (
     Buffer,
     Header,
     align,
+    damaged,
     write_header,
 )
 
@@ -70,7 +71,14 @@ def build_segment(index: Index, delta_after: int, fact_after: int, cell_after: i
 
 def merge_segments(segments: Sequence[Segment]) -> bytes:
     """The segment that covers what adjacent segments cover, oldest first."""
-    return assemble(_concatenate(segments))
+    try:
+        return assemble(_concatenate(segments))
+    except (
+        ValueError,
+        IndexError,
+        OverflowError,
+    ) as error:  # numbers that lead outside, in a segment that nobody built
+        raise damaged(f"its segments cannot be merged: {error}") from error
 
 
 # -- numbering ---------------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from rhizomedb.store.chunks import Chunks
 from rhizomedb.store.file import File
 from rhizomedb.store.folder import Folder
 from rhizomedb.store.indexed import GATHER_BYTES, HOLE, Indexed
-from rhizomedb.store.layout import INDEX, Mark, pack, seal, unpack
+from rhizomedb.store.layout import HELD, INDEX, Mark, pack, seal, unpack
 from rhizomedb.store.said import Said, said_by
 from rhizomedb.store.store import Finding
 from rhizomedb.store.tiers import Part, Tiers, build_segment, part_of
@@ -314,9 +314,8 @@ def _held(file: File) -> Iterator[Finding]:
 
 
 def _held_row(file: File, row: int) -> Iterator[Finding]:
-    ((packed, author, group_id, group_size, envelope),) = file.run(
-        "SELECT id, author, group_id, group_size, envelope FROM held WHERE row = ?", (row,)
-    )
+    ((*sealed, said, envelope),) = file.run(f"SELECT {HELD}, envelope FROM held WHERE row = ?", (row,))
+    packed, author, *_, group_id, group_size = sealed
     record = f"held delta {row} ({unpack(packed)})"
     try:
         delta = Delta.decode(envelope)
@@ -328,8 +327,13 @@ def _held_row(file: File, row: int) -> Iterator[Finding]:
         yield Finding(record, "delta.id-mismatch", f"its bytes are those of {delta.id}")
     elif (author, group_id, group_size) != (delta.author, *group):
         yield Finding(record, DAMAGED, "it is kept with another author or group")
+    elif seal(*sealed) != said:
+        yield Finding(record, DAMAGED, "when it came, when it is due or why it is held was altered")
 
 
 def _names(file: File) -> Iterator[Finding]:
-    for (author,) in file.run("SELECT author FROM name WHERE length(author) <> ?", (PUBLIC_BYTES,)):
-        yield Finding(f"name of {author.hex()}", DAMAGED, "this is no author's key")
+    for author, name, sealed in file.run("SELECT * FROM name"):
+        if len(author) != PUBLIC_BYTES:
+            yield Finding(f"name of {author.hex()}", DAMAGED, "this is no author's key")
+        elif seal(author, name) != sealed:
+            yield Finding(f"name of {author.hex()}", DAMAGED, "it was altered")

@@ -77,6 +77,7 @@ class File:
         self.name = os.path.basename(path) or path
         self.wait_ms = wait_ms
         self._deadline = 0.0
+        self.is_writing = False
         self._place: tuple[int, int] | None = None
         self._look(create)
         flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
@@ -274,18 +275,36 @@ class File:
         if self.read_only:
             raise StoreError("store.read-only", f"{self.name} cannot be written", fix=f"chmod u+w {self.path}")
         self.run("BEGIN IMMEDIATE")
+        self.is_writing = True
         try:
             self._check_place()
             yield
             self._check_place()
             self.run("COMMIT")
         except BaseException:
-            if self._connection is not None and self._connection.in_transaction:
-                with suppress(self._apsw.Error):  # SQLite has rolled back by itself, or the file is what is wrong
-                    self._connection.execute("ROLLBACK")
+            self._roll_back()
             raise
+        finally:
+            self.is_writing = False
         if self.durability == "full":
             self._wait_for_disk()
+
+    @contextmanager
+    def at_one_moment(self) -> Iterator[None]:
+        """Read what belongs together, whatever others write meanwhile; inside a write it does anyway."""
+        if self.is_writing:
+            yield
+            return
+        self.run("BEGIN")
+        try:
+            yield
+        finally:
+            self._roll_back()
+
+    def _roll_back(self) -> None:
+        if self._connection is not None and self._connection.in_transaction:
+            with suppress(self._apsw.Error):  # SQLite has rolled back by itself, or the file is what is wrong
+                self._connection.execute("ROLLBACK")
 
     def _wait_for_disk(self) -> None:
         """Wait until what was committed is on the disk. Others write meanwhile, and whoever waits, waits for all."""

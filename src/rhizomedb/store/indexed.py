@@ -126,6 +126,7 @@ class Indexed:
         self._waiting_ids: set[bytes] = set()
         self._waiting_facts = self._waiting_bytes = 0
         self._time = (0, 0)
+        self._refused_bytes = 0
         self._written: list[str] = []
         self._replaced: list[str] = []
 
@@ -154,7 +155,10 @@ class Indexed:
         self._waiting_facts += len(said.digests) // 32
         self._waiting_bytes += len(said.data)
         if self._waiting_facts >= GATHER_FACTS or self._waiting_bytes >= GATHER_BYTES:
-            self._launch()
+            if self._file.is_writing:
+                self._launch()
+            else:  # who only reads names nothing in the catalogue: that would wait for writers, and not be one write
+                self.flush()
 
     def last_seq(self) -> int:
         """The number of the newest delta that was taken in."""
@@ -196,10 +200,13 @@ class Indexed:
     def is_tail_long(self) -> bool:
         """Whether so much is in memory only that it should be in a file."""
         memory = self.tiers.in_memory
+        size = sum(len(part.buffer) for part in memory)
+        if size < 2 * self._refused_bytes:  # the file system said no to so much: to ask each time would be slow
+            return False
         return bool(memory) and (
             sum(part.bounds.facts for part in memory) >= TAIL_FACTS
             or sum(part.bounds.deltas for part in memory) >= TAIL_DELTAS
-            or sum(len(part.buffer) for part in memory) >= TAIL_BYTES
+            or size >= TAIL_BYTES
         )
 
     def spill(self) -> None:
@@ -219,6 +226,7 @@ class Indexed:
     def _keep(self, before: Sequence[Part], part: Part) -> None:
         """Put a part into a file and name it behind others, if it can be kept."""
         part = kept(part, self.folder)
+        self._refused_bytes = 0 if part.name else len(part.buffer)
         if part.name:
             self._written.append(part.name)
             self.name([*before, part])
@@ -264,13 +272,15 @@ class Indexed:
         span = choose(files)
         if not rows or len(files) != len(rows) or span is None:
             return False
-        part = kept(merged(files[slice(*span)]), self.folder)
+        old = files[slice(*span)]
+        part = kept(merged(old), self.folder)
         if not part.name:
             return False
         self._written.append(part.name)
         with self._file.transaction():
-            is_first = self._catalogue() == rows
-            if is_first:  # else somebody else was
+            named = {row[1] for row in self._catalogue() or ()}  # others may have added to it meanwhile
+            is_first = named.issuperset(each.name for each in old)
+            if is_first:
                 self.name([*files[: span[0]], part, *files[span[1] :]])
         if is_first:
             self.committed()

@@ -33,10 +33,10 @@ LOG: Final = (
     "CREATE TABLE log(seq INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, frame BLOB NOT NULL) STRICT",
     "CREATE TABLE held(row INTEGER PRIMARY KEY, id BLOB NOT NULL, author BLOB NOT NULL, arrived_ms INTEGER NOT NULL,"
     " origin TEXT NOT NULL, due_ms INTEGER, reason TEXT NOT NULL, group_id BLOB, group_size INTEGER,"
-    " envelope BLOB NOT NULL) STRICT",
+    " seal BLOB NOT NULL, envelope BLOB NOT NULL) STRICT",
     "CREATE UNIQUE INDEX held_id ON held(id)",
     "CREATE INDEX held_group ON held(author, group_id, group_size) WHERE group_id IS NOT NULL",
-    "CREATE TABLE name(author BLOB PRIMARY KEY, name TEXT NOT NULL) STRICT, WITHOUT ROWID",
+    "CREATE TABLE name(author BLOB PRIMARY KEY, name TEXT NOT NULL, seal BLOB NOT NULL) STRICT, WITHOUT ROWID",
     *CHUNKS,
 )
 """What cannot be made again."""
@@ -50,6 +50,11 @@ INDEX: Final = (
 )
 """What is made of the log, and can be made again: marks, the segments by the delta that each ends with, and the place
 in the file system where the index was made. An index that came from elsewhere is not believed."""
+
+
+HELD_1: Final = "id, author, arrived_ms, origin, due_ms, reason, group_id, group_size"
+HELD: Final = f"{HELD_1}, seal"
+"""The columns of what is held back, in the order in which the seal covers those before it."""
 
 
 class Mark(NamedTuple):

@@ -406,7 +406,10 @@ class Index:
                         of, kinds = found.setdefault(attribute, (set(), [0] * KINDS))
                         entities.add(entity)
                         of.add(entity)
-                        kinds[self.keys([value])[0][0] % KINDS] += 1
+                        key = self.keys([value])[0]
+                        if not key:
+                            raise damaged("a value is of no kind")
+                        kinds[key[0] % KINDS] += 1
         return len(entities), [(each, sum(kinds), len(of), kinds) for each, (of, kinds) in sorted(found.items())]
 
     # -- sections ---------------------------------------------------------------------------------------------------

@@ -321,7 +321,10 @@ class View:
         kind_of: dict[int, int] = {}
         for rows in self._rows():
             missing = list({row[4] for row in rows} - kind_of.keys())
-            kind_of.update((value, key[0]) for value, key in zip(missing, self.index.keys(missing), strict=True))
+            for value, key in zip(missing, self.index.keys(missing), strict=True):
+                if not key or key[0] >= len(KIND_NAMES):
+                    raise damaged("a value is of no kind")
+                kind_of[value] = key[0]
             for _, _, entity, attribute, value in rows:
                 of, kinds = found.setdefault(attribute, (set(), [0] * len(KIND_NAMES)))
                 of.add(entity)

@@ -336,7 +336,8 @@ def _deltas_said(page: bytes, number: int, types: Sequence[int], body: int) -> i
             name, *_ = _values(page, types[1:], body)
             return number if name.endswith(ENDING.encode()) else 0
         case columns if columns == _MARK_COLUMNS_1 and all(kind in _INTEGER_BYTES for kind in types[1:]):
-            return max(0, *_values(page, types[1:2], body))
+            deltas_1: int = _values(page, types[1:2], body)[0]
+            return max(0, deltas_1)
         case columns if columns == _DELTA_COLUMNS_1 and _is_blob(types[1]):
             return number
     return 0

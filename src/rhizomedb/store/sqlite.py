@@ -17,7 +17,7 @@ from rhizomedb.store.columns import Columns, columns_of
 from rhizomedb.store.file import Durability, File
 from rhizomedb.store.indexed import Indexed
 from rhizomedb.store.keeper import Keeper
-from rhizomedb.store.layout import FORMAT, Mark, pack, seal, unpack
+from rhizomedb.store.layout import FORMAT, HELD, HELD_1, Mark, pack, seal, unpack
 from rhizomedb.store.quota import Quota
 from rhizomedb.store.relations import Cells, View
 from rhizomedb.store.said import said_by
@@ -65,11 +65,13 @@ class SqliteStore:
     def _begin_reading(self) -> None:
         """Make what an older format, or somebody who took it away, has left no marks of."""
         if self._file.format == FORMAT:
-            ((marks, epochs),) = self._file.run("SELECT (SELECT count(*) FROM mark), (SELECT count(*) FROM epoch)")
+            ((marks, epochs),) = self._file.run("SELECT (SELECT max(epoch) FROM mark), (SELECT max(number) FROM epoch)")
             if marks == epochs:
                 return
+            if marks is not None and (epochs is None or marks > epochs):
+                raise self._file.damaged("its last epochs are missing", fix=self._file.salvage)
             if not self._file.read_only:
-                self._raise(self.rebuild_index())
+                self._rebuild(keeps_holes=False)
                 return
         marks_found: list[Mark] = []
         self._raise(check.remake(self._file, self._indexed, marks_found.append))
@@ -235,7 +237,7 @@ class SqliteStore:
 
     def held(self) -> list[Held]:
         """The deltas kept back, soonest first; those that wait for no time last."""
-        return [as_held(row) for row in self._file.typed(_HELD_TYPES, f"{_HELD} ORDER BY due_ms IS NULL, due_ms, row")]
+        return self._read_held("ORDER BY due_ms IS NULL, due_ms, row")
 
     def held_sizes(self) -> list[tuple[bytes, str, int, int]]:
         """How many deltas of which author and origin are kept back, and their bytes."""
@@ -247,16 +249,28 @@ class SqliteStore:
         view = self._view(Cut())
         numbers = view.number(author), view.number(group.id)
         visible = self._indexed.tiers.index.members(*numbers, group.size) if all(numbers) else 0
-        held = self._file.typed(
-            _HELD_TYPES,
-            f"{_HELD} WHERE author = ? AND group_id = ? AND group_size = ? ORDER BY row",
-            (author, group.id, group.size),
-        )
-        return visible, [as_held(row) for row in held]
+        which = "WHERE author = ? AND group_id = ? AND group_size = ? ORDER BY row"
+        return visible, self._read_held(which, (author, group.id, group.size))
+
+    def _read_held(self, which: str, bindings: Sequence[Any] = ()) -> list[Held]:
+        columns, types = (HELD, _HELD_TYPES) if self._file.format == FORMAT else (HELD_1, _HELD_TYPES[:-1])
+        found = []
+        for row in self._file.typed(types, f"SELECT {columns} FROM held {which}", bindings):
+            if len(row) == len(_HELD_TYPES) and seal(*row[:-1]) != row[-1]:
+                raise self._file.damaged(f"what is kept of held delta {row[0].hex()} was altered")
+            found.append(as_held(row[:8]))
+        return found
 
     def names(self) -> dict[bytes, str]:
         """What this copy calls each author key."""
-        return dict(self._file.typed((bytes, str), "SELECT author, name FROM name ORDER BY author"))
+        if self._file.format == 1:
+            return dict(self._file.typed((bytes, str), "SELECT author, name FROM name ORDER BY author"))
+        found = {}
+        for author, name, sealed in self._file.typed((bytes, str, bytes), "SELECT * FROM name ORDER BY author"):
+            if seal(author, name) != sealed:
+                raise self._file.damaged(f"the name of author {author.hex()} was altered")
+            found[author] = name
+        return found
 
     def verify(self) -> Iterator[Finding]:
         """Re-check every hash, signature, cause and the whole index; yield what is wrong. Nothing is changed."""
@@ -341,11 +355,9 @@ class SqliteStore:
         if self._indexed.has(packed) or self._file.run("SELECT 1 FROM held WHERE id = ?", (packed,)):
             return False
         group = (delta.group.id, delta.group.size) if delta.group else (None, None)
-        self._file.run(
-            "INSERT INTO held(id, author, arrived_ms, origin, due_ms, reason, group_id, group_size, envelope)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (packed, delta.author, arrived_ms, origin, due_ms, reason, *group, delta.encode()),
-        )
+        row = (packed, delta.author, arrived_ms, origin, due_ms, reason, *group)
+        self._file.run(f"INSERT INTO held({HELD}, envelope) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                       (*row, seal(*row), delta.encode()))  # fmt: skip
         return True
 
     def release(self, delta: Cid) -> tuple[bytes, str] | None:
@@ -362,16 +374,21 @@ class SqliteStore:
         """Remember what this copy calls an author key."""
         assert self.is_writing, "a name is given inside writing()"
         if self._file.run("SELECT name FROM name WHERE author = ?", (author,)) != [(name,)]:
-            self._file.run("INSERT OR REPLACE INTO name(author, name) VALUES (?, ?)", (author, name))
+            self._file.run("INSERT OR REPLACE INTO name VALUES (?, ?, ?)", (author, name, seal(author, name)))
 
     def rebuild_index(self) -> list[Finding]:
         """Make the index anew from the log, leaving out deltas that are altered; returns those."""
         assert not self.is_writing, "a rebuild is a write of its own"
         self._keeper.stop()
+        return self._rebuild(keeps_holes=True)
+
+    def _rebuild(self, *, keeps_holes: bool) -> list[Finding]:
         try:
             with self._file.transaction():
                 self._forget()
                 found = check.rebuild(self._file, self._indexed)
+                if not keeps_holes:
+                    self._raise(found)
         except BaseException:
             self._forget()
             raise
@@ -439,9 +456,10 @@ class SqliteStore:
     def _catch_up(self) -> Mark:
         """Read what is newest in the file, and index it."""
         try:
-            mark = self._read_mark("ORDER BY epoch DESC LIMIT 1")
-            if self._kept_marks is None:
-                self._indexed.catch_up(mark)
+            with self._file.at_one_moment():  # else the catalogue may reach further than the mark
+                mark = self._read_mark("ORDER BY epoch DESC LIMIT 1")
+                if self._kept_marks is None:
+                    self._indexed.catch_up(mark)
         except BaseException:
             self._indexed.abandon()
             raise
@@ -481,8 +499,7 @@ class SqliteStore:
 
 _MARK_TYPES: Final = (*(int,) * len(Mark._fields), bytes)
 _HELD_SIZES: Final = "SELECT author, origin, count(*), sum(length(envelope)) FROM held GROUP BY author, origin"
-_HELD: Final = "SELECT id, author, arrived_ms, origin, due_ms, reason, group_id, group_size FROM held"
-_HELD_TYPES: Final = (bytes, bytes, int, str, int | None, str, bytes | None, int | None)
+_HELD_TYPES: Final = (bytes, bytes, int, str, int | None, str, bytes | None, int | None, bytes)
 
 
 def as_held(row: tuple[Any, ...]) -> Held:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from rhizomedb.store.frame import frame
-from rhizomedb.store.layout import CHUNKS, INDEX, LOG, seal
+from rhizomedb.store.layout import CHUNKS, HELD, HELD_1, INDEX, LOG, seal
 
 if TYPE_CHECKING:
     from rhizomedb.store.file import File
@@ -65,12 +65,21 @@ def steps(file: File, version: int) -> Iterator[str]:
         yield f"DROP TABLE {table}"
     yield "ALTER TABLE epoch RENAME TO epoch_1"
     yield "ALTER TABLE log RENAME TO log_1"
-    yield LOG[0]
-    yield LOG[1]
+    yield "ALTER TABLE held RENAME TO held_1"
+    yield "ALTER TABLE name RENAME TO name_1"
+    yield "DROP INDEX held_id"
+    yield "DROP INDEX held_group"
+    yield from (statement for statement in LOG if statement not in CHUNKS)
     yield from CHUNKS
     yield from INDEX
     epochs = file.run("SELECT number, at_ms, origin FROM epoch_1 ORDER BY number")
     file.run_many("INSERT INTO epoch VALUES (?, ?, ?, ?)", [(*row, seal(*row)) for row in epochs])
+    names = file.run("SELECT author, name FROM name_1")
+    file.run_many("INSERT INTO name VALUES (?, ?, ?)", [(*row, seal(*row)) for row in names])
+    for *row, envelope in file.run(f"SELECT {HELD_1}, envelope FROM held_1 ORDER BY row"):
+        file.run(
+            f"INSERT INTO held({HELD}, envelope) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, seal(*row), envelope)
+        )
     after = -1
     while rows := file.run(
         "SELECT seq, epoch, envelope FROM log_1 WHERE seq > ? ORDER BY seq LIMIT ?", (after, _PAGE_ROWS)
@@ -80,5 +89,6 @@ def steps(file: File, version: int) -> Iterator[str]:
         if rows[-1][0] <= after:
             raise file.damaged("the log is out of order")
         after = rows[-1][0]
-    yield "DROP TABLE epoch_1"
+    for table in ("held_1", "name_1", "epoch_1"):
+        yield f"DROP TABLE {table}"
     yield "DROP TABLE log_1"

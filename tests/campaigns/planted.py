@@ -1,0 +1,251 @@
+"""Bugs that are planted, one at a time, to show that each campaign finds them. None of this is reachable from the package.
+
+A campaign that does not catch its bugs within the time it has in a run of the tests proves nothing.
+"""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from struct import pack_into
+from typing import Any
+
+from rhizomedb.db.connection import Connection
+from rhizomedb.errors import StoreError
+from rhizomedb.store import check, frame, indexed, log, sqlite
+from rhizomedb.store.file import File
+from rhizomedb.store.indexed import Indexed
+from rhizomedb.store.layout import Mark
+from rhizomedb.store.segment import NAMES, PAGE_BYTES, read_header
+from rhizomedb.store.sqlite import SqliteStore
+from rhizomedb.store.tiers import Part, merged, part_of
+
+Bug = Callable[[], Any]
+
+
+@contextmanager
+def _patched(*changes: tuple[Any, str, Any]) -> Iterator[None]:
+    with ExitStack() as stack:
+        for target, name, value in changes:
+            stack.callback(setattr, target, name, getattr(target, name))
+            setattr(target, name, value)
+        yield
+
+
+# -- of writing --------------------------------------------------------------------------------------------------------
+
+
+def acknowledged_before_the_commit() -> Any:
+    """A write returns, and is committed when the next one begins."""
+    run = File.run
+    late: set[int] = set()
+
+    def lazily(self: File, sql: str, bindings: Any = ()) -> list[Any]:
+        if sql == "COMMIT":
+            late.add(id(self))
+            return []
+        if sql.startswith(("BEGIN", "PRAGMA")) and id(self) in late:
+            late.discard(id(self))
+            run(self, "COMMIT")
+        return run(self, sql, bindings)
+
+    return _patched((File, "run", lazily))
+
+
+def committed_in_the_middle() -> Any:
+    """Half of the rows of a write are committed before the others."""
+    write = log.write
+
+    def halves(file: File, rows: Sequence[Any]) -> None:
+        rows = list(rows)
+        half = len(rows) // 2
+        if half:
+            write(file, rows[:half])
+            file.run("COMMIT")
+            file.run("BEGIN IMMEDIATE")
+        write(file, rows[half:])
+
+    return _patched((log, "write", halves))
+
+
+def last_repeat_lost_in_a_merge() -> Any:
+    """A merge forgets who said a fact again, and says that somebody said another one."""
+
+    def lossy(parts: Sequence[Part]) -> Part:
+        whole = merged(parts)
+        header = read_header(whole.buffer)
+        place = NAMES.index("repeat.fact")
+        if len(parts) < 2 or not header.counts[place]:
+            return whole
+        data = bytearray(whole.buffer)
+        pack_into("<I", data, header.offsets[place] + 4 * (header.counts[place] - 1), 1)
+        for page, start in enumerate(range(0, header.sums_at, PAGE_BYTES)):
+            end = min(start + PAGE_BYTES, header.sums_at)
+            pack_into("<I", data, header.sums_at + 4 * page, zlib.crc32(data[start:end]))
+        return part_of(bytes(data))
+
+    return _patched((indexed, "merged", lossy))
+
+
+def nothing_waits_for_the_disk() -> Any:
+    """A full write returns before the disk has it."""
+    return _patched((File, "_wait_for_disk", lambda self: None))
+
+
+def failed_write_is_remembered() -> Any:
+    """What a write that failed has added to the index stays in it."""
+    return _patched((SqliteStore, "_forget", lambda self: None))
+
+
+def lost_segments_stay_in_the_catalogue() -> Any:
+    """Only the segments that are open are taken out of the catalogue when others take their place."""
+    name = Indexed.name
+
+    def forgetful(self: Indexed, parts: Sequence[Part]) -> None:
+        known = {part.name for part in self.tiers.in_files}
+        lost = [row for row in self._file.run("SELECT * FROM segment") if row[1] not in known]
+        name(self, parts)
+        self._file.run_many("INSERT OR IGNORE INTO segment VALUES (?, ?, ?, ?)", lost)
+
+    return _patched((Indexed, "name", forgetful))
+
+
+def failed_commit_is_none() -> Any:
+    """A commit that fails is taken for one that did not."""
+    run = File.run
+
+    def deaf(self: File, sql: str, bindings: Any = ()) -> list[Any]:
+        try:
+            return run(self, sql, bindings)
+        except StoreError:
+            if sql != "COMMIT":
+                raise
+            return []
+
+    return _patched((File, "run", deaf))
+
+
+def interrupted_write_is_kept() -> Any:
+    """Ctrl-C ends a write as if it were complete."""
+    transaction = File.transaction
+
+    @contextmanager
+    def stubborn(self: File) -> Iterator[None]:
+        with transaction(self):
+            try:
+                yield
+            except KeyboardInterrupt:
+                self.run("COMMIT")
+                self.run("BEGIN IMMEDIATE")
+                raise
+
+    return _patched((File, "transaction", stubborn))
+
+
+def known_deltas_come_again() -> Any:
+    """A delta that is here is appended once more."""
+    return _patched((Indexed, "has", lambda self, digest: False), (SqliteStore, "has", lambda self, delta: False))
+
+
+def batch_by_batch() -> Any:
+    """An import commits each batch by itself."""
+    write_source = Connection.write_source
+
+    def piecemeal(self: Connection, batches_of_items: Any, **options: Any) -> Any:
+        done = None
+        for batch in batches_of_items:
+            done = write_source(self, [batch], **options)
+        return done
+
+    return _patched((Connection, "write_source", piecemeal))
+
+
+# -- of several processes ----------------------------------------------------------------------------------------------
+
+
+def what_others_write_is_not_noticed() -> Any:
+    """A process goes on with what it knew when it opened the file."""
+    run = File.run
+
+    def blind(self: File, sql: str, bindings: Any = ()) -> list[Any]:
+        return [(1,)] if sql == "PRAGMA data_version" else run(self, sql, bindings)
+
+    return _patched((File, "run", blind))
+
+
+def read_at_two_moments() -> Any:
+    """The catalogue is read after the mark that it belongs to, and others write between."""
+
+    catch_up = Indexed.catch_up
+
+    @contextmanager
+    def at_any_moment(self: File) -> Iterator[None]:
+        yield
+
+    def slowly(self: Indexed, mark: Mark) -> None:
+        time.sleep(0.002)  # so that somebody does
+        catch_up(self, mark)
+
+    return _patched((File, "at_one_moment", at_any_moment), (Indexed, "catch_up", slowly))
+
+
+def expectation_checked_too_early() -> Any:
+    """What is expected is compared before the write begins."""
+    transact = Connection.transact
+
+    def early(self: Connection, items: Any, *, expect: Any = None, **options: Any) -> Any:
+        if expect:
+            from rhizomedb.db.naming import Names
+
+            cut = self.cut
+            self._check_expectations(expect, cut, Names(self._store, cut))
+        return transact(self, items, **options)
+
+    return _patched((Connection, "transact", early))
+
+
+# -- of damage ---------------------------------------------------------------------------------------------------------
+
+
+class _Whatever(bytes):
+    """Equal to everything."""
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __ne__(self, other: object) -> bool:
+        return False
+
+    __hash__ = bytes.__hash__
+
+
+def rows_without_seals() -> Any:
+    """The seals of epochs and marks are not compared, nor does `verify` compare them."""
+    return _patched((sqlite, "seal", lambda *parts: _Whatever()), (check, "seal", lambda *parts: _Whatever()))
+
+
+def errors_of_sqlite_get_out() -> Any:
+    """What SQLite says of a damaged file is handed on as it is."""
+    return _patched((File, "_as_ours", lambda self, error: error))
+
+
+def damage_is_read_again_and_again() -> Any:
+    """A row of the log that is not what was written is read until it is."""
+    unframe = frame.unframe
+
+    def patient(seq: int, epoch: int, data: bytes) -> bytes:
+        while (envelope := unframe(seq, epoch, data)) is None:
+            time.sleep(0.05)
+        return envelope
+
+    return _patched((log, "unframe", patient))
+
+
+KILLS: tuple[Bug, ...] = (acknowledged_before_the_commit, committed_in_the_middle, last_repeat_lost_in_a_merge)
+FAULTS: tuple[Bug, ...] = (nothing_waits_for_the_disk, failed_write_is_remembered, failed_commit_is_none, lost_segments_stay_in_the_catalogue)
+CROWD: tuple[Bug, ...] = (what_others_write_is_not_noticed, read_at_two_moments, expectation_checked_too_early)
+MUTANTS: tuple[Bug, ...] = (rows_without_seals, errors_of_sqlite_get_out, damage_is_read_again_and_again)
+INTERRUPTS: tuple[Bug, ...] = (batch_by_batch, known_deltas_come_again, interrupted_write_is_kept)
+"""Which campaign must catch which."""

@@ -1,0 +1,135 @@
+"""The verbs that look after a file, as text and as data."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+
+from rhizomedb.cli import main
+
+
+class Shell:
+    """Runs commands in this process."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+        self.notes = ""
+
+    def __call__(self, command: str, exit: int = 0) -> str:
+        self._capsys.readouterr()
+        code = main(shlex.split(command))
+        printed = self._capsys.readouterr()
+        self.notes = printed.err
+        assert code == exit, printed.err
+        return printed.out
+
+    def rows(self, command: str, exit: int = 0) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self(f"{command} --json", exit).splitlines()]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
+    monkeypatch.chdir(tmp_path)
+    shell = Shell(capsys)
+    shell("add films.db Alien runtime 117 --as imdb")
+    return shell
+
+
+@pytest.mark.parametrize("durability", ["full", "normal", "memory"])
+def test_durability(run: Shell, durability: str) -> None:
+    Path("table.csv").write_text("title,year\nHeat,1995\n")
+    assert "epoch 2" in run(f"add films.db Alien genre Horror --as imdb --durability {durability}")
+    run(f"import films.db table.csv --as wiki --key title --durability {durability}")
+    run(f"retract films.db Alien genre --as imdb --durability {durability}")
+    assert run("verify films.db").startswith("all well")
+
+
+def test_another_durability(run: Shell) -> None:
+    run("add films.db Alien genre Horror --durability ful", exit=2)
+    assert "did you mean: full?" in run.notes
+
+
+def test_watch(run: Shell) -> None:
+    run("add films.db Alien genre Horror --as wiki")
+    out = run("watch films.db --since 0 --timeout 0")
+    assert [line.split("  ")[0] for line in out.splitlines()] == ["epoch 1", "epoch 2"]
+    assert out.splitlines()[1].endswith("rhizome add: 1 delta, 1 new fact")
+    assert run("watch films.db --since 1 --limit 1 --changes").splitlines()[1] == "  Alien · genre"
+    (row,) = run.rows("watch films.db --since 1 --timeout 0 --changes")
+    assert (row["number"], row["origin"], row["deltas"], row["facts"]) == (2, "rhizome add", 1, 1)
+    assert (
+        row["changes"][0]["attribute"] == "genre" and "changes" not in run.rows("watch films.db --since 1 --limit 1")[0]
+    )
+    assert run("watch films.db --timeout 0") == ""
+    run("watch films.db --since 9", exit=1)
+    assert run.notes.startswith("db.epoch: there is no epoch 9 yet")
+
+
+def test_backup_and_restore(run: Shell) -> None:
+    assert run("backup films.db saved.db").startswith("saved.db holds epoch 1: 1 new delta, 1 new epoch (")
+    assert run("backup films.db saved.db") == "saved.db holds epoch 1 already; nothing is new\n"
+    run("add films.db Alien genre Horror --as wiki")
+    (row,) = run.rows("backup films.db saved.db")
+    assert (row["epoch"], row["deltas"], row["epochs"], row["blocks"]) == (2, 1, 1, 0)
+    run("restore saved.db films.db", exit=1)
+    assert run.notes == "store.exists: films.db is there already\n  try: --force, or another name\n"
+    assert "2 new deltas, 2 new epochs; every signature was checked" in run("restore saved.db films.db --force")
+    assert run("get films.db Alien genre") == "Horror\n"
+    assert run("get films.db Alien --epoch 1") == run("get saved.db Alien --epoch 1")
+    assert run("history films.db Alien") == run("history saved.db Alien")
+    run("add other.db Heat runtime 170 --as imdb")
+    run("backup other.db saved.db", exit=1)
+    assert run.notes.startswith("store.backup-target: saved.db is not a backup of other.db; nothing was written\n")
+
+
+def test_compact(run: Shell) -> None:
+    assert "segments: " in run("compact films.db")
+    (row,) = run.rows("compact films.db")
+    assert row["wal_bytes"] == 0 and row["gained"] >= 0
+
+
+def test_doctor(run: Shell) -> None:
+    assert run("doctor films.db") == "all well\n"
+    assert run.rows("doctor films.db") == [{"ok": True}]
+    assert "mended: index: it was made anew" in run("doctor films.db --rebuild-index")
+    with apsw.Connection("films.db") as file:
+        file.execute("UPDATE log SET frame = CAST(substr(frame, 1, 40) || zeroblob(8) || substr(frame, 49) AS BLOB)")
+    out = run("doctor films.db", exit=3)
+    assert "wrong: delta 1: it is not what was written [store.damaged]" in out
+    *_, last = run.rows("doctor films.db", exit=3)
+    assert last == {"ok": False}
+
+
+def test_doctor_of_a_file_that_does_not_open(run: Shell) -> None:
+    Path("text.db").write_text("no database")
+    assert "wrong: file: text.db is not a RhizomeDB database" in run("doctor text.db", exit=3)
+    run("doctor none.db", exit=1)
+    assert run.notes.startswith("store.not-found")
+
+
+def test_limits(run: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RHIZOME_BYTES_MAX", "1M")
+    monkeypatch.setenv("RHIZOME_HELD_DELTAS_MAX", "none")
+    rows = {row["name"]: row for row in run.rows("limits films.db")}
+    assert rows["bytes_max"]["limit"] == 1 << 20 and rows["bytes_max"]["used"] > 0
+    assert rows["held_deltas_max"]["limit"] is None and rows["held_bytes_max"]["limit"] == 32 << 20
+    assert "held_deltas_max" in run("limits films.db")
+    monkeypatch.setenv("RHIZOME_BYTES_MAX", "100K")
+    Path("table.csv").write_text("title,year\n" + "".join(f"film {number},1995\n" for number in range(2000)))
+    run("import films.db table.csv --as wiki --key title", exit=1)
+    assert run.notes.startswith("store.quota: films.db may have 102,400 bytes and would have ")
+    monkeypatch.setenv("RHIZOME_BYTES_MAX", "lots")
+    run("limits films.db", exit=2)
+
+
+def test_stats(run: Shell) -> None:
+    (row,) = run.rows("stats films.db")
+    assert row["storage"]["format"] == 2 and row["storage"]["file_bytes"] == os.path.getsize("films.db")
+    assert row["bytes_per_fact"] > 0
+    assert "storage: " in run("stats films.db") and "bytes per fact (format 2)" in run("stats films.db")
