@@ -11,7 +11,7 @@ NATIVE       := $(if $(CARGO),$(VENV)/.installed-native,plain)
 BACKEND      := $(if $(CARGO),rust,python)
 KERNEL_TESTS := tests/facts tests/store
 
-.PHONY: demo test lint lint-native native plain bench docs clean
+.PHONY: demo test lint lint-native native plain soak-store bench docs clean
 .NOTPARALLEL:
 
 demo: $(VENV)/.installed
@@ -37,6 +37,10 @@ ifneq ($(CARGO),)
 	@cd native && if cargo clippy --version >/dev/null 2>&1; then \
 		PYO3_PYTHON=$(abspath $(BIN)/python) cargo clippy --quiet --locked -- -D warnings; fi
 endif
+
+# Hours, not minutes. It goes on where it was stopped; less or elsewhere: SOAK="--kills 500".
+soak-store: $(STAMP) native
+	@$(BIN)/python tests/campaigns/soak.py $(SOAK)
 
 bench: $(VENV)/.installed-bench native
 	@$(BIN)/python -m bench

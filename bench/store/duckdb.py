@@ -107,11 +107,14 @@ class Reader:
             for cid, _, attribute, *values in rows
         ]
 
-    def commit(self, number: int) -> None:
+    def make(self, number: int) -> int:
+        return number
+
+    def commit(self, made: int) -> None:
         """One fact."""
         self._db.execute(
             "INSERT INTO fact VALUES (?, ?, ?, ?, ?, NULL, NULL, ?)",
-            (number, b"%032d" % number, 0, number % len(ATTRIBUTES), number, 1),
+            (made, b"%032d" % made, 0, made % len(ATTRIBUTES), made, 1),
         )
 
     def close(self) -> None:

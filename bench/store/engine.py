@@ -56,8 +56,12 @@ class Reader(Protocol):
         """Rows as (digest in hexadecimal, attribute, value), to compare."""
         ...
 
-    def commit(self, number: int) -> None:
-        """Write one fact about an entity that is known, durably."""
+    def make(self, number: int) -> Any:
+        """One fact about an entity that is known, ready to be committed."""
+        ...
+
+    def commit(self, made: Any) -> None:
+        """Write it, durably."""
         ...
 
     def close(self) -> None: ...
@@ -165,7 +169,7 @@ def commit(watch: Watch, engine: str, path: str, beside: str, commits: int) -> d
     grown = []
     for number in range(20):
         before = _journal_bytes(path)
-        reader.commit(number)
+        reader.commit(reader.make(number))
         grown.append(_journal_bytes(path) - before)
     size = sorted(grown)[len(grown) // 2]
     data = os.urandom(size or PAGE_BYTES)
@@ -175,8 +179,10 @@ def commit(watch: Watch, engine: str, path: str, beside: str, commits: int) -> d
         os.write(disk, data)
         with watch("append"):
             os.fdatasync(disk)
+        with watch("make"):
+            made = reader.make(number)
         with watch("commit"):
-            reader.commit(number)
+            reader.commit(made)
         os.pwrite(disk, data, 0)
         with watch("overwrite"):
             os.fdatasync(disk)

@@ -175,10 +175,13 @@ class Reader:
     def plain(self, rows: Any) -> list[tuple[str, str, Any]]:
         return [(digest.hex(), attribute, value) for digest, _, attribute, value in rows]
 
-    def commit(self, number: int) -> None:
+    def make(self, number: int) -> int:
+        return number
+
+    def commit(self, made: int) -> None:
         """One fact whose parts are interned."""
         row = self.epoch() + 1
-        attribute, digest = number % len(ATTRIBUTES), sha256(b"%d" % row).digest()
+        attribute, digest = made % len(ATTRIBUTES), sha256(b"%d" % row).digest()
         e, a, v, at = NUMBER.pack(0), bytes([attribute]), NUMBER.pack(1), NUMBER.pack(row)
         with self._db.begin(write=True) as transaction:
             transaction.put(at, FACT.pack(0, attribute, 1, row - 1, digest), db=self._trees["fact"])

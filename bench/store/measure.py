@@ -73,7 +73,13 @@ class Room:
         beside = self.folder / "beside"
         for engine in self.engines:
             run = part("store.engine", "commit", engine=engine, path=self.path(engine), beside=beside, commits=COMMITS)
-            self._keep(engine, [run], {name: (name, statistics.median) for name in ("commit", "append", "overwrite")})
+            names = (
+                "commit",
+                "append",
+                "overwrite",
+                *(["make"] if engine == OURS else []),
+            )  # peers have nothing to make
+            self._keep(engine, [run], {name: (name, statistics.median) for name in names})
             if engine == OURS:
                 self.size.figures["commit bytes"] = run.answer["bytes"]
             beside.unlink()

@@ -107,17 +107,18 @@ class Reader:
     def plain(self, rows: Any) -> list[tuple[str, str, Any]]:
         return [(bytes(cid)[len(PREFIX) :].hex(), plain(attribute), plain(value)) for cid, _, attribute, value in rows]
 
-    def commit(self, number: int) -> None:
-        """Encode, sign and admit one fact; each is about one entity and caused by the one before."""
+    def make(self, number: int) -> Delta:
+        """One fact, encoded and signed; each is about one entity and caused by the one before."""
         if self._key is None:
             self._key = key()
             self._time = self._store.last_time().ms
             self._about = next(self._store.entities(Cut()))
         facts = Stretch.from_columns([self._about], ["status"], [number], [self._cause])
-        time = HybridTime(self._time + 1 + number, 0)
-        delta = Delta.sign(self._key, system="bench", time=time, facts=facts)
-        admit(self._store, [delta], now_ms=NOW_MS, origin="bench")
         self._cause = (Cid(PREFIX + facts.digests),)
+        return Delta.sign(self._key, system="bench", time=HybridTime(self._time + 1 + number, 0), facts=facts)
+
+    def commit(self, made: Delta) -> None:
+        admit(self._store, [made], now_ms=NOW_MS, origin="bench")
 
     def close(self) -> None:
         self._store.close()

@@ -99,13 +99,16 @@ class Reader:
     def plain(self, rows: Any) -> list[tuple[str, str, Any]]:
         return [(cid.hex(), attribute, value) for cid, _, attribute, value in rows]
 
-    def commit(self, number: int) -> None:
+    def make(self, number: int) -> int:
+        return number
+
+    def commit(self, made: int) -> None:
         """One fact whose parts are interned."""
         from hashlib import sha256
 
         row = self.epoch() + 1
         with self._db:
-            self._db.execute(INSERT, (row, sha256(b"%d" % row).digest(), 0, number % len(ATTRIBUTES), 1, row - 1))
+            self._db.execute(INSERT, (row, sha256(b"%d" % row).digest(), 0, made % len(ATTRIBUTES), 1, row - 1))
 
     def close(self) -> None:
         self._db.close()

@@ -8,6 +8,7 @@ use foldhash::fast::RandomState;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 use sha2::{Digest, Sha256};
+use std::collections::hash_map::Entry;
 use std::collections::HashMap;
 
 /// What a segment is made of, each by number. `*_runs` hold what is sorted already, run after run.
@@ -115,38 +116,60 @@ fn read_said<'a>(delta: &'a Bound<'_, PyTuple>) -> PyResult<Said<'a>> {
 
 // -- numbering ---------------------------------------------------------------------------------------------------
 
-/// Cells by key: those of an index, and new ones in the order in which they come.
-struct Numbers<'a> {
-    index: &'a Lookup,
-    known: HashMap<Box<[u8]>, u32, RandomState>,
-    last: u32,
+/// The keys that came up, each with its place in the order in which they came first; place 0 is none.
+struct Keys {
+    places: HashMap<Box<[u8]>, u32, RandomState>,
     heap: Vec<u8>,
-    ends: Vec<u32>,
-    hashes: Vec<u64>,
+    ends: Vec<usize>,
 }
 
-impl Numbers<'_> {
-    fn cell(&mut self, key: &[u8]) -> Found<u32> {
+impl Keys {
+    fn new() -> Self {
+        Keys {
+            places: HashMap::default(),
+            heap: Vec::new(),
+            ends: vec![0],
+        }
+    }
+
+    fn place(&mut self, key: &[u8]) -> u32 {
         if key.is_empty() {
-            return Ok(0);
+            return 0;
         }
-        if let Some(&cell) = self.known.get(key) {
-            return Ok(cell);
+        if let Some(&place) = self.places.get(key) {
+            return place;
         }
-        let hash = hash_of(key);
-        let mut cell = self.index.cell_of(key, hash)?;
-        if cell == 0 {
-            self.last += 1;
-            cell = self.last;
-            self.heap.extend_from_slice(key);
-            self.ends.push(
-                u32::try_from(self.heap.len())
-                    .map_err(|_| "too much in one segment".to_string())?,
-            );
-            self.hashes.push((hash as u64) << 32 | cell as u64);
+        let place = self.ends.len() as u32;
+        self.places.insert(key.into(), place);
+        self.heap.extend_from_slice(key);
+        self.ends.push(self.heap.len());
+        place
+    }
+
+    /// The cell of each place: those of an index, and new ones numbered in their order; what is new goes to columns.
+    fn number(self, index: &Lookup, after: u32, c: &mut Columns) -> Found<(Vec<u32>, u32)> {
+        let keys: Vec<&[u8]> = self
+            .ends
+            .windows(2)
+            .map(|ends| &self.heap[ends[0]..ends[1]])
+            .collect();
+        let hashes: Vec<u32> = keys.iter().map(|key| hash_of(key)).collect();
+        let mut cells = index.cells_of(&keys, &hashes)?;
+        let mut last = after;
+        for ((cell, key), hash) in cells.iter_mut().zip(keys).zip(hashes) {
+            if *cell == 0 {
+                last += 1;
+                *cell = last;
+                c.heap.extend_from_slice(key);
+                c.ends.push(
+                    u32::try_from(c.heap.len())
+                        .map_err(|_| "too much in one segment".to_string())?,
+                );
+                c.hashes.push(pair(hash, last));
+            }
         }
-        self.known.insert(key.into(), cell);
-        Ok(cell)
+        cells.insert(0, 0);
+        Ok((cells, last))
     }
 }
 
@@ -161,19 +184,16 @@ fn gather(
     cell_after: u32,
     said: &[Said],
 ) -> Found<Columns> {
-    let mut cells = Numbers {
-        index,
-        known: HashMap::default(),
-        last: cell_after,
-        heap: Vec::new(),
-        ends: Vec::new(),
-        hashes: Vec::new(),
-    };
-    let total: usize = said.iter().map(|delta| delta.digests.len() / 32).sum();
-    let mut rows: HashMap<&[u8], u32, RandomState> =
-        HashMap::with_capacity_and_hasher(total, RandomState::default());
+    for delta in said {
+        if delta.spans.len() != 20 * (delta.digests.len() / 32) || delta.id.len() != 32 {
+            return Err("a delta's spans are not those of its facts".into());
+        }
+    }
+    let mut rows = known_rows(index, said)?;
+    let mut keys = Keys::new();
     let mut c = Columns::default();
     let mut key = Vec::new();
+    let mut unknown = Vec::new(); // where in `cause_to` a place of a key stands
     let (mut last_row, mut seq) = (fact_after, delta_after);
     for delta in said {
         seq += 1;
@@ -181,64 +201,47 @@ fn gather(
             .into_iter()
             .zip(delta.keys)
         {
-            column.push(cells.cell(key)?);
+            column.push(keys.place(key));
         }
-        let count = delta.digests.len() / 32;
-        if delta.spans.len() != 20 * count || delta.id.len() != 32 {
-            return Err("a delta's spans are not those of its facts".into());
-        }
-        let (mut fresh, mut known) = (Vec::with_capacity(count), Vec::new());
+        let (mut fresh, mut known) = (Vec::with_capacity(delta.digests.len() / 32), Vec::new());
         for (place, digest) in delta.digests.as_chunks::<32>().0.iter().enumerate() {
-            let row = match rows.get(&digest[..]) {
-                Some(&row) => row,
-                None => index.fact_of(digest)?,
-            };
-            if row != 0 {
-                known.push(row);
-            } else {
-                last_row += 1;
-                rows.insert(&digest[..], last_row);
-                c.digests.extend_from_slice(digest);
-                fresh.push((place, last_row));
+            match rows.entry(digest) {
+                Entry::Occupied(row) => known.push(*row.get()),
+                Entry::Vacant(row) => {
+                    last_row += 1;
+                    row.insert(last_row);
+                    c.digests.extend_from_slice(digest);
+                    fresh.push((place, last_row));
+                }
             }
         }
         for (place, row) in fresh {
-            let span = |number: usize| {
-                let at = 20 * place + 4 * number;
-                u32::from_le_bytes(delta.spans[at..at + 4].try_into().unwrap()) as usize
-            };
             for (column, at) in [&mut c.entity, &mut c.attribute, &mut c.value]
                 .into_iter()
-                .zip([span(0) + 1, span(1), span(2)])
+                .zip([
+                    delta.span(place, 0) + 1,
+                    delta.span(place, 1),
+                    delta.span(place, 2),
+                ])
             {
                 key_at(delta.data, at, &mut key)?;
-                column.push(cells.cell(&key)?);
+                column.push(keys.place(&key));
             }
-            let (_, causes, mut at) = head(delta.data, span(3))?;
-            for _ in 0..causes {
-                let (_, size, start) = head(delta.data, at + 2)?;
-                at = start
-                    .checked_add(size as usize)
-                    .filter(|&end| end <= delta.data.len())
-                    .ok_or(OUTSIDE)?;
-                let raw = delta.data.get(start + 1..at).ok_or(OUTSIDE)?;
-                let mut target = 0;
-                if raw.len() == 36 && raw.starts_with(&[1, 0x71, 0x12, 0x20]) {
-                    target = match rows.get(&raw[4..]) {
-                        Some(&row) => row,
-                        None => index.fact_of(&raw[4..])?,
-                    };
-                }
+            for_causes(delta, place, |raw| {
+                let target = own_digest(raw).and_then(|digest| rows.get(digest));
                 c.cause_from.push(row);
-                c.cause_to.push(if target != 0 {
-                    target | ROW
-                } else {
-                    key.clear();
-                    key.push(5);
-                    key.extend_from_slice(raw);
-                    cells.cell(&key)?
+                c.cause_to.push(match target {
+                    Some(&target) => target | ROW,
+                    None => {
+                        key.clear();
+                        key.push(5);
+                        key.extend_from_slice(raw);
+                        unknown.push(c.cause_to.len());
+                        keys.place(&key)
+                    }
                 });
-            }
+                Ok(())
+            })?;
         }
         known.sort_unstable();
         for row in known {
@@ -253,20 +256,87 @@ fn gather(
         c.group_size.push(delta.group_size);
         c.fact_last.push(last_row);
     }
+    drop(rows);
+    let (cells, last_cell) = keys.number(index, cell_after, &mut c)?;
+    for column in [
+        &mut c.author,
+        &mut c.system,
+        &mut c.edge,
+        &mut c.group,
+        &mut c.entity,
+        &mut c.attribute,
+        &mut c.value,
+    ] {
+        column
+            .iter_mut()
+            .for_each(|place| *place = cells[*place as usize]);
+    }
+    for at in unknown {
+        c.cause_to[at] = cells[c.cause_to[at] as usize];
+    }
     let bounds = Bounds {
         delta_after,
         delta_last: seq,
         fact_after,
         fact_last: last_row,
         cell_after,
-        cell_last: cells.last,
+        cell_last: last_cell,
     };
-    c.order_runs = (cell_after + 1..=cells.last).collect();
-    (c.heap, c.ends, c.hashes) = (cells.heap, cells.ends, cells.hashes);
+    c.order_runs = (cell_after + 1..=last_cell).collect();
     c.row_runs = (0..bounds.facts() as u32).collect();
     c.value_runs = c.row_runs.clone();
     c.bounds = bounds;
     Ok(c)
+}
+
+type Rows<'a> = HashMap<&'a [u8; 32], u32, RandomState>;
+
+/// The rows of those facts that an index has, of all that are said or named as a cause.
+fn known_rows<'a>(index: &Lookup, said: &[Said<'a>]) -> Found<Rows<'a>> {
+    let mut asked: Vec<&'a [u8; 32]> = Vec::new();
+    for delta in said {
+        asked.extend(delta.digests.as_chunks::<32>().0);
+        for place in 0..delta.digests.len() / 32 {
+            for_causes(delta, place, |raw| {
+                asked.extend(own_digest(raw).filter(|digest| asked.last() != Some(digest)));
+                Ok(())
+            })?;
+        }
+    }
+    let found = index.facts_of(&asked)?;
+    let mut rows = Rows::with_capacity_and_hasher(asked.len(), RandomState::default());
+    rows.extend(asked.into_iter().zip(found).filter(|&(_, row)| row != 0));
+    Ok(rows)
+}
+
+/// The digest of a link to a block of ours.
+fn own_digest(raw: &[u8]) -> Option<&[u8; 32]> {
+    raw.strip_prefix(&[1, 0x71, 0x12, 0x20])?.try_into().ok()
+}
+
+impl Said<'_> {
+    fn span(&self, place: usize, number: usize) -> usize {
+        let at = 20 * place + 4 * number;
+        u32::from_le_bytes(self.spans[at..at + 4].try_into().unwrap()) as usize
+    }
+}
+
+/// The bytes of each cause of a fact, in their order.
+fn for_causes<'a>(
+    delta: &Said<'a>,
+    place: usize,
+    mut each: impl FnMut(&'a [u8]) -> Found<()>,
+) -> Found<()> {
+    let (_, causes, mut at) = head(delta.data, delta.span(place, 3))?;
+    for _ in 0..causes {
+        let (_, size, start) = head(delta.data, at + 2)?;
+        at = start
+            .checked_add(size as usize)
+            .filter(|&end| end <= delta.data.len())
+            .ok_or(OUTSIDE)?;
+        each(delta.data.get(start + 1..at).ok_or(OUTSIDE)?)?;
+    }
+    Ok(())
 }
 
 const OUTSIDE: &str = "a fact ends outside its delta";

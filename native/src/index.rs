@@ -7,6 +7,8 @@ use pyo3::types::{PyBytes, PyList, PyTuple};
 use std::collections::BTreeMap;
 
 const KINDS: usize = 6;
+/// A segment of this many times as many items is searched, a smaller one walked through.
+const WALK_RATIO: usize = 64;
 const BY_PLACE: usize = 0;
 const BY_VALUE: usize = 1;
 const BY_ENTITY: usize = 2;
@@ -48,6 +50,79 @@ impl Lookup {
         self.find(digest, S::DeltaById, S::DeltaId, |bounds| {
             bounds.delta_after
         })
+    }
+
+    /// The cells of many keys, 0 for those that are not there.
+    pub fn cells_of(&self, keys: &[&[u8]], hashes: &[u32]) -> Found<Vec<u32>> {
+        self.find_all(hashes, S::CellByHash, |segment, number, place| {
+            Ok(segment.key(number)? == keys[place])
+        })
+    }
+
+    /// The rows of many facts, 0 for those that are not there.
+    pub fn facts_of(&self, digests: &[&[u8; 32]]) -> Found<Vec<u32>> {
+        let prefixes: Vec<u32> = digests.iter().map(|digest| prefix_of(digest)).collect();
+        self.find_all(&prefixes, S::FactById, |segment, number, place| {
+            let at = number.wrapping_sub(segment.bounds.fact_after + 1) as usize;
+            Ok(segment.digest(S::FactDigest, at)? == digests[place])
+        })
+    }
+
+    /// Look many prefixes up at once: sorted, so that each segment is walked through in one direction.
+    fn find_all(
+        &self,
+        prefixes: &[u32],
+        section: S,
+        is_it: impl Fn(&Segment, u32, usize) -> Found<bool>,
+    ) -> Found<Vec<u32>> {
+        let mut found = vec![0; prefixes.len()];
+        let mut wanted: Vec<u64> = prefixes
+            .iter()
+            .enumerate()
+            .map(|(place, &prefix)| (prefix as u64) << 32 | place as u64)
+            .collect();
+        wanted.sort_unstable();
+        for segment in self.segments.iter().rev().map(Py::get) {
+            if wanted.len() * WALK_RATIO < segment.count(section) {
+                for &each in &wanted {
+                    let place = each as u32 as usize;
+                    segment.matching(section, (each >> 32) as u32, |number| {
+                        if is_it(segment, number, place)? {
+                            found[place] = number;
+                        }
+                        Ok(found[place] != 0)
+                    })?;
+                }
+            } else {
+                let pairs = segment.all(section)?.as_chunks::<8>().0;
+                let mut from = 0;
+                for &each in &wanted {
+                    let (prefix, place) = (each >> 32, each as u32 as usize);
+                    let mut step = 1;
+                    while from + step < pairs.len()
+                        && u64::from_le_bytes(pairs[from + step]) >> 32 < prefix
+                    {
+                        from += step;
+                        step *= 2;
+                    }
+                    let end = (from + step).min(pairs.len());
+                    from += pairs[from..end]
+                        .partition_point(|&pair| u64::from_le_bytes(pair) >> 32 < prefix);
+                    for &pair in &pairs[from..] {
+                        let pair = u64::from_le_bytes(pair);
+                        if pair >> 32 != prefix {
+                            break;
+                        }
+                        if is_it(segment, pair as u32, place)? {
+                            found[place] = pair as u32;
+                            break;
+                        }
+                    }
+                }
+            }
+            wanted.retain(|&each| found[each as u32 as usize] == 0);
+        }
+        Ok(found)
     }
 
     fn find(&self, digest: &[u8], by_id: S, ids: S, after: fn(&Bounds) -> u32) -> Found<u32> {
@@ -249,6 +324,10 @@ impl Lookup {
         }
         Ok(false)
     }
+}
+
+fn prefix_of(digest: &[u8; 32]) -> u32 {
+    u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]])
 }
 
 /// Where the items of a cell begin and end, by the sorted cells of an attribute or entity.
@@ -482,6 +561,26 @@ impl Lookup {
             while at < count && segment.u32(S::CauseFrom, at)? == row {
                 found.push(segment.u32(S::CauseTo, at)?);
                 at += 1;
+            }
+            Ok(found)
+        };
+        read().map_err(|what| damaged(py, what))
+    }
+
+    /// Up to `most` rows of facts that have causes, from one on.
+    fn caused(&self, py: Python<'_>, row: u32, most: usize) -> PyResult<Vec<u32>> {
+        let read = || -> Found<_> {
+            let mut found = Vec::new();
+            for segment in self.segments.iter().map(Py::get) {
+                let count = segment.count(S::CauseFrom);
+                let mut at = segment.bisect(S::CauseFrom, row, 0, count)?;
+                while at < count && found.len() < most {
+                    let each = segment.u32(S::CauseFrom, at)?;
+                    if found.last() != Some(&each) {
+                        found.push(each);
+                    }
+                    at += 1;
+                }
             }
             Ok(found)
         };

@@ -64,7 +64,9 @@ def _together(works: list[Callable[[int], None]]) -> list[list[str]]:
 # -- writers and a reader ----------------------------------------------------------------------------------------------
 
 
-def write_and_read(folder: Path, writers: int, transactions: int, bug: Bug = nullcontext, *, counting: bool = True) -> Tally:
+def write_and_read(
+    folder: Path, writers: int, transactions: int, bug: Bug = nullcontext, *, counting: bool = True
+) -> Tally:
     """Some writers and one reader on a file. Every tenth transaction also counts one up, by comparing and setting."""
     began = time.monotonic()
     path = str(folder / "crowd.db")
@@ -98,7 +100,9 @@ def write_and_read(folder: Path, writers: int, transactions: int, bug: Bug = nul
             require(db.get(COUNTER, "count") == counted, f"the counter is {db.get(COUNTER, 'count')}, not {counted}")
             require(not db.conflicts(COUNTER), "nobody's update of the counter stands beside another's")
             examine_nothing_wrong(db)
-    require(tally.longest_wait_s <= WAIT_S_MAX, f"nobody waits longer than {WAIT_S_MAX} s: {tally.longest_wait_s:.1f} s")
+    require(
+        tally.longest_wait_s <= WAIT_S_MAX, f"nobody waits longer than {WAIT_S_MAX} s: {tally.longest_wait_s:.1f} s"
+    )
     tally.seconds = time.monotonic() - began
     return tally
 

@@ -91,7 +91,9 @@ def _numbers(*kinds: str) -> list[int]:
     """Transactions of some kinds, each the first of its kind that is not taken."""
     taken: list[int] = []
     for kind in kinds:
-        taken.append(next(number for number in range(1, 10_000) if _kind(number).__name__ == kind and number not in taken))
+        taken.append(
+            next(number for number in range(1, 10_000) if _kind(number).__name__ == kind and number not in taken)
+        )
     return taken
 
 
@@ -260,7 +262,10 @@ class Grid:
         order = [number for number in scene.begun if number in present]
         if fault == "lie" and set(scene.acknowledged) - present:
             kept = [number for number in scene.acknowledged if number in present]
-            require(kept == scene.acknowledged[: len(kept)], f"what is left is what was first, not {order} of {scene.acknowledged}")
+            require(
+                kept == scene.acknowledged[: len(kept)],
+                f"what is left is what was first, not {order} of {scene.acknowledged}",
+            )
             return "shorter after a lie"
         return "failed with an error" if scene.errors else "went well"
 

@@ -20,7 +20,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from random import Random
-from types import SimpleNamespace
 from typing import Any, Final, Literal
 
 import apsw
@@ -28,7 +27,9 @@ import apsw
 from rhizomedb.store import check, folder, keeper
 from rhizomedb.store.file import File
 
-Fault = Literal["eio", "eio for good", "full", "full for good", "short", "power", "flip read", "flip write", "lie", "kill"]
+Fault = Literal[
+    "eio", "eio for good", "full", "full for good", "short", "power", "flip read", "flip write", "lie", "kill"
+]
 
 SECTOR_BYTES: Final = 512
 
@@ -93,7 +94,7 @@ class Disk:
         replaced: list[tuple[Any, str, Any]] = [
             (folder, "open", self._open_segment),
             (folder, "os", _Proxy(os, makedirs=self._makedirs, unlink=self._unlink)),
-            (folder, "mmap", SimpleNamespace(mmap=self._mmap, ACCESS_READ=mmap.ACCESS_READ)),
+            (folder, "mmap", _Proxy(mmap, mmap=self._mapping())),
             *((module, "File", self._file) for module in (keeper, check)),
         ]
         with ExitStack() as stack:
@@ -189,12 +190,19 @@ class Disk:
             self.segments.add(path)
         return _Segment(self, builtins.open(path, mode))
 
-    def _mmap(self, descriptor: int, size: int, access: int) -> mmap.mmap:
-        self._refuse("read")
-        if self.struck and self.fault == "flip read" and len(self.kinds) == self.at:
-            data = self.flipped(os.pread(descriptor, size, 0))
-            _leave(os.readlink(f"/proc/self/fd/{descriptor}"), data)
-        return mmap.mmap(descriptor, size, access=access)
+    def _mapping(self) -> type[mmap.mmap]:
+        """What stands for `mmap.mmap`: a type too, for whoever asks whether something is one."""
+        disk = self
+
+        class Mapping(mmap.mmap):
+            def __new__(cls, descriptor: int, size: int, **options: Any) -> Mapping:
+                disk._refuse("read")
+                if disk.struck and disk.fault == "flip read" and len(disk.kinds) == disk.at:
+                    data = disk.flipped(os.pread(descriptor, size, 0))
+                    _leave(os.readlink(f"/proc/self/fd/{descriptor}"), data)
+                return super().__new__(cls, descriptor, size, **options)
+
+        return Mapping
 
 
 class _Proxy:
@@ -246,11 +254,11 @@ class _Vfs(apsw.VFS):
     def excepthook(self, *_: object) -> None:
         """What SQLite makes of a failure it says itself."""
 
-    def xOpen(self, name: Any, flags: list[int]) -> _File:  # noqa: N802
+    def xOpen(self, name: Any, flags: list[int]) -> _File:
         _count(self._disk, "open")
         return _File(self._disk, name, flags)
 
-    def xDelete(self, name: str, sync: bool) -> None:  # noqa: N802
+    def xDelete(self, name: str, sync: bool) -> None:
         _count(self._disk, "delete")
         super().xDelete(name, sync)
         self._disk.kept.pop(name, None)
@@ -266,12 +274,12 @@ class _File(apsw.VFSFile):
     def excepthook(self, *_: object) -> None:
         """What SQLite makes of a failure it says itself."""
 
-    def xRead(self, amount: int, offset: int) -> bytes:  # noqa: N802
+    def xRead(self, amount: int, offset: int) -> bytes:
         struck = _count(self._disk, "read")
         data: bytes = super().xRead(amount, offset)
         return self._disk.flipped(data) if struck else data
 
-    def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802
+    def xWrite(self, data: bytes, offset: int) -> None:
         disk = self._disk
         data = bytes(data)
         kept = disk.of(self._path)
@@ -290,17 +298,17 @@ class _File(apsw.VFSFile):
         if struck and disk.fault == "short":
             raise apsw.exception_for(apsw.SQLITE_FULL)
 
-    def xTruncate(self, size: int) -> None:  # noqa: N802
+    def xTruncate(self, size: int) -> None:
         _count(self._disk, "truncate")
         super().xTruncate(size)
         self._disk.of(self._path).pending.append(("truncate", size, b""))
 
-    def xSync(self, flags: int) -> None:  # noqa: N802
+    def xSync(self, flags: int) -> None:
         # Nothing of the real disk is waited for: what would be there is known here.
         if not _count(self._disk, "sync"):
             self._disk.kept[self._path] = Kept(_content(self._path))
 
-    def xFileSize(self) -> int:  # noqa: N802
+    def xFileSize(self) -> int:
         _count(self._disk, "size")
         return int(super().xFileSize())
 

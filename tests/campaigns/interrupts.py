@@ -1,6 +1,7 @@
 """Imports that are interrupted and run again: the file ends as it would have without the interruption.
 
-The process is killed or gets Ctrl-C at a random moment, is killed at a call into the disk, or the disk fails at one.
+The process is killed at a random moment or at a call into the disk, gets Ctrl-C at a call of one of our functions, or
+the disk fails at a call.
 Then the same import runs to its end. What is said, what the views show and how many epochs there are is the same as
 after an import that nothing interrupted; only times differ.
 """
@@ -10,10 +11,11 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
 import time
 from collections import Counter
-from collections.abc import Callable
-from contextlib import AbstractContextManager, closing, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -33,7 +35,7 @@ from rhizomedb.facts.fact import Fact
 from rhizomedb.store import ALL
 
 Bug = Callable[[], AbstractContextManager[object]]
-ROWS: Final = 360
+ROWS: Final = 240
 DELTAS: Final = 60
 WAYS: Final = ("kill", "Ctrl-C", "kill at a call", "fault")
 
@@ -83,7 +85,7 @@ IMPORTS: Final = {"first": _first, "second": _second, "peer": _peer}
 
 def state(db: Connection) -> dict[str, Any]:
     """All that must be the same: what is said, by how many deltas, in which epochs, what is shown and what is held back."""
-    facts = {(cid, *rest): None for cid, *rest in db._store.scan("fact", {}, ALL)}
+    facts = dict.fromkeys(db._store.scan("fact", {}, ALL))
     return {
         "facts": facts.keys(),
         "causes": set(db._store.scan("cause", {}, ALL)),
@@ -107,16 +109,19 @@ def run(folder: Path, seed: int, times: int, bug: Bug = nullcontext) -> Tally:
             rng = Random(f"{seed}/{number}")
             name = ("first", "second", "peer")[number % 3]
             way = rng.choice(WAYS)
-            base, wanted, seconds, calls = expected[name]
+            usual = expected[name]
             where = folder / f"run {number}"
-            shutil.copytree(base, where)
-            tally.kept += _interrupt(where, folder, name, way, seconds, calls, rng, bug)
+            shutil.copytree(usual.before, where)
+            tally.kept += _interrupt(where, folder, name, way, usual, rng, bug)
             with bug(), closing(opened(str(where / "imported.db"))) as db:
                 IMPORTS[name](db, folder)
                 examine_nothing_wrong(db)
                 found = state(db)
-            for part, value in wanted.items():
-                require(found[part] == value, f"after {way!r} the {part} of import {name!r} are as without it (number {number} of seed {seed})")
+            for part, value in usual.state.items():
+                require(
+                    found[part] == value,
+                    f"after {way!r} the {part} of import {name!r} are as without it (number {number} of seed {seed})",
+                )
             tally.interrupted += 1
             tally.ways[way] += 1
             shutil.rmtree(where)
@@ -124,16 +129,50 @@ def run(folder: Path, seed: int, times: int, bug: Bug = nullcontext) -> Tally:
     return tally
 
 
-def _undisturbed(folder: Path, name: str) -> tuple[Path, dict[str, Any], float, int]:
-    """What is there before an import, what it comes to, how long it takes and how many calls it makes."""
+class _Calls:
+    """Counts the calls of our functions in this thread, and gives Ctrl-C at one of them."""
+
+    def __init__(self, at: int = 0) -> None:
+        self.count = 0
+        self._at = at
+
+    def __call__(self, frame: Any, event: str, argument: object) -> None:
+        if event == "call" and "rhizomedb" in frame.f_code.co_filename:
+            self.count += 1
+            if self.count == self._at:
+                sys.setprofile(None)
+                os.kill(os.getpid(), signal.SIGINT)
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        sys.setprofile(self)
+        try:
+            yield
+        finally:
+            sys.setprofile(None)
+
+
+@dataclass(frozen=True)
+class Usual:
+    """What is there before an import, what it comes to, and how long it takes: in seconds, and in calls of either kind."""
+
+    before: Path
+    state: dict[str, Any]
+    seconds: float
+    disk_calls: int
+    our_calls: int
+
+
+def _undisturbed(folder: Path, name: str) -> Usual:
+    """Run an import without interrupting it."""
     base, done = folder / f"before {name}", folder / f"after {name}"
     base.mkdir()
     if name == "second":
         with closing(opened(str(base / "imported.db"))) as db:
             _first(db, folder)
     shutil.copytree(base, done)
-    disk = Disk()
-    with disk.in_place():
+    disk, ours = Disk(), _Calls()
+    with disk.in_place(), ours.counted():
         began = time.monotonic()
         with closing(opened(str(done / "imported.db"), vfs=disk.vfs)) as db:
             IMPORTS[name](db, folder)
@@ -141,12 +180,13 @@ def _undisturbed(folder: Path, name: str) -> tuple[Path, dict[str, Any], float, 
     with closing(opened(str(done / "imported.db"))) as db:
         wanted = state(db)
     shutil.rmtree(done)
-    return base, wanted, seconds, len(disk.kinds)
+    return Usual(base, wanted, seconds, len(disk.kinds), ours.count)
 
 
-def _interrupt(where: Path, folder: Path, name: str, way: str, seconds: float, calls: int, rng: Random, bug: Bug) -> bool:
+def _interrupt(where: Path, folder: Path, name: str, way: str, usual: Usual, rng: Random, bug: Bug) -> bool:
     """Run an import in a process that is interrupted; whether it had ended before."""
-    at = rng.randrange(1, calls + 1)
+    at = rng.randrange(1, usual.disk_calls + 1)
+    ours = _Calls(rng.randrange(1, usual.our_calls + 1) if way == "Ctrl-C" else 0)
     fault: Any = {"kill at a call": "kill", "fault": rng.choice(["eio", "full", "short", "eio for good"])}.get(way)
 
     def work(send: int) -> None:
@@ -154,17 +194,21 @@ def _interrupt(where: Path, folder: Path, name: str, way: str, seconds: float, c
         disk = Disk(fault, at)
         os.write(send, b"begun\n")
         try:
-            with bug(), disk.in_place() if fault else nullcontext():
-                with closing(opened(str(where / "imported.db"), vfs=disk.vfs if fault else "")) as db:
-                    IMPORTS[name](db, folder)
+            with (
+                bug(),
+                disk.in_place() if fault else nullcontext(),
+                ours.counted() if way == "Ctrl-C" else nullcontext(),
+                closing(opened(str(where / "imported.db"), vfs=disk.vfs if fault else "")) as db,
+            ):
+                IMPORTS[name](db, folder)
             os.write(send, b"done\n")
         except (Error, KeyboardInterrupt):
             os.write(send, b"stopped\n")
 
     process, receive = fork(work)
-    if fault is None:
+    if way == "kill":
         os.read(receive, 1)
-        time.sleep(rng.random() * seconds * 1.1)
-        os.kill(process, signal.SIGKILL if way == "kill" else signal.SIGINT)
+        time.sleep(rng.random() * usual.seconds)
+        os.kill(process, signal.SIGKILL)
     os.waitpid(process, 0)
     return "done" in drain(receive)

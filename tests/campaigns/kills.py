@@ -70,13 +70,16 @@ def _one_file(folder: Path, rng: Random, lives: int, bug: Bug, tally: Tally) -> 
     while left:
         writers = [who for who in range(rng.choice([1, 1, 2])) if left > who]
         left -= len(writers)
-        started = [(who, *_start(path, folder, following[who], rng, bug)) for who in writers]
-        for _, process, receive in started:
-            _await(receive, rng)
-            os.kill(process, signal.SIGKILL)
+        calls = [int(40 * 30 ** rng.random()) if rng.random() < 0.6 else 0 for _ in writers]
+        started = [(who, *_start(path, folder, following[who], rng, calls[who], bug)) for who in writers]
+        read = []
         for who, process, receive in started:
+            # Who kills itself is mostly given the time to.
+            read.append(_await(receive, rng, rng.choice([60, 60, 5]) if calls[who] else rng.choice([0, 3, 12, 24])))
+            os.kill(process, signal.SIGKILL)
+        for (who, process, receive), before in zip(started, read, strict=True):
             os.waitpid(process, 0)
-            numbers = [int(line) for line in drain(receive)]
+            numbers = [int(line) for line in drain(receive, before)]
             acknowledged.update(numbers)
             begun.update((following[who] + len(numbers),))
             following[who] += len(numbers) + 1
@@ -94,8 +97,7 @@ def _check(path: str, acknowledged: set[int], begun: set[int], twin: bool) -> se
     return examine(path, acknowledged, begun, twin=twin)
 
 
-def _start(path: str, folder: Path, first: int, rng: Random, bug: Bug) -> tuple[int, int]:
-    calls = int(2000 ** rng.random()) if rng.random() < 0.5 else None
+def _start(path: str, folder: Path, first: int, rng: Random, calls: int, bug: Bug) -> tuple[int, int]:
     durability = rng.choice(["full", "full", "normal", "memory"])
 
     def work(send: int) -> None:
@@ -111,12 +113,14 @@ def _start(path: str, folder: Path, first: int, rng: Random, bug: Bug) -> tuple[
     return fork(work)
 
 
-def _await(receive: int, rng: Random) -> None:
-    """Wait for a few acknowledgements, which stay in the pipe, and then for the blink of an eye."""
-    until = time.monotonic() + rng.random() * 0.15
-    while (left := until - time.monotonic()) > 0:
-        if not select.select([receive], [], [], left)[0]:
-            break
-        time.sleep(min(left, 0.004 * rng.random()))
-        if rng.random() < 0.03:
-            break
+def _await(receive: int, rng: Random, enough: int) -> bytes:
+    """Wait for some acknowledgements, and then for the blink of an eye; gives what was read."""
+    enough = rng.randrange(enough + 1) if enough < 60 else enough
+    read = b""
+    while read.count(b"\n") < enough and select.select([receive], [], [], 1)[0]:
+        some = os.read(receive, 4096)
+        if not some:  # it has killed itself
+            return read
+        read += some
+    time.sleep(0.006 * rng.random())
+    return read

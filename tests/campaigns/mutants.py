@@ -133,7 +133,9 @@ class Intact:
             case 4:
                 db.transact([(b"film", "runtime", 171), (b"film", "year", 1995.0)], author="bob", scope="own")
             case 6:
-                ahead = Delta.sign(KEYS.key("bob"), system="peer", time=HybridTime(NOW + 10**9, 1), facts=[Fact(b"late", "n", 1)])
+                ahead = Delta.sign(
+                    KEYS.key("bob"), system="peer", time=HybridTime(NOW + 10**9, 1), facts=[Fact(b"late", "n", 1)]
+                )
                 db.admit([ahead.encode()], origin="peer")
             case 8:
                 db.attach(b"film", "file", Random(8).randbytes(9_000))
@@ -143,13 +145,17 @@ class Intact:
                 db.transact([(b"many %d" % part, "part", "long text " * 9) for part in range(40)])
             case 3 | 5:
                 whole = Fact(b"film", "seen", 1)
-                db.transact([whole, Fact(b"film", "again", number, [whole.cid])], author=("alice", "bob")[number % 3 - 1])
+                db.transact(
+                    [whole, Fact(b"film", "again", number, [whole.cid])], author=("alice", "bob")[number % 3 - 1]
+                )
             case _:
                 db.transact([(b"t%d" % number, "one", number)])
 
     def _paths(self) -> list[Path]:
         index = Path(self.path + "-index")
-        return [path for path in (Path(self.path), Path(self.path + "-wal"), *sorted(index.glob("*.seg"))) if path.exists()]
+        return [
+            path for path in (Path(self.path), Path(self.path + "-wal"), *sorted(index.glob("*.seg"))) if path.exists()
+        ]
 
     def restore(self, altered: dict[Path, bytes | None]) -> None:
         """Make everything as it was, but for some files: the index believes in the file only at its own place."""
@@ -229,6 +235,9 @@ STATEMENTS: Final = (
     "UPDATE chunk SET body = zeroblob(length(body)) WHERE row = 1",
     "UPDATE chunk SET size = size + 1 WHERE row = 1",
     "UPDATE chunk SET cid = zeroblob(36) WHERE row = 1",
+    "UPDATE held SET due_ms = 1",
+    "UPDATE held SET origin = 'nobody', reason = 'none', arrived_ms = 1",
+    "UPDATE name SET name = 'mallory'",
     "DROP TABLE held",
     "CREATE TABLE more(a)",
     "PRAGMA user_version=1",
@@ -236,13 +245,6 @@ STATEMENTS: Final = (
     "PRAGMA application_id=1",
 )
 """What a person with SQLite might do to a file."""
-
-UNSEALED: Final = (
-    "UPDATE name SET name = 'mallory'",
-    "UPDATE held SET due_ms = 1",
-    "UPDATE held SET origin = 'nobody', reason = 'none', arrived_ms = 1",
-)
-"""Rows that only this copy knows, too."""
 
 
 def alter_by_sql(intact: Intact, sql: str) -> dict[Path, bytes | None]:
@@ -263,7 +265,11 @@ def alter(intact: Intact, number: int, rng: Random, statements: Sequence[str]) -
         return "statement", alter_by_sql(intact, statements[number])
     database, wal = Path(intact.path), Path(intact.path + "-wal")
     segments = [path for path in intact.files if path.suffix == ".seg"]
-    what = rng.choice(["database", "database", "wal", "segment", "segment", "statement"] if intact.is_hot else ["database", "database", "segment", "statement"])
+    what = rng.choice(
+        ["database", "database", "wal", "segment", "segment", "statement"]
+        if intact.is_hot
+        else ["database", "database", "segment", "statement"]
+    )
     if what == "statement":
         return "statement", alter_by_sql(intact, rng.choice(statements))
     if what == "segment" and rng.random() < 0.2:
@@ -277,7 +283,14 @@ def alter(intact: Intact, number: int, rng: Random, statements: Sequence[str]) -
 # -- how it is used ----------------------------------------------------------------------------------------------------
 
 
-def run(folder: Path, seed: int, times: int, bug: Bug = nullcontext, statements: Sequence[str] = STATEMENTS, seconds: float = SECONDS_MAX) -> Tally:
+def run(
+    folder: Path,
+    seed: int,
+    times: int,
+    bug: Bug = nullcontext,
+    statements: Sequence[str] = STATEMENTS,
+    seconds: float = SECONDS_MAX,
+) -> Tally:
     """Alter a file so many times, and use each."""
     began = time.monotonic()
     tally = Tally()
@@ -352,7 +365,9 @@ def _differing(answers: Answers, right: Answers) -> list[str]:
 
 
 def _around(answer: str, right: str) -> str:
-    at = next((at for at, (a, b) in enumerate(zip(answer, right, strict=False)) if a != b), min(len(answer), len(right)))
+    at = next(
+        (at for at, (a, b) in enumerate(zip(answer, right, strict=False)) if a != b), min(len(answer), len(right))
+    )
     return f"…{answer[max(0, at - 30) : at + 60]}… for …{right[max(0, at - 30) : at + 60]}…"
 
 

@@ -150,16 +150,17 @@ def known_deltas_come_again() -> Any:
 
 
 def batch_by_batch() -> Any:
-    """An import commits each batch by itself."""
-    write_source = Connection.write_source
+    """Each batch of a great write is committed by itself."""
+    append = SqliteStore.append
 
-    def piecemeal(self: Connection, batches_of_items: Any, **options: Any) -> Any:
-        done = None
-        for batch in batches_of_items:
-            done = write_source(self, [batch], **options)
-        return done
+    def piecemeal(self: SqliteStore, deltas: Any, epoch: int) -> int:
+        new = append(self, deltas, epoch)
+        self._end_epoch()
+        self._file.run("COMMIT")
+        self._file.run("BEGIN IMMEDIATE")
+        return new
 
-    return _patched((Connection, "write_source", piecemeal))
+    return _patched((SqliteStore, "append", piecemeal))
 
 
 # -- of several processes ----------------------------------------------------------------------------------------------
@@ -244,7 +245,12 @@ def damage_is_read_again_and_again() -> Any:
 
 
 KILLS: tuple[Bug, ...] = (acknowledged_before_the_commit, committed_in_the_middle, last_repeat_lost_in_a_merge)
-FAULTS: tuple[Bug, ...] = (nothing_waits_for_the_disk, failed_write_is_remembered, failed_commit_is_none, lost_segments_stay_in_the_catalogue)
+FAULTS: tuple[Bug, ...] = (
+    nothing_waits_for_the_disk,
+    failed_write_is_remembered,
+    failed_commit_is_none,
+    lost_segments_stay_in_the_catalogue,
+)
 CROWD: tuple[Bug, ...] = (what_others_write_is_not_noticed, read_at_two_moments, expectation_checked_too_early)
 MUTANTS: tuple[Bug, ...] = (rows_without_seals, errors_of_sqlite_get_out, damage_is_read_again_and_again)
 INTERRUPTS: tuple[Bug, ...] = (batch_by_batch, known_deltas_come_again, interrupted_write_is_kept)

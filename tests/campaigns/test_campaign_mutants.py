@@ -18,12 +18,6 @@ def test_altered_files(tmp_path: Path, seed: int, capsys: pytest.CaptureFixture[
     assert tally.outcomes["as if nothing were"] and tally.outcomes["some answers refused"]
 
 
-@pytest.mark.parametrize("sql", mutants.UNSEALED)
-@pytest.mark.xfail(reason="these rows carry no seal: what is altered in them does not show", raises=Broken, strict=True)
-def test_rows_that_only_this_copy_knows(tmp_path: Path, sql: str) -> None:
-    mutants.run(tmp_path / "mutants", 0, 1, statements=(sql,))
-
-
 @pytest.mark.parametrize("bug", planted.MUTANTS, ids=lambda bug: bug.__name__)
 def test_planted_bugs_are_caught(tmp_path: Path, bug: planted.Bug) -> None:
     with pytest.raises(Broken):

@@ -19,7 +19,7 @@ from rhizomedb.db import transaction
 from rhizomedb.db.connection import Connection
 from rhizomedb.db.keyring import Keyring
 from rhizomedb.db.reader import is_reserved
-from rhizomedb.exchange import importer
+from rhizomedb.exchange import columns
 from rhizomedb.exchange.importer import import_table
 from rhizomedb.exchange.reader import Options, read_table
 from rhizomedb.facts.clock import HybridTime
@@ -28,8 +28,7 @@ from rhizomedb.facts.entity import derive
 from rhizomedb.facts.fact import Fact
 from rhizomedb.facts.signature import Key
 from rhizomedb.facts.value import plain
-from rhizomedb.store import ALL, COLUMNS, MemoryStore
-from rhizomedb.store import indexed, tiers
+from rhizomedb.store import ALL, COLUMNS, MemoryStore, indexed, tiers
 from rhizomedb.store.file import Durability
 from rhizomedb.store.sqlite import SqliteStore
 
@@ -63,7 +62,7 @@ def small_thresholds() -> Iterator[None]:
     """Make segments spill and merge after a few facts, within writes too, and deltas small, so that writes have several."""
     small: list[tuple[Any, str, int]] = [
         (indexed, "GATHER_FACTS", 400), (indexed, "TAIL_FACTS", 24), (indexed, "TAIL_DELTAS", 4), (indexed, "SMALL", 16),
-        (tiers, "RATIO", 2), (transaction, "DELTA_FACTS_MAX", 300), (importer, "BATCH_ROWS", 60), (admission, "BATCH_BYTES", 8_000),
+        (tiers, "RATIO", 2), (transaction, "DELTA_FACTS_MAX", 100), (columns, "BATCH_ROWS", 60), (admission, "BATCH_BYTES", 2_000),
     ]  # fmt: skip
     before = [(module, name, getattr(module, name)) for module, name, _ in small]
     for module, name, value in small:
@@ -75,7 +74,9 @@ def small_thresholds() -> Iterator[None]:
             setattr(module, name, value)
 
 
-def opened(path: str, *, create: bool = True, durability: Durability = "full", vfs: str = "", wait_ms: int = WAIT_MS) -> Connection:
+def opened(
+    path: str, *, create: bool = True, durability: Durability = "full", vfs: str = "", wait_ms: int = WAIT_MS
+) -> Connection:
     """A connection as every campaign uses it."""
     store = SqliteStore(path, create=create, wait_ms=wait_ms, durability=durability, vfs=vfs)
     try:
@@ -101,7 +102,9 @@ def _one(db: Connection, number: int, folder: Path) -> None:
 def _repeat(db: Connection, number: int, folder: Path) -> None:
     """Something of its own, and something that others say too."""
     db.transact(
-        [(_entity(number), "one", number), Fact(b"shared", "seen", number % 5)], author=("alice", "bob")[number % 2], scope="own"
+        [(_entity(number), "one", number), Fact(b"shared", "seen", number % 5)],
+        author=("alice", "bob")[number % 2],
+        scope="own",
     )
 
 
@@ -195,7 +198,12 @@ def require(holds: object, promise: str) -> None:
 
 
 def examine(
-    path: str, acknowledged: Collection[int], begun: Collection[int], *, twin: bool = True, index_may_be_lost: bool = False
+    path: str,
+    acknowledged: Collection[int],
+    begun: Collection[int],
+    *,
+    twin: bool = True,
+    index_may_be_lost: bool = False,
 ) -> set[int]:
     """Check a file against the model; gives the transactions that are in it.
 
@@ -217,7 +225,10 @@ def examine(
         for number in {*acknowledged, *begun}:
             own = own_triples(number)
             if own & shown:
-                require(own <= shown, f"transaction {number} is whole or absent; {len(own & shown)} of {len(own)} facts are there")
+                require(
+                    own <= shown,
+                    f"transaction {number} is whole or absent; {len(own & shown)} of {len(own)} facts are there",
+                )
                 present.add(number)
                 shown -= own
                 if _kind(number) is _attach:
@@ -265,7 +276,9 @@ def _compare_with_twin(store: Any) -> None:
     require(list(store.entities(ALL)) == list(memory.entities(ALL)), "the entities are as the log has them")
     for entity in list(memory.entities(ALL))[-5:]:
         bound = {"entity": entity}
-        require(set(store.scan("fact", bound, ALL)) == set(memory.scan("fact", bound, ALL)), f"look-ups find {entity!r}")
+        require(
+            set(store.scan("fact", bound, ALL)) == set(memory.scan("fact", bound, ALL)), f"look-ups find {entity!r}"
+        )
 
 
 # -- processes ---------------------------------------------------------------------------------------------------------
@@ -301,9 +314,8 @@ def _run_child(work: Callable[[int], None], send: int) -> NoReturn:
         os._exit(code)
 
 
-def drain(receive: int) -> list[str]:
-    """Every whole line that is still in a pipe whose writer is gone; then the pipe is closed."""
-    data = b""
+def drain(receive: int, data: bytes = b"") -> list[str]:
+    """Every whole line of a pipe whose writer is gone, after what was read of it; then the pipe is closed."""
     while some := os.read(receive, 65536):
         data += some
     os.close(receive)

@@ -227,6 +227,7 @@ def test_itself_and_nowhere(path: str, tmp_path: Path) -> None:
             "UPDATE log SET frame = CAST(substr(frame, 1, 40) || zeroblob(8) || substr(frame, 49) AS BLOB) WHERE seq = 3",
         ),
         ("delta 3", "DELETE FROM log WHERE seq = 3"),
+        ("delta 3", "UPDATE log SET epoch = -1 WHERE seq = 3"),
         ("epoch 2", "UPDATE epoch SET origin = 'elsewhere' WHERE number = 2"),
         ("block", "UPDATE chunk SET body = zeroblob(length(body)) WHERE row = 1"),
         ("held back", "UPDATE held SET envelope = substr(envelope, 1, 80)"),
@@ -396,3 +397,21 @@ def test_what_a_killed_backup_left_behind_is_removed_by_the_next(path: str, targ
     assert len([name for name in leftovers(tmp_path) if name.endswith(".part")]) == 1, "somebody is at work on it"
     processes[1].kill()
     processes[1].communicate()
+
+
+def test_a_backup_that_was_killed_just_after_it_got_its_name(path: str, target: str, tmp_path: Path) -> None:
+    """It has two names then. The other one goes, and the backup stays."""
+    fill(path)
+    backup(path, target)
+    left = tmp_path / f".backup.db.{'0' * 16}.part"
+    os.link(target, left)
+    os.utime(left, (0, 0))
+    before = Path(target).read_bytes()
+    restore(path, str(tmp_path / "other.db"))
+    assert left.exists()
+    with pytest.raises(StoreError):
+        restore(str(tmp_path / "none.db"), target, force=True)
+    fill(path, first=20)
+    restore(path, target, force=True)
+    assert not left.exists() and Path(target).read_bytes() != before
+    assert shown(target) == shown(path)

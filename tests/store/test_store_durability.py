@@ -162,8 +162,10 @@ def test_a_full_disk_while_only_the_index_is_written(
 ) -> None:
     """A commit succeeds all the same: the index stays in memory, and gets to the disk when there is room again."""
 
-    def no_room(*arguments: Any) -> Any:
-        raise OSError(errno.ENOSPC, "No space left on device")
+    def no_room(name: str, mode: str = "r", **options: Any) -> Any:
+        if mode == "xb":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return open(name, mode, **options)
 
     store = SqliteStore(path, create=True)
     with monkeypatch.context() as patch:
@@ -174,9 +176,9 @@ def test_a_full_disk_while_only_the_index_is_written(
     other = SqliteStore(path, create=False)
     assert other.counts(ALL)["deltas"] == 10
     other.close()
-    write(store, [said(10)])
+    write(store, [said(number) for number in range(10, 40)])
     assert store.file.run("SELECT count(*) > 0 FROM segment") == [(1,)]
-    assert store.counts(ALL)["deltas"] == 11 and list(store.verify()) == []
+    assert store.counts(ALL)["deltas"] == 40 and list(store.verify()) == []
     store.close()
 
 

@@ -148,6 +148,7 @@ def everything(kernels: Kernels, buffers: Sequence[bytes]) -> list[Any]:
     for seq in range(1, last.delta_last + 1):
         (delta,) = index.deltas([seq])
         found += [delta, index.find_delta(delta[0]), index.facts_of_delta(seq), index.repeated_by(seq)]
+    found += [index.caused(row, most) for row in range(1, last.fact_last + 2) for most in (1, 2, 99)]
     found += [index.find_cell(b"\x03nobody"), index.find_fact(bytes(32)), index.find_delta(b"x" * 32)]
     found += [index.check(number, name) for number in range(len(buffers)) for name in SECTIONS]
     return found

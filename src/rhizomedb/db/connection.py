@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal
@@ -22,7 +23,7 @@ from rhizomedb.db.naming import Authors, Names
 from rhizomedb.db.quotas import quota_of
 from rhizomedb.db.reader import VIEW_BUDGET, now_ms
 from rhizomedb.db.result import show
-from rhizomedb.db.standing import by_entities, sort_out
+from rhizomedb.db.standing import Changed, sort_out
 from rhizomedb.db.transaction import (
     Columns,
     Item,
@@ -223,14 +224,20 @@ class Connection(Care):
         with self._store.writing():
             cut, spoke_before = self.cut, self._store.has_author(key.public)
 
+            def evaluated(items: Iterable[Item]) -> Iterator[Fact]:
+                wishes = self._wishes(items, None)
+                yield from self._plan(wishes, key, "own", cut, spoke_before)
+                yield from self._unsaid(wishes.facts, key, cut, spoke_before)
+
             def facts() -> Iterator[Fact | Stretch]:
+                changed = Changed()
                 for items in batches_of_items:
                     if isinstance(items, Columns) and not plainly:
-                        yield from self._said_in(items, key, cut, spoke_before)
-                        continue
-                    wishes = self._wishes(items.items() if isinstance(items, Columns) else items, None)
-                    yield from self._plan(wishes, key, "own", cut, spoke_before)
-                    yield from self._unsaid(wishes.facts, key, cut, spoke_before)
+                        yield from self._said_in(items, key, cut, spoke_before, changed)
+                        yield from chain.from_iterable(map(evaluated, changed.take(ENTITIES_AT_ONCE)))
+                    else:
+                        yield from evaluated(items.items() if isinstance(items, Columns) else items)
+                yield from chain.from_iterable(map(evaluated, changed.take(ENTITIES_AT_ONCE, rest=True)))
 
             return self._say(((batch, "own") for batch in batches(facts())), key, author, origin)
 
@@ -388,8 +395,8 @@ class Connection(Care):
         evaluation = view.run_subjects(self._store, cut, entities, VIEW_BUDGET) if entities else None
         return facts_as_person(wishes, view.Surroundings(evaluation, key.public), key.public, self.fact)
 
-    def _said_in(self, columns: Columns, key: Key, cut: Cut, spoke_before: bool) -> Iterator[Fact | Stretch]:
-        """The facts that the columns of a source come to: those of `_plan`, evaluated only where something may change."""
+    def _said_in(self, columns: Columns, key: Key, cut: Cut, spoke_before: bool, changed: Changed) -> Iterator[Stretch]:
+        """The facts of a source's columns that need no evaluation; what does need it is added to `changed`."""
         try:
             columns, stretch = columns.stretch()
         except ValueRefused:
@@ -399,12 +406,10 @@ class Connection(Care):
             yield stretch  # of nothing too: it comes to no delta
             return
         own = Cut(epoch=cut.epoch, authors=frozenset([key.public]))
-        new, changed = sort_out(self._store, own, columns, stretch)
+        new, differing = sort_out(self._store, own, columns, stretch)
+        changed.add(columns.at(differing))
         if new:
             yield stretch if len(new) == len(stretch) else columns.at(new).stretch()[1]
-        for places in by_entities(changed, columns.entities, ENTITIES_AT_ONCE):
-            wishes = self._wishes(columns.at(places).items(), None)
-            yield from self._plan(wishes, key, "own", cut, spoke_before)
 
     def _unsaid(self, facts: Iterable[Fact], key: Key, cut: Cut, spoke_before: bool) -> Iterator[Fact]:
         """Whole facts but those that this author has said exactly so."""

@@ -15,7 +15,7 @@ from rhizomedb.crdt.register import RETRACTS
 from rhizomedb.db.transaction import Columns, digests_of
 from rhizomedb.facts.cid import PREFIX
 from rhizomedb.facts.stretch import Stretch
-from rhizomedb.facts.value import Cell, Entity, exact
+from rhizomedb.facts.value import Attribute, Cell, Entity, Value, exact
 from rhizomedb.store.store import Cut, Store
 
 
@@ -27,7 +27,7 @@ def sort_out(store: Store, own: Cut, columns: Columns, stretch: Stretch) -> tupl
     wished: defaultdict[Entity, list[int]] = defaultdict(list)
     for place, entity in enumerate(columns.entities):
         wished[entity].append(place)
-    said = digests_by_entity(store, own, wished)
+    said = store.digests_by_entity(wished, own)
     digests = digests_of(stretch)
     new: list[int] = []
     differing: dict[Entity, list[int]] = {}
@@ -43,14 +43,6 @@ def sort_out(store: Store, own: Cut, columns: Columns, stretch: Stretch) -> tupl
 
 
 _BEFORE_DIGEST: Final = len(PREFIX)
-
-
-def digests_by_entity(store: Store, cut: Cut, entities: Iterable[Entity]) -> dict[Cell, set[bytes]]:
-    """The digests of all visible facts of some distinct entities, without the entities that have none."""
-    said: defaultdict[Cell, set[bytes]] = defaultdict(set)
-    for cid, entity, _, _ in _facts_of(store, cut, entities):
-        said[entity].add(bytes(cid)[_BEFORE_DIGEST:])  # type: ignore[arg-type]  # the first column holds CIDs
-    return said
 
 
 def _facts_of(store: Store, cut: Cut, entities: Iterable[Entity]) -> Iterator[tuple[Cell, ...]]:
@@ -82,6 +74,33 @@ def _by_register(
                 new += some
             elif before[entity][attribute] != {digests[place] for place in some}:
                 changed += some
+
+
+class Changed:
+    """Values in registers that may change, gathered until there are enough of them for one evaluation."""
+
+    def __init__(self) -> None:
+        self._columns = Columns([], [], [])
+
+    def add(self, columns: Columns) -> None:
+        """Some more, of other registers than those before."""
+        self._columns.entities.extend(columns.entities)
+        self._columns.attributes.extend(columns.attributes)
+        self._columns.values.extend(columns.values)
+
+    def take(self, size: int, rest: bool = False) -> Iterator[Iterator[tuple[Entity, Attribute, Value]]]:
+        """Take out what there is, by `size` entities at once; fewer only with `rest`."""
+        columns = self._columns
+        if not columns.entities or (len(columns.entities) < size and not rest):
+            return
+        for places in by_entities(range(len(columns.entities)), columns.entities, size):
+            some = columns.at(places)
+            if rest or len(set(some.entities)) == size:
+                yield some.items()
+            else:
+                self._columns = some
+                return
+        self._columns = Columns([], [], [])
 
 
 def by_entities(places: Iterable[int], entities: Sequence[Entity], size: int) -> Iterator[list[int]]:

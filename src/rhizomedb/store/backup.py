@@ -26,7 +26,7 @@ from rhizomedb.store import log
 from rhizomedb.store.chunks import Chunks
 from rhizomedb.store.file import File
 from rhizomedb.store.folder import SUFFIX
-from rhizomedb.store.frame import HEAD_BYTES
+from rhizomedb.store.frame import HEAD_BYTES, unframe
 from rhizomedb.store.layout import FORMAT, HELD, pack, seal
 from rhizomedb.store.sqlite import SqliteStore
 
@@ -191,17 +191,18 @@ def _sweep(folder: str, name: str) -> None:
             is_part = entry.name.startswith(f".{name}.") and entry.name.endswith(PART)
             if is_part and time.time() - entry.stat().st_mtime > PART_S:
                 with suppress(StoreError):  # somebody is at work on it
-                    left = _locked(entry.path, 0)
+                    has_its_name = entry.stat().st_nlink > 1  # and is the backup itself
+                    left = None if has_its_name else _locked(entry.path, 0)
                     _remove(entry.path)
                     if left is not None:
                         left.close()
 
 
 def _remove(part: str) -> None:
-    for end in ("", "-wal", "-shm", "-journal"):
+    shutil.rmtree(part + SUFFIX, ignore_errors=True)
+    for end in ("-wal", "-shm", "-journal", ""):  # the file itself last, by which the others would be found
         with suppress(OSError):
             os.unlink(part + end)
-    shutil.rmtree(part + SUFFIX, ignore_errors=True)
 
 
 def _sync(path: str) -> None:
@@ -324,19 +325,26 @@ class _Copy:
 
     def _log(self, after: int, last: int) -> int:
         rows = self._rows(after, last)
-        while batch := list(islice(rows, BATCH_ROWS)):
-            log.write(self._target, batch)
-            self._wrote(len(batch), sum(len(envelope) for *_, envelope in batch))
+        batch: list[tuple[int, int, bytes]] = []
+        size = 0
+        for row in rows:
+            batch.append(row)
+            size += len(row[2])
+            if len(batch) == BATCH_ROWS or size >= BATCH_BYTES or row[0] == last:
+                log.write_frames(self._target, batch)
+                self._wrote(len(batch), size)
+                batch, size = [], 0
         return last - after
 
     def _rows(self, after: int, last: int) -> Iterator[tuple[int, int, bytes]]:
-        for seq, epoch, envelope in log.read(self._source, after, last):
+        """The frames of some deltas, each hashed, as they stand in the log: a backup has the same bytes."""
+        for seq, epoch, data in log.read_frames(self._source, after, last):
             after += 1
-            if envelope is None or seq != after:
+            if seq != after or unframe(seq, epoch, data) is None:
                 raise self._source.damaged(
                     f"delta {after} of the log is not what was written", fix=self._source.salvage
                 )
-            yield seq, epoch, envelope
+            yield seq, epoch, data
         if after != last:
             raise self._source.damaged(f"delta {after + 1} of the log is missing", fix=self._source.salvage)
 
@@ -452,6 +460,6 @@ def _epochs(file: File) -> Iterator[tuple[Any, ...]]:
 
 
 def _head(file: File, seq: int) -> tuple[Any, ...] | None:
-    """The epoch and the hash of a delta. What compresses a frame may differ from one machine to another."""
+    """The epoch of a delta and the hash of its frame."""
     rows = file.typed((int, bytes), f"SELECT epoch, substr(frame, 2, {HEAD_BYTES - 1}) FROM log WHERE seq = ?", (seq,))
     return rows[0] if rows else None

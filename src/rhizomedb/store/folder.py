@@ -16,6 +16,8 @@ from typing import Final
 
 SUFFIX: Final = "-index"
 ENDING: Final = ".seg"
+WRITE_BYTES: Final = 64 << 10
+
 ORPHAN_S: Final = 600
 """How old a file must be before it is taken for one that nobody will ever name."""
 
@@ -37,8 +39,12 @@ class Folder:
         name = secrets.token_hex(8) + ENDING
         try:
             os.makedirs(self.path, exist_ok=True)
-            with open(self._join(name), "xb") as file:
-                file.write(data)
+            with open(self._join(name), "xb", buffering=0) as file:
+                # In pieces: what is written at once is kept in memory at once, and then mapped at once.
+                for at in range(0, len(data), WRITE_BYTES):
+                    piece = memoryview(data)[at : at + WRITE_BYTES]
+                    while piece:
+                        piece = piece[file.write(piece) :]
         except OSError:
             self.remove(name)
             return None
@@ -90,6 +96,13 @@ class Folder:
 def _at_once(path: str, flags: int) -> int:
     """Open without waiting for anybody: a pipe in the place of a segment has no other end."""
     return os.open(path, flags | os.O_NONBLOCK)
+
+
+def let_go(buffer: bytes | memoryview) -> None:
+    """Give back the memory of mapped pages that were read; they are mapped again when they are read again."""
+    mapped = buffer.obj if isinstance(buffer, memoryview) else None
+    if isinstance(mapped, mmap.mmap) and hasattr(mapped, "madvise"):
+        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 @cache

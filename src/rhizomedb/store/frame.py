@@ -35,7 +35,7 @@ def frame(seq: int, epoch: int, envelope: bytes) -> bytes:
 def unframe(seq: int, epoch: int, data: bytes) -> bytes | None:
     """The envelope of a frame, or None if it is not the one that was written at this place."""
     kind, body = data[0] if data else -1, data[HEAD_BYTES:]
-    if kind not in (PLAIN, DEFLATED) or _hash(seq, epoch, kind, body) != data[1:HEAD_BYTES]:
+    if kind not in (PLAIN, DEFLATED) or seq < 0 or epoch < 0 or _hash(seq, epoch, kind, body) != data[1:HEAD_BYTES]:
         return None
     if kind == PLAIN:
         return body

@@ -7,18 +7,23 @@ that they name in the catalogue or else from the log. Both give the same numbers
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from threading import Thread
-from typing import Any, Final
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
 
 from rhizomedb.errors import Error, StoreError
 from rhizomedb.facts.delta import Delta
 from rhizomedb.store import log
 from rhizomedb.store.file import File
-from rhizomedb.store.folder import Folder
+from rhizomedb.store.folder import Folder, let_go
 from rhizomedb.store.layout import Mark
+from rhizomedb.store.relations import Cells
 from rhizomedb.store.said import Said, said_by, said_in
 from rhizomedb.store.tiers import FACTS_MAX, Part, Tiers, build_segment, due, merged, part_of
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 GATHER_FACTS: Final = 1 << 17
 GATHER_BYTES: Final = 24 << 20
@@ -42,23 +47,21 @@ HOLE: Final = Said(bytes(32), b"", b"", b"", b"", 0, 0, 0, 0, 0, b"", b"", b"")
 class Build:
     """One segment that is being built of what deltas say, behind what there is.
 
-    Built `beside`, in a thread of its own, it takes in the small ones before it once they are many, and goes to a file.
+    Built `beside`, by a worker of its own, it takes in the small ones before it once they are many, and goes to a file.
     """
 
-    def __init__(self, tiers: Tiers, said: list[Said], beside: Folder | None = None) -> None:
+    def __init__(
+        self, tiers: Tiers, said: list[Said], folder: Folder | None = None, worker: Executor | None = None
+    ) -> None:
         self.said = said
         self.ids = {each.id for each in said}
         self.start = len(tiers.parts)
         self.part: Part | None = None
         self._tiers = tiers
-        self._folder = beside
-        self._error: BaseException | None = None
-        self._thread: Thread | None = None
-        if beside is None:
+        self._folder = folder
+        self._under_way = None if worker is None else worker.submit(self._run)
+        if worker is None:
             self._run()
-        else:
-            self._thread = Thread(target=self._try, name="rhizomedb-build", daemon=True)
-            self._thread.start()
 
     def _run(self) -> None:
         last = self._tiers.last
@@ -82,25 +85,18 @@ class Build:
             small.insert(0, part)
         return small
 
-    def _try(self) -> None:
-        try:
-            self._run()
-        except BaseException as error:
-            self._error = error
-
     def wait(self) -> Part:
         """The segment, when it is built."""
-        if self._thread is not None:
-            self._thread.join()
-        if self._error is not None:
-            raise self._error
+        if self._under_way is not None:
+            self._under_way.result()
         assert self.part is not None, "what was built without an error is there"
         return self.part
 
     def abandon(self) -> None:
-        """Wait until the thread has ended, and keep nothing of it."""
-        if self._thread is not None:
-            self._thread.join()
+        """Wait until it is built, and keep nothing of it."""
+        if self._under_way is not None:
+            with suppress(Exception):
+                self._under_way.result()
             if self._folder is not None and self.part is not None and self.part.name:
                 self._folder.remove(self.part.name)
 
@@ -122,11 +118,14 @@ class Indexed:
         self.folder = Folder(file.absolute)
         self.tiers = Tiers()
         self._build: Build | None = None
+        self._worker: Executor | None = None
         self._waiting: list[Said] = []
         self._waiting_ids: set[bytes] = set()
         self._waiting_facts = self._waiting_bytes = 0
         self._time = (0, 0)
         self._refused_bytes = 0
+        self._known_home = ""
+        self.cells = Cells()
         self._written: list[str] = []
         self._replaced: list[str] = []
 
@@ -175,8 +174,15 @@ class Indexed:
     def _launch(self) -> None:
         """Build a segment of what waits beside what goes on: the kernels hold no lock of Python's."""
         self._land()
+        if not self._file.is_writing:
+            self._build = Build(self.tiers, self._take())
+            return
         self.spill()
-        self._build = Build(self.tiers, self._take(), beside=self.folder)
+        if self._worker is None:
+            from concurrent.futures import ThreadPoolExecutor  # 10 ms, which only great writes should pay
+
+            self._worker = ThreadPoolExecutor(1, "rhizomedb-build")  # one, for each thread would keep memory of its own
+        self._build = Build(self.tiers, self._take(), self.folder, self._worker)
 
     def _land(self) -> None:
         """Take up the segment that was being built."""
@@ -188,6 +194,8 @@ class Indexed:
         if part.name:
             self._written.append(part.name)
             self.name([*self.tiers.parts[: build.start], part])
+            for each in self.tiers.parts:
+                let_go(each.buffer)
         else:
             self.tiers = Tiers(self.tiers.parts[: build.start]).added(part)
 
@@ -254,15 +262,22 @@ class Indexed:
         """Note that what is indexed was indexed here, and forget the segments that were not; inside a write."""
         if not self.is_at_home():
             self._file.run("DELETE FROM segment")
-            self._file.run("INSERT OR REPLACE INTO home VALUES (1, ?)", (self.folder.place(),))
+            self._known_home = f"{self.folder.place()}#{secrets.token_hex(4)}"
+            self._file.run("INSERT OR REPLACE INTO home VALUES (1, ?)", (self._known_home,))
 
     def is_at_home(self) -> bool:
         """Whether this file was indexed where it is now, and not brought here with an index that somebody else made."""
-        home = self._file.typed((str,), "SELECT place FROM home")
         try:
-            return bool(home) and home[0][0] == self.folder.place()
+            return self._home().partition("#")[0] == self.folder.place()
         except OSError:
             return False
+
+    def _home(self) -> str:
+        """Where the file was when it was indexed, and a number that is another each time it was indexed from nothing."""
+        if self._file.format == 1:
+            return ""
+        rows = self._file.typed((str,), "SELECT place FROM home")
+        return str(rows[0][0]) if rows else ""
 
     def tidy(self, choose: Callable[[Sequence[Part]], tuple[int, int] | None] = due) -> bool:
         """Merge some segments that are in files into one, if that is due; False if it is not."""
@@ -278,10 +293,12 @@ class Indexed:
             return False
         self._written.append(part.name)
         with self._file.transaction():
-            named = {row[1] for row in self._catalogue() or ()}  # others may have added to it meanwhile
-            is_first = named.issuperset(each.name for each in old)
+            self._follow(self._catalogue() or ())  # others may have added to it meanwhile
+            files = self.tiers.in_files
+            start = next((place for place, each in enumerate(files) if each.name == old[0].name), len(files))
+            is_first = files[start : start + len(old)] == old
             if is_first:
-                self.name([*files[: span[0]], part, *files[span[1] :]])
+                self.name([*files[:start], part, *files[start + len(old) :]])
         if is_first:
             self.committed()
         else:
@@ -289,7 +306,8 @@ class Indexed:
         return True
 
     def committed(self) -> None:
-        """The write was kept: remove the files that it replaced."""
+        """The write was kept: remove the files that it replaced, and end the worker."""
+        self.close()
         for name in self._replaced:
             self.folder.remove(name)
         self._written, self._replaced = [], []
@@ -304,19 +322,21 @@ class Indexed:
         self._written, self._replaced = [], []
         self._take()
         self._time = (0, 0)
+        self.cells = Cells()
         self.tiers = Tiers()
 
     # -- catching up ------------------------------------------------------------------------------------------------
 
+    def close(self) -> None:
+        """End the worker. Safe to call twice."""
+        if self._worker is not None:
+            self._worker.shutdown()
+            self._worker = None
+
     def catch_up(self, mark: Mark) -> None:
         """Reach a mark: by segments that are in the catalogue, and by the log for what they do not cover."""
-        if not self.tiers.last.delta_last <= mark.deltas:
-            self.abandon()
-        rows = self._catalogue()
-        if rows is not None:
-            self._follow(rows)
+        trusted = self._follow_catalogue(mark) and not self._file.was_upgraded
         after = self.tiers.last.delta_last
-        trusted = rows is not None and not self._file.was_upgraded
         if after < mark.deltas:
             for said in self._said(after, mark.deltas, trusted):
                 self.add(said)
@@ -325,6 +345,23 @@ class Indexed:
         if (last.delta_last, last.fact_last) != (mark.deltas, mark.facts):
             raise self._file.damaged("its index does not reach where it says")
         self._time = (mark.ms, mark.counter)
+
+    def is_far_behind(self, mark: Mark) -> bool:
+        """Whether so much of the log is in no segment that it should be in files once it is indexed."""
+        self._follow_catalogue(mark)
+        last = self.tiers.last
+        return mark.deltas - last.delta_last >= TAIL_DELTAS or mark.facts - last.fact_last >= TAIL_FACTS
+
+    def _follow_catalogue(self, mark: Mark) -> bool:
+        """Use what the catalogue names; False if it is not of this place."""
+        home = self._home()
+        if home != self._known_home or self.tiers.last.delta_last > mark.deltas:
+            self.abandon()  # made again by somebody else, who may have given other numbers
+            self._known_home = home
+        rows = self._catalogue()
+        if rows is not None:
+            self._follow(rows)
+        return rows is not None
 
     def _said(self, after: int, last: int, trusted: bool) -> Iterator[Said]:
         """What the log says; where its index came from elsewhere, every signature is looked at again."""
@@ -338,8 +375,6 @@ class Indexed:
 
     def _catalogue(self) -> list[tuple[int, str, int, bytes]] | None:
         """The segments that the catalogue names; None if they are not of this place."""
-        if self._file.format == 1:
-            return None
         if not self.is_at_home():
             return None
         return self._file.typed((int, str, int, bytes), "SELECT last, name, size, seal FROM segment ORDER BY last")

@@ -26,12 +26,22 @@ def last_seq(file: File) -> int:
 
 def write(file: File, rows: Iterable[tuple[int, int, bytes]]) -> None:
     """Add envelopes, each with its number and its epoch."""
-    framed = ((seq, epoch, frame(seq, epoch, envelope)) for seq, epoch, envelope in rows)
-    file.run_many("INSERT INTO log(seq, epoch, frame) VALUES (?, ?, ?)", framed)
+    write_frames(file, ((seq, epoch, frame(seq, epoch, envelope)) for seq, epoch, envelope in rows))
+
+
+def write_frames(file: File, rows: Iterable[tuple[int, int, bytes]]) -> None:
+    """Add frames, each with its number and its epoch, such as another file has them."""
+    file.run_many("INSERT INTO log(seq, epoch, frame) VALUES (?, ?, ?)", rows)
 
 
 def read(file: File, after: int, last: int) -> Iterator[tuple[int, int, bytes | None]]:
-    """Number, epoch and envelope of the deltas after < seq <= last, in order; None for an envelope that was altered.
+    """Number, epoch and envelope of the deltas after < seq <= last, in order; None for an envelope that was altered."""
+    for seq, epoch, data in read_frames(file, after, last):
+        yield seq, epoch, data if file.format == 1 else unframe(seq, epoch, data)
+
+
+def read_frames(file: File, after: int, last: int) -> Iterator[tuple[int, int, bytes]]:
+    """Number, epoch and frame (format 1: envelope) of the deltas after < seq <= last, in order, as they stand there.
 
     They come page by page, each a finished statement: a slow reader holds no lock.
     """
@@ -41,7 +51,7 @@ def read(file: File, after: int, last: int) -> Iterator[tuple[int, int, bytes | 
             if seq <= after:  # a broken tree may lead back
                 raise file.damaged("the log is out of order")
             after = seq
-            yield seq, epoch, data if file.format == 1 else unframe(seq, epoch, data)
+            yield seq, epoch, data
         size = sum(len(data) for *_, data in rows) // len(rows) + 1
         most = max(1, min(PAGE_ROWS, PAGE_BYTES // size))
 

@@ -307,6 +307,18 @@ class Index:
             at += 1
         return found
 
+    def caused(self, row: int, most: int) -> list[int]:
+        """Up to `most` rows of facts that have causes, from one on."""
+        found: list[int] = []
+        for segment in self._segments:
+            at = segment.bisect("cause.from", row)
+            while at < segment.counts["cause.from"] and len(found) < most:
+                each = segment.item("cause.from", at)
+                if not found or found[-1] != each:
+                    found.append(each)
+                at += 1
+        return found
+
     def effects(self, to: int) -> list[int]:
         """The rows of the facts whose cause is this, as it stands in `cause.to`."""
         found = []

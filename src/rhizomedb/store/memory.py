@@ -14,7 +14,8 @@ from rhizomedb.facts.delta import Delta, Group
 from rhizomedb.facts.fact import Fact
 from rhizomedb.facts.value import KIND_NAMES, Attribute, Cell, exact, kind_of
 from rhizomedb.store.chunks import MemoryChunks
-from rhizomedb.store.quota import Quota
+from rhizomedb.store.layout import pack
+from rhizomedb.store.quota import USUAL, Quota
 from rhizomedb.store.storage import Storage
 from rhizomedb.store.store import (
     COLUMNS,
@@ -43,7 +44,7 @@ class Entry(NamedTuple):
 class MemoryStore:
     """A database that ends with the process."""
 
-    def __init__(self, path: str = MEMORY, *, quota: Quota = Quota()) -> None:  # noqa: B008  # it never changes
+    def __init__(self, path: str = MEMORY, *, quota: Quota = USUAL) -> None:
         self.path = path
         self.quota = quota
         self.is_writing = False
@@ -134,6 +135,14 @@ class MemoryStore:
         """What `scan` gives for `bound` together with each of some distinct keys over `names`."""
         for row in rows:
             yield from self.scan(relation, {**bound, **dict(zip(names, row, strict=True))}, cut)
+
+    def digests_by_entity(self, entities: Iterable[bytes], cut: Cut) -> dict[bytes, set[bytes]]:
+        """The digests of all visible facts of some distinct entities, without the entities that have none."""
+        found: dict[bytes, set[bytes]] = {}
+        for entity in entities:
+            for cid, *_ in self.scan("fact", {"entity": entity}, cut):
+                found.setdefault(entity, set()).add(pack(cid))  # type: ignore[arg-type]  # the first column holds CIDs
+        return found
 
     def size(self, relation: str, bound: Mapping[str, Cell]) -> int:
         """About how many tuples `scan` would give, at no cost to speak of."""

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from rhizomedb.store.memory import MEMORY, MemoryStore
-from rhizomedb.store.quota import Quota
+from rhizomedb.store.quota import USUAL, Quota
 from rhizomedb.store.store import Store
 
 if TYPE_CHECKING:
@@ -16,16 +16,13 @@ WAIT_MS: int = 10_000
 """How long a write waits for another process."""
 
 
-NO_QUOTA_GIVEN: Quota = Quota()
-
-
 def open_store(
     path: str | os.PathLike[str],
     *,
     create: bool = True,
     wait_ms: int = WAIT_MS,
     durability: Durability = "full",
-    quota: Quota = NO_QUOTA_GIVEN,
+    quota: Quota = USUAL,
 ) -> Store:
     """The store in a file, or a new one in memory for ":memory:"."""
     if os.fspath(path) == MEMORY:

@@ -59,6 +59,10 @@ class Quota:
             )
 
 
+USUAL: Final = Quota()
+"""The quotas where nobody says otherwise."""
+
+
 class Pending:
     """What is held back in a store, counted by author and by origin as deltas come and go."""
 

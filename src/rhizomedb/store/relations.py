@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 
 from rhizomedb.facts.cid import PREFIX, Cid
 from rhizomedb.facts.value import INTEGER_MAX, INTEGER_MIN, KIND_NAMES, Cell
-from rhizomedb.store.keys import cell_of, key_of
+from rhizomedb.store.keys import BYTES_HEAD, cell_of, key_of
 from rhizomedb.store.layout import Mark
 from rhizomedb.store.said import SCOPES
 from rhizomedb.store.segment import ROW, damaged
@@ -152,8 +152,10 @@ class View:
                 for cid in self._seen_cids(rows):
                     yield cid, to
         else:
-            for first in range(1, self._mark.facts + 1, PAGE_ROWS_MAX):
-                yield from self._causes(range(first, min(first + PAGE_ROWS_MAX, self._mark.facts + 1)))
+            row = 1
+            while self._mark.causes and (rows := self.index.caused(row, PAGE_ROWS_MAX)):
+                yield from self._causes(rows)
+                row = rows[-1] + 1
 
     def _causes(self, found: Sequence[int]) -> Tuples:
         rows = self._seen(found)
@@ -241,6 +243,23 @@ class View:
 
     def _admits(self, row: Any) -> bool:
         return self._since < row[3] <= self._until and (self._authors is None or row[1] in self._authors)
+
+    def digests_by_entity(self, entities: Iterable[bytes]) -> dict[bytes, set[bytes]]:
+        """The digests of all visible facts of some distinct entities, without the entities that have none."""
+        found: dict[bytes, set[bytes]] = {}
+        rows: list[Any] = []
+        owners: list[bytes] = []
+        for entity in entities:
+            number = self.index.find_cell(BYTES_HEAD + entity)
+            for part in self.index.ranges(number, 0, 0) if number else ():
+                read = self.index.read(part)
+                rows += read
+                owners += [entity] * len(read)
+        seen = self.see([row[0] for row in rows])
+        for entity, row, is_seen in zip(owners, rows, seen, strict=True):
+            if is_seen:
+                found.setdefault(entity, set()).add(row[1])
+        return found
 
     @property
     def last_row(self) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
+from rhizomedb.errors import StoreError
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.clock import HybridTime
 from rhizomedb.facts.delta import Delta, Group
@@ -18,8 +19,8 @@ from rhizomedb.store.file import Durability, File
 from rhizomedb.store.indexed import Indexed
 from rhizomedb.store.keeper import Keeper
 from rhizomedb.store.layout import FORMAT, HELD, HELD_1, Mark, pack, seal, unpack
-from rhizomedb.store.quota import Quota
-from rhizomedb.store.relations import Cells, View
+from rhizomedb.store.quota import USUAL, Quota
+from rhizomedb.store.relations import View
 from rhizomedb.store.said import said_by
 from rhizomedb.store.storage import Storage, storage_of
 from rhizomedb.store.store import ALL, HEX_DIGITS, AttributeSummary, Cut, Epoch, Finding, Held, most_facts_first
@@ -39,7 +40,7 @@ class SqliteStore:
         wait_ms: int = 10_000,
         durability: Durability = "full",
         vfs: str = "",
-        quota: Quota = Quota(),  # noqa: B008  # it never changes
+        quota: Quota = USUAL,
     ) -> None:
         self.path = os.fspath(path)
         self.quota = quota
@@ -47,7 +48,6 @@ class SqliteStore:
         self._file = File(self.path, create=create, wait_ms=wait_ms, durability=durability, vfs=vfs)
         self._indexed = Indexed(self._file)
         self._keeper = Keeper(self._file.absolute, wait_ms)
-        self._cells = Cells()
         self._version = -1
         self._newest: Mark | None = None
         self._marks: dict[int, Mark] = {}
@@ -123,6 +123,10 @@ class SqliteStore:
         for row in rows:
             yield from view.scan(relation, {**bound, **dict(zip(names, row, strict=True))})
 
+    def digests_by_entity(self, entities: Iterable[bytes], cut: Cut) -> dict[bytes, set[bytes]]:
+        """The digests of all visible facts of some distinct entities, without the entities that have none."""
+        return self._view(cut).digests_by_entity(entities)
+
     def size(self, relation: str, bound: Mapping[str, Cell]) -> int:
         """About how many tuples `scan` would give, at no cost to speak of."""
         return self._view(Cut()).size(relation, bound)
@@ -191,7 +195,7 @@ class SqliteStore:
     def attribute_names(self) -> list[Attribute]:
         """Every attribute that any fact here ever had, at no cost to speak of."""
         self._mark()
-        cells = self._cells.read(self._indexed.tiers.index, self._attribute_numbers())
+        cells = self._indexed.cells.read(self._indexed.tiers.index, self._attribute_numbers())
         return [plain(cells[number]) for number in self._attribute_numbers()]  # type: ignore[misc]  # an attribute is one
 
     def _attribute_numbers(self) -> list[int]:
@@ -206,7 +210,7 @@ class SqliteStore:
         view = self._view(cut)
         found = []
         for number, facts, entities, kinds in view.summary()[1]:
-            cell = self._cells.read(self._indexed.tiers.index, [number])[number]
+            cell = self._indexed.cells.read(self._indexed.tiers.index, [number])[number]
             counts = tuple((name, count) for name, count in zip(KIND_NAMES, kinds, strict=True) if count)
             found.append(AttributeSummary(plain(cell), facts, entities, counts))  # type: ignore[arg-type]  # an attribute is one
         return most_facts_first(found)
@@ -227,7 +231,7 @@ class SqliteStore:
     def cells(self, numbers: Sequence[int]) -> list[Cell]:
         """What numbers of `columns` stand for."""
         self._mark()
-        cells = self._cells.read(self._indexed.tiers.index, numbers)
+        cells = self._indexed.cells.read(self._indexed.tiers.index, numbers)
         return [cells[number] for number in numbers]
 
     def last_time(self) -> HybridTime:
@@ -402,9 +406,10 @@ class SqliteStore:
             self._keeper.finish()
         except BaseException:  # Ctrl-C: what is not tidied is only slower
             self._keeper.stop()
-            self._file.close()
             raise
-        self._file.close()
+        finally:
+            self._indexed.close()
+            self._file.close()
 
     # -- what was reached -------------------------------------------------------------------------------------------
 
@@ -412,7 +417,7 @@ class SqliteStore:
         mark = self._mark(cut.epoch)
         tiers = self._indexed.tiers
         is_newest = mark.facts == tiers.last.fact_last
-        return View(tiers.index, self._cells, self._epoch_of, cut, mark, is_newest)
+        return View(tiers.index, self._indexed.cells, self._epoch_of, cut, mark, is_newest)
 
     def _mark(self, epoch: int | None = None) -> Mark:
         """The totals at the end of an epoch, or of the newest; what is indexed reaches at least so far."""
@@ -465,13 +470,27 @@ class SqliteStore:
             raise
         return mark
 
+    def _catch_up_in_files(self) -> bool:
+        """Index what is in no segment, and keep it in files; False if that cannot be done now."""
+        try:
+            with self._file.transaction():
+                self._indexed.catch_up(self._read_mark("ORDER BY epoch DESC LIMIT 1"))
+                self._indexed.settle()
+                self._indexed.spill()
+        except StoreError as error:
+            self._indexed.abandon()
+            if error.code in ("store.busy", "store.read-only", "store.full"):
+                return False
+            raise
+        self._indexed.committed()
+        return True
+
     def _forget(self) -> None:
         """Drop everything remembered of the file."""
         self._newest = None
         self._version = -1
         self._marks.clear()
         self._epochs.clear()
-        self._cells = Cells()
         self._indexed.abandon()
 
     def _epoch_rows(self, which: str, bindings: Sequence[Any] = ()) -> list[Any]:

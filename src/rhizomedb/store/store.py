@@ -168,6 +168,10 @@ class Store(Protocol):
         """What `scan` gives for `bound` together with each of some distinct keys over `names`, in any order."""
         ...
 
+    def digests_by_entity(self, entities: Iterable[bytes], cut: Cut) -> dict[bytes, set[bytes]]:
+        """The digests of all visible facts of some distinct entities, without the entities that have none."""
+        ...
+
     def size(self, relation: str, bound: Mapping[str, Cell]) -> int:
         """About how many tuples `scan` would give, at no cost to speak of."""
         ...

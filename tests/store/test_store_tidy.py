@@ -1,0 +1,74 @@
+"""Merging behind the back of a writer loses nothing that the writer added meanwhile."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from store_helpers import said, write
+
+from rhizomedb.store import ALL, indexed
+from rhizomedb.store.file import File
+from rhizomedb.store.indexed import Indexed
+from rhizomedb.store.sqlite import SqliteStore
+from rhizomedb.store.tiers import Part
+
+
+@pytest.fixture
+def busy(path: str, monkeypatch: pytest.MonkeyPatch) -> SqliteStore:
+    """A store whose every write ends in a file, and which merges nothing by itself."""
+    monkeypatch.setattr(indexed, "TAIL_DELTAS", 1)
+    monkeypatch.setattr(indexed, "SMALL", 0)
+    store = SqliteStore(path, create=True)
+    monkeypatch.setattr(store._keeper, "look", lambda: None)
+    for number in range(4):
+        write(store, [said(number)])
+    return store
+
+
+def catalogue(store: SqliteStore) -> list[int]:
+    return [last for (last,) in store._file.run("SELECT last FROM segment ORDER BY last")]
+
+
+def test_what_is_due_becomes_one(busy: SqliteStore, path: str) -> None:
+    assert catalogue(busy) == [1, 2, 3, 4]
+    tidier = Indexed(File(path, create=False, wait_ms=0))
+    while tidier.tidy():
+        pass
+    assert catalogue(busy) == [4]
+    assert len(list(busy.scan("fact", {}, ALL))) == 4
+    assert list(busy.verify()) == []
+    busy.close()
+
+
+@pytest.mark.parametrize("chosen", [(0, 4), (1, 3), (2, 4)])
+def test_what_was_added_meanwhile_stays(busy: SqliteStore, path: str, chosen: tuple[int, int]) -> None:
+    tidier = Indexed(File(path, create=False, wait_ms=1000))
+
+    def choose(parts: list[Part]) -> tuple[int, int]:
+        write(busy, [said(10)])  # while the merge is under way
+        write(busy, [said(11)])
+        return chosen
+
+    assert tidier.tidy(choose)
+    assert catalogue(busy)[-3:] == [4, 5, 6] if chosen[1] == 4 else [5, 6]
+    reopened = SqliteStore(path, create=False)
+    assert reopened._indexed.tiers.parts == ()
+    assert reopened.epoch() == 6
+    assert len(reopened._indexed.tiers.in_memory) == 0, "nothing had to be read from the log"
+    assert list(reopened.verify()) == []
+    reopened.close()
+    busy.close()
+
+
+def test_a_merge_that_comes_second_changes_nothing(busy: SqliteStore, path: str) -> None:
+    first, second = (Indexed(File(path, create=False, wait_ms=1000)) for _ in range(2))
+
+    def choose(parts: list[Part]) -> tuple[int, int]:
+        assert first.tidy(lambda _: (0, 4))
+        return 1, 3
+
+    assert second.tidy(choose)
+    assert catalogue(busy) == [4]
+    assert sorted(os.listdir(second.folder.path)) == [part.name for part in first.tiers.in_files]
+    busy.close()
