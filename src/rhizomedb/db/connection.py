@@ -477,11 +477,13 @@ class Connection(Care):
     def _release(self) -> None:
         """Let held deltas in whose time has come, and note when the next one's comes.
 
-        A copy that cannot be written just goes on holding them.
+        A copy that cannot be written just goes on holding them; what is wrong with them, `held` and `verify` say.
         """
+        self._due_ms = None
         with suppress(Error):
             release_due(self._store, now_ms=self._clock())
-        self._due_ms = min((held.due_ms for held in self._store.held() if held.due_ms is not None), default=None)
+        with suppress(Error):
+            self._due_ms = min((held.due_ms for held in self._store.held() if held.due_ms is not None), default=None)
 
 
 def connect(

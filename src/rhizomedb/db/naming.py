@@ -18,7 +18,7 @@ from rhizomedb.db.result import show
 from rhizomedb.db.view import registers
 from rhizomedb.errors import RequestError, nearest_names
 from rhizomedb.facts.entity import derive, key_text
-from rhizomedb.facts.value import Attribute, Cell, Entity, Value, exact, plain
+from rhizomedb.facts.value import Attribute, Cell, Entity, Value, exact, order, plain
 from rhizomedb.store.store import Cut, Store
 
 LABELS: tuple[str, ...] = ("title", "name", "label")
@@ -119,8 +119,8 @@ class Names:
                 if _derives({name: named}, entity):
                     return show(named)
             if values:
-                alike = len(set(map(exact, values))) == 1
-                return show(values[0] if alike else self._standing(entity, name, cut) or values[-1])
+                standing = None if len(set(map(exact, values))) == 1 else self._standing(entity, name, cut)
+                return show(max(values, key=order) if standing is None else standing)
         return self._key_of(entity, said)
 
     def _standing(self, entity: Entity, name: str, cut: Cut) -> Value | None:

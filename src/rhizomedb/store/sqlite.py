@@ -153,7 +153,7 @@ class SqliteStore:
         """
         # The marks alone are enough: what cannot be indexed can still be handed on.
         newest = self._mark() if self.is_writing else self._read_mark("ORDER BY epoch DESC LIMIT 1")
-        after = self._read_mark("WHERE epoch = ?", (min(after_epoch, newest.epoch),)) if after_epoch > 0 else Mark()
+        after = self._mark_of(min(after_epoch, newest.epoch)) if after_epoch > 0 else Mark()
         return self._envelopes(after.deltas, newest.deltas)
 
     def _envelopes(self, after: int, last: int) -> Iterator[tuple[int, bytes]]:
@@ -441,9 +441,13 @@ class SqliteStore:
         if mark is None:
             if len(self._marks) >= MARKS_REMEMBERED_MAX:
                 self._marks.clear()
-            mark = self._marks[epoch] = self._read_mark("WHERE epoch = ?", (epoch,))
-            if not mark.epoch:
-                raise self._file.damaged(f"the index knows nothing of epoch {epoch}")
+            mark = self._marks[epoch] = self._mark_of(epoch)
+        return mark
+
+    def _mark_of(self, epoch: int) -> Mark:
+        mark = self._read_mark("WHERE epoch = ?", (epoch,))
+        if mark.epoch != epoch:
+            raise self._file.damaged(f"the index knows nothing of epoch {epoch}")
         return mark
 
     def _read_mark(self, which: str, bindings: Sequence[Any] = ()) -> Mark:
