@@ -49,6 +49,18 @@ NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _MAGIC: Final = b"SQLite format 3\x00"
 
 
+def check_durability(durability: Durability) -> Durability:
+    """The durability itself, if there is one of that name."""
+    if durability not in get_args(Durability):
+        raise RequestError(
+            "db.usage",
+            f"there is no durability {durability!r}",
+            nearest=nearest_names(str(durability), get_args(Durability)),
+            fix=" or ".join(map(repr, get_args(Durability))),
+        )
+    return durability
+
+
 class File:
     """One connection to one database file. Every failure is a `StoreError`."""
 
@@ -57,14 +69,7 @@ class File:
     ) -> None:
         import apsw  # 10 ms, which only those who open a file should pay
 
-        if durability not in get_args(Durability):
-            raise RequestError(
-                "db.usage",
-                f"there is no durability {durability!r}",
-                nearest=nearest_names(str(durability), get_args(Durability)),
-                fix=" or ".join(map(repr, get_args(Durability))),
-            )
-        self.durability = durability
+        self.durability = check_durability(durability)
         self.format = FORMAT
         self.was_upgraded = False
         self._vfs = vfs

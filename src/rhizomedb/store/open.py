@@ -26,6 +26,10 @@ def open_store(
 ) -> Store:
     """The store in a file, or a new one in memory for ":memory:"."""
     if os.fspath(path) == MEMORY:
+        if durability != "full":
+            from rhizomedb.store.file import check_durability
+
+            check_durability(durability)
         return MemoryStore(quota=quota)
     from rhizomedb.store.sqlite import SqliteStore  # so that importing the package does not load SQLite
 
