@@ -421,6 +421,12 @@ fn concatenate(segments: &[&Segment]) -> Found<Columns> {
                 .push(base.checked_add(end).ok_or("too much in one segment")?);
         }
         c.heap.extend_from_slice(segment.all(S::CellHeap)?);
+        if c.ends
+            .last()
+            .is_some_and(|&end| end as usize != c.heap.len())
+        {
+            return Err("its cells do not end where they should".into());
+        }
         c.hashes.extend(segment.u64s(S::CellByHash)?);
         c.order_runs.extend(segment.u32s(S::CellInOrder)?);
         c.delta_ids.extend_from_slice(segment.all(S::DeltaId)?);

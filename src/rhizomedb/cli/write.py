@@ -242,9 +242,12 @@ def check_target(target: str, database: str, *, force: bool) -> None:
     """Refuse to write over a database, and over any other file unless that is meant."""
     if target == "-" or not os.path.isfile(target):
         return
-    with open(target, "rb") as file:
-        is_database = file.read(16).startswith(b"SQLite format 3")
-    if is_database or os.path.realpath(target).removesuffix("-wal").removesuffix("-shm") == os.path.realpath(database):
+    # Looked at by name first: to open and close a database behind SQLite's back would drop this process's locks on it.
+    is_database = os.path.realpath(target).removesuffix("-wal").removesuffix("-shm") == os.path.realpath(database)
+    if not is_database:
+        with open(target, "rb") as file:
+            is_database = file.read(16).startswith(b"SQLite format 3")
+    if is_database:
         raise RequestError(
             "db.usage", f"{target} is a database, and is not written over", fix="name another file to write to"
         )

@@ -138,15 +138,15 @@ def _opened(content: Content, database: str) -> Iterator[tuple[IO[bytes], int]]:
         yield io.BytesIO(whole), len(whole)
     elif isinstance(content, str | os.PathLike):
         path = os.fspath(content)
+        # Before it is opened: to close a database behind SQLite's back would drop the locks of this process on it.
+        if any(_is_same(path, database + end) for end in ("", "-wal", "-shm")):
+            raise RequestError("db.usage", f"{path} is this database itself", fix="attach another file")
         try:
             file: IO[bytes] = open(path, "rb")  # noqa: SIM115  # closed two lines on; only opening it may fail here
         except (OSError, ValueError) as error:
             raise _unreadable(path, error) from None
         with file:
-            status = os.fstat(file.fileno())
-            if any(_is_same(status, database + end) for end in ("", "-wal", "-shm")):
-                raise RequestError("db.usage", f"{path} is this database itself", fix="attach another file")
-            yield file, status.st_size
+            yield file, os.fstat(file.fileno()).st_size
     elif hasattr(content, "read"):
         yield content, 0
     else:
@@ -154,9 +154,9 @@ def _opened(content: Content, database: str) -> Iterator[tuple[IO[bytes], int]]:
         raise RequestError("db.usage", f"{kind} cannot be attached", fix="bytes, a path, or a file opened with 'rb'")
 
 
-def _is_same(status: os.stat_result, path: str) -> bool:
+def _is_same(path: str | bytes, other: str) -> bool:
     try:
-        return os.path.samestat(status, os.stat(path))
+        return os.path.samefile(path, other)
     except (OSError, ValueError):
         return False
 

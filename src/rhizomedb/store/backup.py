@@ -132,9 +132,7 @@ def _first(source: File, target: str, progress: Progress | None) -> Backup:
     part = _part(target)
     try:
         made = _whole(source, part, progress)
-        with closing(File(part, create=False, wait_ms=0, durability="normal")) as file:
-            _settle(file)
-        _sync(part)
+        _make_one(part)
         _name(part, target)
     finally:
         _remove(part)
@@ -228,6 +226,17 @@ def _settle(file: File) -> None:
         file.run("PRAGMA journal_mode=DELETE")
 
 
+def _make_one(part: str) -> None:
+    """Make a file that is about to be named one file, on the disk; an error if any of it would stay behind."""
+    with closing(File(part, create=False, wait_ms=0, durability="normal")) as file:
+        ((is_busy, _, _),) = file.run("PRAGMA wal_checkpoint(TRUNCATE)")
+        ((mode,),) = file.run("PRAGMA journal_mode=DELETE")
+        name = file.name
+    if is_busy or mode != "delete" or os.path.exists(part + "-wal"):
+        raise StoreError("store.unreadable", f"{name} could not be made one file", fix="try again")
+    _sync(part)
+
+
 # -- restoring ---------------------------------------------------------------------------------------------------------
 
 
@@ -243,14 +252,14 @@ def _index(part: str, source: File) -> None:
         raise StoreError(
             "store.damaged", f"{source.name} is damaged: {first.record}: {first.message}", fix=source.salvage
         )
-    _sync(part)
+    _make_one(part)
 
 
 def _take_place(part: str, target: str, wait_ms: int) -> None:
     """Put a restored file, and its index, where the old ones are."""
     old = _locked(target, wait_ms) if os.path.exists(target) else None
     try:
-        for end in ("-wal", "-shm"):  # of a file that is no more, or cannot be read
+        for end in ("-wal", "-shm", "-journal"):  # of a file that is no more, or cannot be read
             with suppress(OSError):
                 os.unlink(target + end)
         shutil.rmtree(target + SUFFIX, ignore_errors=True)

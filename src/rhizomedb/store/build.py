@@ -225,9 +225,11 @@ def _concatenate(segments: Sequence[Segment]) -> Columns:
         return np.concatenate(of(name))
 
     ends, base = [], 0
-    for part in of("cell.end"):
+    for part, heap in zip(of("cell.end"), of("cell.heap"), strict=True):
         ends.append(part.astype("<u8") + base)
-        base += int(part[-1]) if len(part) else 0
+        base += len(heap)
+        if len(part) and int(part[-1]) != len(heap):
+            raise damaged("its cells do not end where they should")
     by_row: dict[str, list[Numbers]] = {"entity": [], "attribute": [], "value": []}
     for header, buffer in parts:
         place = array_of(header, buffer, "fact.place")

@@ -99,6 +99,8 @@ def remake(file: File, indexed: Indexed, note: Callable[[Mark], object]) -> list
         while epoch < min(row.epoch, newest):  # what was added so far belongs to earlier epochs
             if epoch:
                 note(indexed.mark(epoch))
+                if file.is_writing and indexed.is_tail_long():
+                    indexed.spill()
             epoch += 1
         while (seq := seq + 1) < row.seq:
             findings.append(Finding(f"delta {seq}", DAMAGED, "the log does not have it"))

@@ -78,11 +78,13 @@ class File:
         self._thread = get_ident()
         self._connection: apsw.Connection | None = None
         self.path = path
-        self.absolute = os.path.abspath(path)
+        self.absolute = os.path.realpath(path)
         self.name = os.path.basename(path) or path
         self.wait_ms = wait_ms
         self._deadline = 0.0
+        self._patience_ms = wait_ms
         self.is_writing = False
+        self.is_committed = False
         self._place: tuple[int, int] | None = None
         self._look(create)
         flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
@@ -275,22 +277,29 @@ class File:
             )
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Become the one writer; keep everything at the end, or nothing when anything is raised."""
+    def transaction(self, wait_ms: int | None = None) -> Iterator[None]:
+        """Become the one writer; keep everything at the end, or nothing when anything is raised.
+
+        `wait_ms`: how long to wait for another writer this time.
+        """
         if self.read_only:
             raise StoreError("store.read-only", f"{self.name} cannot be written", fix=f"chmod u+w {self.path}")
-        self.run("BEGIN IMMEDIATE")
-        self.is_writing = True
+        self.is_committed = False
+        self._patience_ms = self.wait_ms if wait_ms is None else wait_ms
         try:
+            self.run("BEGIN IMMEDIATE")
+            self.is_writing = True
             self._check_place()
             yield
             self._check_place()
             self.run("COMMIT")
+            self.is_committed = True
         except BaseException:
             self._roll_back()
             raise
         finally:
             self.is_writing = False
+            self._patience_ms = self.wait_ms
         if self.durability == "full":
             self._wait_for_disk()
 
@@ -345,7 +354,7 @@ class File:
         """Called while another process writes. In Python, so that Ctrl-C ends it."""
         now = time.monotonic()
         if tries == 0:
-            self._deadline = now + self.wait_ms / 1000
+            self._deadline = now + self._patience_ms / 1000
         if now >= self._deadline:
             return False
         time.sleep(min(0.001 * (tries + 1), NAP_S_MAX))

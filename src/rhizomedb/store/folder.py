@@ -32,7 +32,7 @@ class Folder:
     def place(self) -> str:
         """Where the database file is, as only this machine can know: a copy of the file has another place."""
         status = os.stat(self._database)
-        return f"{_machine()}:{status.st_ino}"
+        return f"{_machine()}:{status.st_dev}:{status.st_ino}"
 
     def write(self, data: bytes | memoryview) -> str | None:
         """Keep a segment under a new name, which is given; None if it cannot be kept."""
@@ -109,6 +109,6 @@ def let_go(buffer: bytes | memoryview) -> None:
 def _machine() -> str:
     try:
         with open("/etc/machine-id", encoding="ascii") as file:
-            return file.read().strip()
+            return file.read().strip() or os.uname().nodename
     except (OSError, ValueError):
         return os.uname().nodename

@@ -6,11 +6,9 @@ that they name in the catalogue or else from the log. Both give the same numbers
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from rhizomedb.errors import Error, StoreError
 from rhizomedb.facts.delta import Delta
@@ -20,7 +18,7 @@ from rhizomedb.store.folder import Folder, let_go
 from rhizomedb.store.layout import Mark
 from rhizomedb.store.relations import Cells
 from rhizomedb.store.said import Said, said_by, said_in
-from rhizomedb.store.tiers import FACTS_MAX, Part, Tiers, build_segment, due, merged, part_of
+from rhizomedb.store.tiers import FACTS_MAX, Part, Tiers, build_segment, due, fits, merged, part_of
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -95,8 +93,7 @@ class Build:
     def abandon(self) -> None:
         """Wait until it is built, and keep nothing of it."""
         if self._under_way is not None:
-            with suppress(Exception):
-                self._under_way.result()
+            self._under_way.exception()  # whatever went wrong in it is of no interest any more
             if self._folder is not None and self.part is not None and self.part.name:
                 self._folder.remove(self.part.name)
 
@@ -174,10 +171,8 @@ class Indexed:
     def _launch(self) -> None:
         """Build a segment of what waits beside what goes on: the kernels hold no lock of Python's."""
         self._land()
-        if not self._file.is_writing:
-            self._build = Build(self.tiers, self._take())
-            return
-        self.spill()
+        if self.is_tail_long():
+            self.spill()
         if self._worker is None:
             from concurrent.futures import ThreadPoolExecutor  # 10 ms, which only great writes should pay
 
@@ -191,13 +186,15 @@ class Indexed:
             return
         part = build.wait()
         self._time = max(self._time, *((said.ms, said.counter) for said in build.said))
+        before = self.tiers.parts[: build.start]
         if part.name:
             self._written.append(part.name)
-            self.name([*self.tiers.parts[: build.start], part])
+        if part.name and all(each.name for each in before):
+            self.name([*before, part])
             for each in self.tiers.parts:
                 let_go(each.buffer)
-        else:
-            self.tiers = Tiers(self.tiers.parts[: build.start]).added(part)
+        else:  # what is before it could not be kept in a file, so it stays in memory too
+            self.tiers = Tiers(before).added(part._replace(name=None))
 
     def _take(self) -> list[Said]:
         waiting, self._waiting = self._waiting, []
@@ -229,15 +226,24 @@ class Indexed:
         start = len(files)
         while start and files[start - 1].weight < SMALL:
             start -= 1
-        self._keep([*files[:start]], merged([*files[start:], *memory]))
+        parts = [*files[start:], *memory]
+        together = [parts[0]]
+        for part in parts[1:]:
+            if fits([*together, part]):
+                together.append(part)
+            else:
+                files = [*files[:start], *self._keep(files[:start], merged(together))]
+                start, together = len(files), [part]
+        self._keep(files[:start], merged(together))
 
-    def _keep(self, before: Sequence[Part], part: Part) -> None:
-        """Put a part into a file and name it behind others, if it can be kept."""
+    def _keep(self, before: Sequence[Part], part: Part) -> list[Part]:
+        """Put a part into a file and name it behind others, if it can be kept; gives it if it could."""
         part = kept(part, self.folder)
         self._refused_bytes = 0 if part.name else len(part.buffer)
         if part.name:
             self._written.append(part.name)
             self.name([*before, part])
+        return [part] if part.name else []
 
     def name(self, parts: Sequence[Part]) -> None:
         """Make the catalogue say that these segments are the index; inside a write."""
@@ -292,18 +298,27 @@ class Indexed:
         if not part.name:
             return False
         self._written.append(part.name)
-        with self._file.transaction():
-            self._follow(self._catalogue() or ())  # others may have added to it meanwhile
-            files = self.tiers.in_files
-            start = next((place for place, each in enumerate(files) if each.name == old[0].name), len(files))
-            is_first = files[start : start + len(old)] == old
-            if is_first:
-                self.name([*files[:start], part, *files[start + len(old) :]])
+        try:
+            is_first = self._exchange(old, part)
+        except BaseException:
+            self.abandon()
+            raise
         if is_first:
             self.committed()
         else:
             self.abandon()
         return True
+
+    def _exchange(self, old: Sequence[Part], part: Part) -> bool:
+        """Name a part in place of those that it was merged of; False if somebody else was first."""
+        with self._file.transaction():
+            self._follow(self._catalogue() or ())  # others may have added to it meanwhile
+            files = self.tiers.in_files
+            start = next((place for place, each in enumerate(files) if each.name == old[0].name), len(files))
+            is_first = files[start : start + len(old)] == tuple(old)
+            if is_first:
+                self.name([*files[:start], part, *files[start + len(old) :]])
+        return is_first
 
     def committed(self) -> None:
         """The write was kept: remove the files that it replaced, and end the worker."""
@@ -314,16 +329,16 @@ class Indexed:
 
     def abandon(self) -> None:
         """The write was not kept, or what is in the file is something else now: know nothing."""
-        if self._build is not None:
-            self._build.abandon()
-            self._build = None
-        for name in self._written:
-            self.folder.remove(name)
-        self._written, self._replaced = [], []
+        build, self._build = self._build, None
+        written, self._written, self._replaced = self._written, [], []
         self._take()
         self._time = (0, 0)
         self.cells = Cells()
         self.tiers = Tiers()
+        if build is not None:  # last: to wait may be interrupted, and nothing must be left half known
+            build.abandon()
+        for name in written:
+            self.folder.remove(name)
 
     # -- catching up ------------------------------------------------------------------------------------------------
 
@@ -405,7 +420,3 @@ class Indexed:
             return part if part.seal() == sealed else None
         except StoreError:
             return None
-
-    def sizes(self) -> dict[str, Any]:
-        """For `stats`: how many segments there are, and their bytes in files."""
-        return {"segments": len(self.tiers.parts), "bytes": os.path.getsize(self._file.absolute)}

@@ -37,11 +37,14 @@ class Cells:
     def read(self, index: Any, numbers: Iterable[int]) -> dict[int, Cell]:
         """A dictionary that has the cells of these numbers, and others."""
         known = self.known
-        missing = [number for number in dict.fromkeys(numbers) if number not in known]
+        wanted = dict.fromkeys(numbers)
+        missing = [number for number in wanted if number not in known]
         if missing:
             if len(known) + len(missing) > REMEMBERED_MAX:
-                known = self.known = {0: b""}
-                return self.read(index, numbers if isinstance(numbers, Sequence) else missing)
+                known = {0: b""}
+                missing = [number for number in wanted if number]
+                if len(missing) < REMEMBERED_MAX:
+                    self.known = known
             try:
                 for number, key in zip(missing, index.keys(missing), strict=True):
                     known[number] = cell_of(key)
@@ -155,6 +158,8 @@ class View:
             row = 1
             while self._mark.causes and (rows := self.index.caused(row, PAGE_ROWS_MAX)):
                 yield from self._causes(rows)
+                if rows[-1] < row:
+                    raise damaged("its causes are out of order")
                 row = rows[-1] + 1
 
     def _causes(self, found: Sequence[int]) -> Tuples:

@@ -300,6 +300,8 @@ class SqliteStore:
                 if self._indexed.is_tail_long():
                     self._indexed.spill()
         except BaseException:
+            if self._file.is_committed:  # it is kept, whatever came after
+                self._indexed.committed()
             self._forget()
             raise
         finally:
@@ -465,6 +467,8 @@ class SqliteStore:
     def _catch_up(self) -> Mark:
         """Read what is newest in the file, and index it."""
         try:
+            if self._is_far_behind():
+                self._catch_up_in_files()
             with self._file.at_one_moment():  # else the catalogue may reach further than the mark
                 mark = self._read_mark("ORDER BY epoch DESC LIMIT 1")
                 if self._kept_marks is None:
@@ -474,20 +478,25 @@ class SqliteStore:
             raise
         return mark
 
-    def _catch_up_in_files(self) -> bool:
-        """Index what is in no segment, and keep it in files; False if that cannot be done now."""
+    def _is_far_behind(self) -> bool:
+        if self._file.read_only or self._file.is_writing or self._kept_marks is not None:
+            return False
+        with self._file.at_one_moment():
+            return self._indexed.is_far_behind(self._read_mark("ORDER BY epoch DESC LIMIT 1"))
+
+    def _catch_up_in_files(self) -> None:
+        """Index what is in no segment and keep it in files, unless somebody else writes, or that cannot be done."""
         try:
-            with self._file.transaction():
+            with self._file.transaction(wait_ms=0):
                 self._indexed.catch_up(self._read_mark("ORDER BY epoch DESC LIMIT 1"))
                 self._indexed.settle()
                 self._indexed.spill()
         except StoreError as error:
             self._indexed.abandon()
-            if error.code in ("store.busy", "store.read-only", "store.full"):
-                return False
-            raise
-        self._indexed.committed()
-        return True
+            if error.code not in ("store.busy", "store.read-only", "store.full"):
+                raise
+        else:
+            self._indexed.committed()
 
     def _forget(self) -> None:
         """Drop everything remembered of the file."""

@@ -99,6 +99,11 @@ class Tiers:
         return Tiers((*files, *memory))
 
 
+def fits(parts: Sequence[Part]) -> bool:
+    """Whether parts may become one."""
+    return sum(part.weight for part in parts) <= FACTS_MAX and sum(len(part.buffer) for part in parts) <= BYTES_MAX
+
+
 def due(parts: Sequence[Part]) -> tuple[int, int] | None:
     """Which adjacent parts are to be merged into one, the newest that are: from where to where."""
     for end in range(len(parts), 1, -1):
