@@ -179,7 +179,11 @@ impl Lookup {
 
     fn ranges_of(&self, entity: u32, attribute: u32, value: u32) -> Found<Vec<Range>> {
         let mut found = Vec::new();
+        let newest = entity.max(attribute).max(value);
         for (number, segment) in self.segments.iter().map(Py::get).enumerate() {
+            if newest > segment.bounds.cell_last {
+                continue; // a cell is in no segment older than itself
+            }
             if entity != 0 {
                 let (mut first, mut last) = part(segment, S::EntityCell, S::EntityEnd, entity)?;
                 if attribute != 0 && first < last {

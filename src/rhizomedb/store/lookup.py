@@ -249,7 +249,10 @@ class Index:
     def ranges(self, entity: int, attribute: int, value: int) -> list[Range]:
         """Where the facts are that have some cells; 0 stands for any. A value without an attribute is looked for in all."""
         found: list[Range] = []
+        newest = max(entity, attribute, value)
         for number, segment in enumerate(self._segments):
+            if newest > segment.bounds.cell_last:
+                continue  # a cell is in no segment older than itself
             if entity:
                 order = BY_ENTITY
                 first, last = segment.part("entity", entity)
