@@ -413,7 +413,7 @@ VERBS: Final[dict[str, tuple[str, Callable[[Add], None], str]]] = {
     "doctor": ("what is wrong with a file and around it, and mend it", _doctor, "rhizomedb.cli.care:doctor"),
     "compact": ("make a file and its index as small as they can be", _compact, "rhizomedb.cli.care:compact"),
     "limits": ("every limit, and how much of it is used", _only_file, "rhizomedb.cli.care:limits"),
-    "verify": ("re-check every hash, signature and index row", _verify, "rhizomedb.cli.write:verify"),
+    "verify": ("re-check every hash, signature, cause and page of the index", _verify, "rhizomedb.cli.write:verify"),
 }
 """Every verb: what it does in a few words, its arguments, and the function that does it."""
 

@@ -279,7 +279,7 @@ def _verify(options: Namespace) -> int:
         else:
             out.say(
                 f"all well: {out.plural(stats.deltas, 'delta')}, {out.plural(stats.facts, 'fact')}; "
-                "every hash, signature and index row was checked"
+                "every hash, signature, cause and page of the index was checked"
             )
         if options.rebuild_index:
             db.rebuild_index()

@@ -292,7 +292,7 @@ class Connection(Care):
         return self._store.held()
 
     def verify(self) -> Iterator[Finding]:
-        """Re-check every hash, signature and index row; yields what is wrong."""
+        """Re-check every hash, signature, cause and page of the index; yields what is wrong."""
         return self._store.verify()
 
     def rebuild_index(self) -> list[Finding]:

@@ -66,12 +66,15 @@ class Patient:
 
 
 def examine(patient: Patient) -> Iterator[Ailment]:
-    """Everything that is found, as it is found."""
+    """Everything that is found, as it is found; what stands in the way of several checks is said once."""
+    said: set[tuple[str | None, str]] = set()
     for check in CHECKS:
         try:
             yield from check(patient)
         except Error as error:
-            yield Ailment("file", error.message, error.code, fix=error.fix)
+            if (error.code, error.message) not in said:
+                yield Ailment("file", error.message, error.code, fix=error.fix)
+            said.add((error.code, error.message))
         except OSError as error:
             yield Ailment("file", f"{error.filename} cannot be looked at: {error.strerror}", "store.unreadable")
 
@@ -146,7 +149,10 @@ def _log_and_index(patient: Patient) -> Iterator[Ailment]:
     findings = [] if patient.quick and not patient.fix else list(patient.store.verify())
     damage = [finding for finding in findings if finding.code != "store.index-damaged"]
     for finding in damage:
-        yield Ailment(finding.record, finding.message, finding.code, fix="rhizome restore BACKUP FILE --force")
+        fix = "rhizome restore BACKUP FILE --force"
+        if finding.code == "attachment.missing":
+            fix = "take the blocks from a copy that has them (how-to: attach files)"
+        yield Ailment(finding.record, finding.message, finding.code, fix=fix)
     index = [Ailment(each.record, each.message, each.code) for each in findings if each.code == "store.index-damaged"]
     if patient.file is not None:
         index += _segments(patient.file)
@@ -288,8 +294,8 @@ def _keys(patient: Patient) -> Iterator[Ailment]:
 
 
 CHECKS: Final[tuple[Callable[[Patient], Iterator[Ailment]], ...]] = (
-    *(_access, _disk, _wal, _free),
-    *(_log_and_index, _index_folder),
+    *(_access, _log_and_index),  # what is mended there stands in the way of nothing after it
+    *(_disk, _wal, _free, _index_folder),
     *(_held, _clocks, _keys),
 )
 """What is looked at, in this order."""

@@ -83,7 +83,9 @@ def watch(
     reached = newest() if since is None else since
     if reached > newest():
         raise RequestError(
-            "db.epoch", f"there is no epoch {reached} yet, the newest is {newest()}", fix=f"since={newest()}"
+            "db.epoch",
+            f"there is no epoch {reached} yet, the newest is {newest()}",
+            fix=f"--since {newest()} (in Python: since={newest()})",
         )
     return _watch(store, newest, reached, poll_s, timeout_s)
 
@@ -93,7 +95,11 @@ def _check(poll_s: float, timeout_s: float | None, since: int | None) -> None:
         if value is not None and not (isinstance(value, int | float) and 0 <= value <= 1e6):
             raise RequestError("db.usage", f"{name} is a number of seconds, not {value!r}", fix=f"{name}=0.05")
     if since is not None and (type(since) is not int or since < 0):
-        raise RequestError("db.epoch", f"an epoch is a number of 0 or more, not {since!r}", fix="since=0 for all")
+        raise RequestError(
+            "db.epoch",
+            f"an epoch is a number of 0 or more, not {since!r}",
+            fix="--since 0 for all (in Python: since=0)",
+        )
 
 
 def _watch(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import shlex
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -111,7 +112,7 @@ def _not_found(path: str) -> RemoteError:
 
 def _missing(path: str, near: list[str]) -> RemoteError:
     return RemoteError(
-        "remote.not-found", f"there is no folder {path}", nearest=near, fix="rhizome push FILE URL makes it"
+        "remote.not-found", f"there is no folder {path}", nearest=near, fix=f"mkdir -p {shlex.quote(path)}, or name one"
     )
 
 

@@ -237,7 +237,7 @@ class Store(Protocol):
         ...
 
     def verify(self) -> Iterator[Finding]:
-        """Re-check every hash, signature, cause and index row; yield what is wrong. Nothing is changed."""
+        """Re-check every hash, signature, cause and page of the index; yield what is wrong. Nothing is changed."""
         ...
 
     def rebuild_index(self) -> list[Finding]:
