@@ -111,9 +111,9 @@ def _not_found(path: str) -> RemoteError:
 
 
 def _missing(path: str, near: list[str]) -> RemoteError:
-    return RemoteError(
-        "remote.not-found", f"there is no folder {path}", nearest=near, fix=f"mkdir -p {shlex.quote(path)}, or name one"
-    )
+    above = os.path.dirname(os.path.abspath(path))
+    fix = "rhizome push FILE URL makes it" if os.path.isdir(above) else f"mkdir -p {shlex.quote(above)}"
+    return RemoteError("remote.not-found", f"there is no folder {path}", nearest=near, fix=fix)
 
 
 def _no_folder(path: str) -> RemoteError:

@@ -22,6 +22,9 @@ Segment = _native.kernel(lookup.Segment)
 RATIO: Final = 4
 """A segment is merged with what follows it unless it is this many times as large."""
 
+IN_MEMORY: Final = 8
+"""So many segments may be in memory before any of them are merged."""
+
 FACTS_MAX: Final = 1 << 20
 BYTES_MAX: Final = 256 << 20
 """No segment is made larger than this by merging: that bounds the memory and the time of one merge."""
@@ -94,8 +97,9 @@ class Tiers:
     def added(self, part: Part) -> Tiers:
         """With a part that follows, in memory, merged as is due."""
         files, memory = self.in_files, [*self.in_memory, part]
-        while span := due(memory):
-            memory[slice(*span)] = [merged(memory[slice(*span)])]
+        if len(memory) > IN_MEMORY:  # not at every write: a merge costs about as much as a small write
+            while span := due(memory):
+                memory[slice(*span)] = [merged(memory[slice(*span)])]
         return Tiers((*files, *memory))
 
 
