@@ -40,9 +40,6 @@ if TYPE_CHECKING:
 
     Numbers = NDArray[Any]
 
-OWN_LINK: Final = b"\xd8\x2a\x58\x25\x00" + PREFIX
-"""How a link to a block of ours is encoded; 32 bytes follow."""
-
 TYPES: Final = {1: "u1", 4: "<u4", 8: "<u8", 32: "V32"}
 
 

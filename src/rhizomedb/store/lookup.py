@@ -10,7 +10,7 @@ from __future__ import annotations
 import zlib
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple
 from typing import Final, Literal, TypeAlias
 
@@ -326,13 +326,8 @@ class Index:
         """The rows of the facts whose cause is this, as it stands in `cause.to`."""
         found = []
         for segment in self._segments:
-            at = self._first(segment, "cause.by_to", "cause.to", to)
-            while at < segment.counts["cause.by_to"]:
-                number = segment.item("cause.by_to", at)
-                if segment.item("cause.to", number) != to:
-                    break
+            for number in self._all_of(segment, "cause.by_to", "cause.to", to):
                 found.append(segment.item("cause.from", number))
-                at += 1
         return found
 
     def sayers(self, row: int) -> list[int]:
@@ -341,13 +336,8 @@ class Index:
         first = segment.bisect("delta.fact_last", row)
         found = [first + segment.bounds.delta_after + 1]
         for segment in self._segments:
-            at = self._first(segment, "repeat.by_fact", "repeat.fact", row)
-            while at < segment.counts["repeat.by_fact"]:
-                number = segment.item("repeat.by_fact", at)
-                if segment.item("repeat.fact", number) != row:
-                    break
+            for number in self._all_of(segment, "repeat.by_fact", "repeat.fact", row):
                 found.append(segment.item("repeat.delta", number))
-                at += 1
         return found
 
     def repeated_by(self, seq: int) -> list[int]:
@@ -372,15 +362,21 @@ class Index:
             for row in rows
         ]
 
-    def _first(self, segment: Segment, order: str, column: str, number: int) -> int:
+    def _all_of(self, segment: Segment, order: str, column: str, wanted: int) -> Iterator[int]:
+        """The places at which a column holds a number, by an order in which the column is sorted."""
         first, last = 0, segment.counts[order]
         while first < last:
             middle = (first + last) // 2
-            if segment.item(column, segment.item(order, middle)) < number:
+            if segment.item(column, segment.item(order, middle)) < wanted:
                 first = middle + 1
             else:
                 last = middle
-        return first
+        while first < segment.counts[order]:
+            number = segment.item(order, first)
+            if segment.item(column, number) != wanted:
+                return
+            yield number
+            first += 1
 
     # -- all of them ------------------------------------------------------------------------------------------------
 
