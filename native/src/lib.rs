@@ -4,6 +4,7 @@
 
 mod assemble;
 mod codec;
+mod flow;
 mod index;
 mod segment;
 
@@ -13,5 +14,6 @@ use pyo3::prelude::*;
 fn rhizomedb_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("VERSION", env!("CARGO_PKG_VERSION"))?;
     codec::register(module)?;
+    flow::register(module)?;
     index::register(module)
 }

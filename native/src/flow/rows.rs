@@ -1,0 +1,126 @@
+//! Where rows stand: an open-addressing table from the hash of a row to its place.
+
+use super::hash::{mix, prefetch, seed, tag};
+
+/// How many rows are hashed before the first of them is looked up, so that memory answers meanwhile.
+pub const AHEAD: usize = 16;
+
+#[derive(Default)]
+pub struct Rows {
+    slots: Vec<u64>, // the upper half of a hash, and a place + 1; 0 where nothing is
+    used: usize,
+}
+
+impl Rows {
+    pub fn with_room(rows: usize) -> Self {
+        let slots = if rows == 0 {
+            Vec::new()
+        } else {
+            vec![0; (2 * rows).next_power_of_two()]
+        };
+        Self { slots, used: 0 }
+    }
+
+    #[inline(always)]
+    pub fn prefetch(&self, hash: u64) {
+        if !self.slots.is_empty() {
+            prefetch(&self.slots, hash as usize & (self.slots.len() - 1));
+        }
+    }
+
+    #[inline(always)]
+    pub fn find(&self, hash: u64, equal: impl Fn(usize) -> bool) -> Option<usize> {
+        if self.slots.is_empty() {
+            return None;
+        }
+        let mask = self.slots.len() - 1;
+        let mut slot = hash as usize & mask;
+        loop {
+            let held = self.slots[slot];
+            if held == 0 {
+                return None;
+            }
+            if tag(held) == tag(hash) {
+                let place = (held as u32 - 1) as usize;
+                if equal(place) {
+                    return Some(place);
+                }
+            }
+            slot = (slot + 1) & mask;
+        }
+    }
+
+    /// The place that a slot leads to becomes another: the same row now stands there.
+    pub fn replace(&mut self, hash: u64, old: usize, new: usize) {
+        let mask = self.slots.len() - 1;
+        let mut slot = hash as usize & mask;
+        while self.slots[slot] as u32 != old as u32 + 1 {
+            slot = (slot + 1) & mask;
+        }
+        self.slots[slot] = tag(hash) | (new as u64 + 1);
+    }
+
+    /// Add a row that is not there.
+    #[inline(always)]
+    pub fn insert(&mut self, hash: u64, place: usize) {
+        if 2 * (self.used + 1) > self.slots.len() {
+            self.grow();
+        }
+        self.used += 1;
+        Self::put(&mut self.slots, tag(hash) | (place as u64 + 1), hash);
+    }
+
+    fn grow(&mut self) {
+        // A slot keeps the upper half of its hash only; the lower half of a larger table must come from it too.
+        let size = (2 * self.slots.len()).max(16);
+        let old = std::mem::replace(&mut self.slots, vec![0; size]);
+        for held in old {
+            if held != 0 {
+                Self::put(&mut self.slots, held, fold(tag(held)));
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn put(slots: &mut [u64], held: u64, hash: u64) {
+        let mask = slots.len() - 1;
+        let mut slot = hash as usize & mask;
+        while slots[slot] != 0 {
+            slot = (slot + 1) & mask;
+        }
+        slots[slot] = held;
+    }
+
+    pub fn bytes(&self) -> usize {
+        8 * self.slots.len()
+    }
+}
+
+/// A hash whose lower half follows from its upper half, so that a slot can be placed again without its row.
+#[inline(always)]
+pub fn fold(hash: u64) -> u64 {
+    tag(hash) | (hash >> 32)
+}
+
+#[inline(always)]
+pub fn hash_of(columns: &[Vec<u32>], row: usize) -> u64 {
+    let mut hash = seed();
+    for column in columns {
+        hash = mix(hash, column[row]);
+    }
+    fold(hash)
+}
+
+/// The hashes of some rows, a column at a time.
+pub fn hashes(columns: &[Vec<u32>], first: usize, last: usize) -> Vec<u64> {
+    let mut hashes = vec![seed(); last - first];
+    for column in columns {
+        for (hash, &id) in hashes.iter_mut().zip(&column[first..last]) {
+            *hash = mix(*hash, id);
+        }
+    }
+    for hash in &mut hashes {
+        *hash = fold(*hash);
+    }
+    hashes
+}

@@ -1,0 +1,607 @@
+//! Tables: the tuples of one relation, through one step of change at a time. The twin of `rhizomedb/flow/table.py`.
+
+use super::batch::{broken, Batch};
+use super::postings::{Asked, Postings};
+use super::rows::{hash_of, hashes, Rows, AHEAD};
+use pyo3::prelude::*;
+use std::collections::HashSet;
+
+const ALIVE: u8 = 0;
+const DYING: u8 = 1; // gone in this step: part of the old state, no more of the new
+const DEAD: u8 = 2;
+
+/// A table is packed when more than half of its rows, and more than this many, are dead.
+const DEAD_MIN: usize = 1024;
+
+/// (column of the table, column of the batch or -1, constant)
+type KeyPart = (usize, isize, u32);
+
+#[derive(Default)]
+struct Pending {
+    rows: Rows,
+    columns: Vec<Vec<u32>>,
+    sums: Vec<i64>,
+}
+
+#[pyclass(module = "rhizomedb_native")]
+pub struct Table {
+    columns: Vec<Vec<u32>>,
+    extent: usize,
+    mark: usize,
+    rows: Rows,
+    states: Vec<u8>, // empty while all are alive
+    dying: Vec<u32>,
+    dead: usize,
+    stamps: Option<Vec<u32>>,
+    counts: Option<Vec<i64>>,
+    pending: Pending,
+    undo: Vec<(u32, i64)>,
+    postings: Vec<Postings>,
+}
+
+impl Table {
+    fn is_in(&self, place: usize, new: bool) -> bool {
+        let state = self.states.get(place).copied().unwrap_or(ALIVE);
+        if new {
+            state == ALIVE
+        } else {
+            place < self.mark && state != DEAD
+        }
+    }
+
+    /// Whether every row belongs to the version, so that none needs to be asked.
+    fn is_whole(&self, new: bool) -> bool {
+        self.states.is_empty() && (new || self.mark == self.extent)
+    }
+
+    fn find_row(&self, columns: &[Vec<u32>], row: usize, hash: u64) -> Option<usize> {
+        self.rows.find(hash, |place| {
+            self.columns
+                .iter()
+                .zip(columns)
+                .all(|(held, asked)| held[place] == asked[row])
+        })
+    }
+
+    fn append(&mut self, columns: &[Vec<u32>], row: usize) -> usize {
+        for (held, column) in self.columns.iter_mut().zip(columns) {
+            held.push(column[row]);
+        }
+        if !self.states.is_empty() {
+            self.states.push(ALIVE);
+        }
+        self.extent += 1;
+        self.extent - 1
+    }
+
+    fn mark_as(&mut self, place: usize, state: u8) {
+        if self.states.is_empty() {
+            self.states = vec![ALIVE; self.extent];
+        }
+        self.states[place] = state;
+    }
+
+    fn gather(&self, places: &[u32]) -> Batch {
+        let columns = self
+            .columns
+            .iter()
+            .map(|column| places.iter().map(|&place| column[place as usize]).collect())
+            .collect();
+        Batch::new(columns, places.len())
+    }
+
+    fn posted(&mut self, columns: Vec<usize>) -> usize {
+        let number = match self
+            .postings
+            .iter()
+            .position(|held| held.columns == columns)
+        {
+            Some(number) => number,
+            None => {
+                self.postings.push(Postings::new(columns));
+                self.postings.len() - 1
+            }
+        };
+        let states = &self.states;
+        self.postings[number].catch_up(&self.columns, self.extent, |place| {
+            states.get(place).copied() == Some(DEAD)
+        });
+        number
+    }
+
+    /// The rows anew, from what is alive.
+    fn rehash(&mut self) {
+        self.rows = Rows::with_room(self.extent);
+        for place in 0..self.extent {
+            if self.is_in(place, true) {
+                self.rows.insert(hash_of(&self.columns, place), place);
+            }
+        }
+        self.postings.clear();
+    }
+
+    fn pack(&mut self) {
+        let places: Vec<u32> = (0..self.extent as u32)
+            .filter(|&place| self.is_in(place as usize, true))
+            .collect();
+        for column in &mut self.columns {
+            *column = places.iter().map(|&place| column[place as usize]).collect();
+        }
+        if let Some(stamps) = &mut self.stamps {
+            *stamps = places.iter().map(|&place| stamps[place as usize]).collect();
+        }
+        if let Some(counts) = &mut self.counts {
+            *counts = places.iter().map(|&place| counts[place as usize]).collect();
+        }
+        self.extent = places.len();
+        self.mark = self.extent;
+        self.states = Vec::new();
+        self.dead = 0;
+        self.rehash();
+    }
+
+    /// Apply what was counted; the places of new rows follow from the extent, those that go are returned as dying.
+    fn apply(&mut self) -> PyResult<()> {
+        let pending = std::mem::take(&mut self.pending);
+        let mut counts = self.counts.take().unwrap_or_default();
+        let size = pending.sums.len();
+        let hashes = hashes(&pending.columns, 0, size);
+        for row in 0..size {
+            if let Some(&ahead) = hashes.get(row + AHEAD) {
+                self.rows.prefetch(ahead);
+            }
+            let sum = pending.sums[row];
+            if sum == 0 {
+                continue;
+            }
+            let found = self.find_row(&pending.columns, row, hashes[row]);
+            let before = found.map_or(0, |place| counts[place]);
+            let after = before + sum;
+            if after < 0 {
+                return Err(broken(
+                    "nothing is taken back more often than it was derived",
+                ));
+            }
+            match found {
+                Some(place) if before > 0 => {
+                    self.undo.push((place as u32, before));
+                    counts[place] = after;
+                    if after == 0 {
+                        self.mark_as(place, DYING);
+                        self.dying.push(place as u32);
+                    }
+                }
+                _ => {
+                    let place = self.append(&pending.columns, row);
+                    counts.push(after);
+                    match found {
+                        Some(old) => self.rows.replace(hashes[row], old, place),
+                        None => self.rows.insert(hashes[row], place),
+                    }
+                }
+            }
+        }
+        self.counts = Some(counts);
+        Ok(())
+    }
+
+    fn asked<'a>(&self, batch: &'a Batch, keys: &[KeyPart]) -> PyResult<Vec<Asked<'a>>> {
+        keys.iter()
+            .map(|&(column, from, id)| {
+                if column >= self.columns.len() {
+                    return Err(broken("a table has no such column"));
+                }
+                Ok(match usize::try_from(from) {
+                    Ok(from) => Asked::Each(batch.column_at(from)?),
+                    Err(_) => Asked::Same(id),
+                })
+            })
+            .collect()
+    }
+
+    fn bounds<'a>(&self, batch: &'a Batch, before: isize) -> PyResult<Option<&'a Vec<u32>>> {
+        usize::try_from(before)
+            .ok()
+            .map(|column| batch.column_at(column))
+            .transpose()
+    }
+
+    /// Visit for each asked row the places that agree with it and belong to the version.
+    fn visit(
+        &mut self,
+        asked: &[Asked<'_>],
+        keys: &[KeyPart],
+        new: bool,
+        bounds: Option<&Vec<u32>>,
+        (first, last): (usize, usize),
+        mut visitor: impl FnMut(usize, &mut dyn Iterator<Item = u32>) -> bool,
+    ) -> usize {
+        let whole = self.is_whole(new) && bounds.is_none();
+        if keys.is_empty() {
+            let all: Vec<u32> = (0..self.extent as u32).collect();
+            for row in first..last {
+                let mut places = all
+                    .iter()
+                    .copied()
+                    .filter(|&place| self.is_asked(place, row, new, bounds));
+                if !visitor(row, &mut places) {
+                    return row + 1;
+                }
+            }
+            return last;
+        }
+        let number = self.posted(keys.iter().map(|&(column, ..)| column).collect());
+        let this = &*self;
+        this.postings[number].visit(&this.columns, asked, first, last, |row, places| {
+            if whole {
+                visitor(row, &mut places.iter().copied())
+            } else {
+                visitor(
+                    row,
+                    &mut places
+                        .iter()
+                        .copied()
+                        .filter(|&place| this.is_asked(place, row, new, bounds)),
+                )
+            }
+        })
+    }
+
+    fn is_asked(&self, place: u32, row: usize, new: bool, bounds: Option<&Vec<u32>>) -> bool {
+        self.is_in(place as usize, new)
+            && bounds.is_none_or(|bounds| match &self.stamps {
+                Some(stamps) => stamps[place as usize] < bounds[row],
+                None => true,
+            })
+    }
+}
+
+#[pymethods]
+impl Table {
+    #[new]
+    #[pyo3(signature = (width, *, counted=false, stamped=false))]
+    fn new(width: usize, counted: bool, stamped: bool) -> Self {
+        Self {
+            columns: vec![Vec::new(); width],
+            extent: 0,
+            mark: 0,
+            rows: Rows::default(),
+            states: Vec::new(),
+            dying: Vec::new(),
+            dead: 0,
+            stamps: stamped.then(Vec::new),
+            counts: counted.then(Vec::new),
+            pending: Pending::default(),
+            undo: Vec::new(),
+            postings: Vec::new(),
+        }
+    }
+
+    #[getter]
+    fn width(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// How many rows there are, those dying in this step not among them.
+    fn __len__(&self) -> usize {
+        self.extent - self.dead - self.dying.len()
+    }
+
+    /// How many places were ever filled: new rows stand after it.
+    #[getter]
+    fn extent(&self) -> usize {
+        self.extent
+    }
+
+    /// Where the rows of this step begin.
+    #[getter]
+    fn mark(&self) -> usize {
+        self.mark
+    }
+
+    #[getter]
+    fn bytes(&self) -> usize {
+        let held = 4 * self.columns.len() * self.extent
+            + self.states.len()
+            + 4 * self.stamps.as_ref().map_or(0, Vec::len)
+            + 8 * self.counts.as_ref().map_or(0, Vec::len);
+        held + self.rows.bytes() + self.postings.iter().map(Postings::bytes).sum::<usize>()
+    }
+
+    /// Add the rows that are not there; how many were new.
+    #[pyo3(signature = (batch, stamp=0))]
+    fn add(&mut self, py: Python<'_>, batch: &Batch, stamp: u32) -> PyResult<usize> {
+        if self.counts.is_some() || batch.columns.len() != self.columns.len() {
+            return Err(broken(
+                "rows are added to an uncounted table of their width",
+            ));
+        }
+        let before = self.extent;
+        py.detach(|| {
+            let hashes = hashes(&batch.columns, 0, batch.size);
+            for &hash in hashes.iter().take(AHEAD) {
+                self.rows.prefetch(hash);
+            }
+            for (row, &hash) in hashes.iter().enumerate() {
+                if let Some(&ahead) = hashes.get(row + AHEAD) {
+                    self.rows.prefetch(ahead);
+                }
+                let found = self.find_row(&batch.columns, row, hash);
+                if found.is_some_and(|place| self.is_in(place, true)) {
+                    continue;
+                }
+                let place = self.append(&batch.columns, row);
+                match found {
+                    Some(old) => self.rows.replace(hash, old, place),
+                    None => self.rows.insert(hash, place),
+                }
+            }
+            if let Some(stamps) = &mut self.stamps {
+                stamps.resize(self.extent, stamp);
+            }
+        });
+        Ok(self.extent - before)
+    }
+
+    /// Take rows away that are there; how many were.
+    fn remove(&mut self, batch: &Batch) -> PyResult<usize> {
+        if self.counts.is_some() || batch.columns.len() != self.columns.len() {
+            return Err(broken(
+                "rows are removed from an uncounted table of their width",
+            ));
+        }
+        let mut removed = 0;
+        for (row, &hash) in hashes(&batch.columns, 0, batch.size).iter().enumerate() {
+            let Some(place) = self.find_row(&batch.columns, row, hash) else {
+                continue;
+            };
+            if !self.is_in(place, true) {
+                continue;
+            }
+            removed += 1;
+            if place < self.mark {
+                self.mark_as(place, DYING);
+                self.dying.push(place as u32);
+            } else {
+                self.mark_as(place, DEAD);
+                self.dead += 1;
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Count each row once more (or once less); `settle` tells what that changes.
+    fn count(&mut self, py: Python<'_>, batch: &Batch, sign: i64) -> PyResult<()> {
+        if self.counts.is_none() || batch.columns.len() != self.columns.len() {
+            return Err(broken("rows are counted in a counted table of their width"));
+        }
+        py.detach(|| {
+            let pending = &mut self.pending;
+            if pending.columns.is_empty() {
+                pending.columns = vec![Vec::new(); batch.columns.len()];
+            }
+            let hashes = hashes(&batch.columns, 0, batch.size);
+            for (row, &hash) in hashes.iter().enumerate() {
+                if let Some(&ahead) = hashes.get(row + AHEAD) {
+                    pending.rows.prefetch(ahead);
+                }
+                let found = pending.rows.find(hash, |place| {
+                    pending
+                        .columns
+                        .iter()
+                        .zip(&batch.columns)
+                        .all(|(held, column)| held[place] == column[row])
+                });
+                match found {
+                    Some(place) => pending.sums[place] += sign,
+                    None => {
+                        pending.rows.insert(hash, pending.sums.len());
+                        pending.sums.push(sign);
+                        for (held, column) in pending.columns.iter_mut().zip(&batch.columns) {
+                            held.push(column[row]);
+                        }
+                    }
+                }
+            }
+        });
+        Ok(())
+    }
+
+    /// What this step changed: the rows that came and those that went, no row in both.
+    fn settle(&mut self, py: Python<'_>) -> PyResult<(Batch, Batch)> {
+        if self.counts.is_some() {
+            py.detach(|| self.apply())?;
+        }
+        let mut kept = HashSet::new();
+        let mut gone = Vec::new();
+        for &place in &self.dying {
+            let hash = hash_of(&self.columns, place as usize);
+            match self.find_row(&self.columns, place as usize, hash) {
+                Some(now) if now >= self.mark && self.is_in(now, true) => {
+                    kept.insert(now as u32);
+                }
+                _ => gone.push(place),
+            }
+        }
+        let came: Vec<u32> = (self.mark as u32..self.extent as u32)
+            .filter(|place| self.is_in(*place as usize, true) && !kept.contains(place))
+            .collect();
+        Ok((self.gather(&came), self.gather(&gone)))
+    }
+
+    /// Make the step's state the one that the next step starts from.
+    fn commit(&mut self) {
+        for place in std::mem::take(&mut self.dying) {
+            self.states[place as usize] = DEAD;
+            self.dead += 1;
+        }
+        self.undo.clear();
+        self.mark = self.extent;
+        if self.dead > DEAD_MIN && 2 * self.dead > self.extent {
+            self.pack();
+        }
+    }
+
+    /// Forget the step.
+    fn rollback(&mut self) {
+        self.pending = Pending::default();
+        let changed = self.mark < self.extent || !self.dying.is_empty();
+        if let Some(counts) = &mut self.counts {
+            for (place, before) in std::mem::take(&mut self.undo).into_iter().rev() {
+                counts[place as usize] = before;
+            }
+            counts.truncate(self.mark);
+        }
+        if !changed {
+            return;
+        }
+        for column in &mut self.columns {
+            column.truncate(self.mark);
+        }
+        if let Some(stamps) = &mut self.stamps {
+            stamps.truncate(self.mark);
+        }
+        for place in std::mem::take(&mut self.dying) {
+            self.states[place as usize] = ALIVE;
+        }
+        self.states.truncate(self.mark);
+        self.extent = self.mark;
+        self.dead = self.states.iter().filter(|&&state| state == DEAD).count();
+        self.rehash();
+    }
+
+    /// The rows of a version (the new, or that before this step) from one place to before another.
+    #[pyo3(signature = (new=true, first=0, last=None))]
+    fn read(&self, new: bool, first: usize, last: Option<usize>) -> Batch {
+        let last = last.unwrap_or(self.extent).min(self.extent);
+        let first = first.min(last);
+        if self.is_whole(new) {
+            let columns = self
+                .columns
+                .iter()
+                .map(|column| column[first..last].to_vec())
+                .collect();
+            return Batch::new(columns, last - first);
+        }
+        let places: Vec<u32> = (first as u32..last as u32)
+            .filter(|&place| self.is_in(place as usize, new))
+            .collect();
+        self.gather(&places)
+    }
+
+    /// Join: for each row of the batch and each row of a version that agrees with it on the keys, the kept columns of the
+    /// one and the taken columns of the other; from row `start` on, until `limit` rows are made. And the row to go on from.
+    #[pyo3(signature = (batch, keys, keep, take, new=true, before=-1, start=0, limit=1 << 18))]
+    #[allow(clippy::too_many_arguments)] // as its twin has
+    fn probe(
+        &mut self,
+        py: Python<'_>,
+        batch: &Batch,
+        keys: Vec<KeyPart>,
+        keep: Vec<usize>,
+        take: Vec<usize>,
+        new: bool,
+        before: isize,
+        start: usize,
+        limit: usize,
+    ) -> PyResult<(Batch, usize)> {
+        let asked = self.asked(batch, &keys)?;
+        let bounds = self.bounds(batch, before)?;
+        let kept = keep
+            .iter()
+            .map(|&column| batch.column_at(column))
+            .collect::<PyResult<Vec<_>>>()?;
+        if take.iter().any(|&column| column >= self.columns.len()) {
+            return Err(broken("a table has no such column"));
+        }
+        Ok(py.detach(|| {
+            let mut rows: Vec<u32> = Vec::new();
+            let mut places: Vec<u32> = Vec::new();
+            let next = self.visit(
+                &asked,
+                &keys,
+                new,
+                bounds,
+                (start, batch.size),
+                |row, found| {
+                    places.extend(found);
+                    rows.resize(places.len(), row as u32);
+                    places.len() < limit
+                },
+            );
+            let from_batch = kept
+                .iter()
+                .map(|column| rows.iter().map(|&row| column[row as usize]).collect());
+            let from_table = take.iter().map(|&column| {
+                let column = &self.columns[column];
+                places.iter().map(|&place| column[place as usize]).collect()
+            });
+            let columns = from_batch.chain(from_table).collect();
+            (Batch::new(columns, rows.len()), next)
+        }))
+    }
+
+    /// The rows of the batch with which some row of a version agrees on the keys, or none does.
+    #[pyo3(signature = (batch, keys, wanted, new=true, before=-1))]
+    fn matching(
+        &mut self,
+        py: Python<'_>,
+        batch: &Batch,
+        keys: Vec<KeyPart>,
+        wanted: bool,
+        new: bool,
+        before: isize,
+    ) -> PyResult<Batch> {
+        let asked = self.asked(batch, &keys)?;
+        let bounds = self.bounds(batch, before)?;
+        Ok(py.detach(|| {
+            let mut chosen: Vec<u32> = Vec::new();
+            self.visit(&asked, &keys, new, bounds, (0, batch.size), |row, found| {
+                if found.next().is_some() == wanted {
+                    chosen.push(row as u32);
+                }
+                true
+            });
+            let columns = batch
+                .columns
+                .iter()
+                .map(|column| chosen.iter().map(|&row| column[row as usize]).collect())
+                .collect();
+            Batch::new(columns, chosen.len())
+        }))
+    }
+
+    /// The batch with one more column: the stamp of each of its rows, which are rows of the table.
+    fn with_stamps(&self, batch: &Batch) -> PyResult<Batch> {
+        let Some(stamps) = &self.stamps else {
+            return Err(broken("the table has stamps"));
+        };
+        let mut columns = batch.columns.clone();
+        let found = hashes(&batch.columns, 0, batch.size)
+            .iter()
+            .enumerate()
+            .map(|(row, &hash)| {
+                self.find_row(&batch.columns, row, hash)
+                    .map_or(0, |place| stamps[place])
+            })
+            .collect();
+        columns.push(found);
+        Ok(Batch::new(columns, batch.size))
+    }
+
+    /// About how many rows agree with constants: (column, id) each.
+    fn size(&mut self, keys: Vec<(usize, u32)>) -> usize {
+        if keys.is_empty() {
+            return self.__len__();
+        }
+        let ids: Vec<u32> = keys.iter().map(|&(_, id)| id).collect();
+        let number = self.posted(keys.iter().map(|&(column, _)| column).collect());
+        self.postings[number].places(&self.columns, &ids).len()
+    }
+
+    /// About how many different ids, or tuples of ids, some columns have.
+    fn keys(&mut self, columns: Vec<usize>) -> usize {
+        let number = self.posted(columns);
+        self.postings[number].keys()
+    }
+}

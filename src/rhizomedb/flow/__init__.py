@@ -1,0 +1,1 @@
+"""PomoFlow: programs as dataflow over dense ids, kept up to date by what changes."""

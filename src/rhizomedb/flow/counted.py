@@ -1,0 +1,64 @@
+"""Relations that do not depend on themselves: derivations are counted (PomoFlow 2.9.18, distinct-incremental).
+
+The weight of a tuple is the number of its derivations, and it is there while that is above zero. The derivations that a
+step adds and takes away come from the terms of the incremental join (2.9.13): one term for each input that changed, in
+which the inputs before it are read as they are now and those after it as they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rhizomedb.flow.body import Rule, Stratum
+from rhizomedb.flow.relation import UNIT, Change
+from rhizomedb.flow.run import Run
+from rhizomedb.flow.seeds import bindings, turned, variables_of
+
+
+def derive(stratum: Stratum, run: Run) -> None:
+    """Bring the relations of a stratum without recursion up to date."""
+    for rule in stratum.rules:
+        table = run.held(rule.head).table
+        for change, term in terms(rule, run):
+            for batch, sign in ((change.plus, 1), (change.minus, -1)):
+                if not len(batch):
+                    continue
+                for made in run.pipeline(rule, term).run(batch, run.dictionary, run.meter):
+                    run.meter.spend(len(made), made.width)
+                    table.count(made, sign)
+    for name in stratum.relations:
+        run.held(name).settle()
+
+
+def terms(rule: Rule, run: Run) -> Iterator[tuple[Change, int | None]]:
+    """What changed for a rule: for each input that did, its number and the bindings that came and went."""
+    body = rule.body
+    if run.is_first:
+        # Everything was empty: the whole body once, instead of a term for each input.
+        yield Change(UNIT, UNIT.slice(0, 0)), None
+        return
+    for number, atom in enumerate(body.atoms):
+        change = run.held(atom.relation).change
+        if change:
+            plus, minus = (bindings(batch, atom.terms, run.dictionary) for batch in (change.plus, change.minus))
+            yield Change(plus, minus), number
+    for number, atom in enumerate(body.negations, len(body.atoms)):
+        held = run.held(atom.relation)
+        if held.change:
+            yield turned(atom, held, run.dictionary), number
+
+
+def seed_of(rule: Rule, term: int | None) -> tuple[str, ...]:
+    """The variables that the bindings of a term are over."""
+    atoms = (*rule.body.atoms, *rule.body.negations)
+    return () if term is None else variables_of(atoms[term].terms)
+
+
+def derive_once(stratum: Stratum, run: Run) -> None:
+    """The same for a flow that takes a single step: tuples are added, and nothing is counted."""
+    for rule in stratum.rules:
+        table = run.held(rule.head).table
+        for made in run.pipeline(rule, None).run(UNIT, run.dictionary, run.meter):
+            run.meter.spend(table.add(made), made.width)
+    for name in stratum.relations:
+        run.held(name).settle()

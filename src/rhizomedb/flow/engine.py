@@ -1,0 +1,113 @@
+"""The engine: a plan whose relations are kept up to date by what changes.
+
+engine = Engine(plan, dictionary)
+changes = engine.step({"edge": change})     every relation that changed, with what came and what went
+engine.relation("path").table.read()        what it holds now
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from rhizomedb.algebra.program import Plan
+from rhizomedb.budget import Budget, Meter
+from rhizomedb.flow import counted, group, recursive
+from rhizomedb.flow.body import Flow
+from rhizomedb.flow.build import build
+from rhizomedb.flow.dictionary import Dictionary, Interned
+from rhizomedb.flow.relation import Batch, Change, Held, Table
+from rhizomedb.flow.run import Run
+from rhizomedb.logic.builtins import AGGREGATES, Aggregate
+
+
+class Engine:
+    """The relations of a plan, and one step of change after the other.
+
+    A `standing` engine is kept up to date; one that is not takes a single step, and pays nothing for later ones.
+    """
+
+    def __init__(
+        self,
+        plan: Plan | Flow,
+        dictionary: Dictionary | None = None,
+        *,
+        aggregates: Mapping[str, Aggregate] = AGGREGATES,
+        standing: bool = True,
+    ) -> None:
+        self.flow = plan if isinstance(plan, Flow) else build(plan)
+        self.dictionary = dictionary if dictionary is not None else Interned()
+        self.standing = standing
+        recursive_names = {name for stratum in self.flow.strata if stratum.recursive for name in stratum.relations}
+        grouped = {grouping.head for stratum in self.flow.strata for grouping in stratum.groupings}
+        counts = frozenset(self.flow.widths) - recursive_names - grouped - self.flow.inputs
+        self.counted = counts if standing else frozenset()
+        held = {
+            name: Held(
+                name, Table(width, counted=name in self.counted, stamped=standing and name in recursive_names)
+            )
+            for name, width in self.flow.widths.items()
+        }
+        self._held = held
+        self._run = Run(held, self.dictionary, aggregates, self.counted)
+
+    def relation(self, name: str) -> Held:
+        """A relation of the plan."""
+        return self._held[name]
+
+    def step(self, changes: Mapping[str, Change], meter: Meter | None = None) -> dict[str, Change]:
+        """Take the changes of stored relations in and return those of all that the plan derives.
+
+        What comes must not be there and what goes must be. Raises `BudgetExceeded`, and whatever interrupts it, with
+        every relation as it was before.
+        """
+        run = self._run
+        run.meter = meter or Budget().meter()
+        with self._undone_unless_done():
+            for name, change in {**self._given(), **changes}.items():
+                held = self._held.get(name)
+                if held is not None:
+                    held.table.remove(change.minus)
+                    held.table.add(change.plus)
+                    held.settle()
+            for stratum in self.flow.strata:
+                if stratum.recursive:
+                    recursive.derive(stratum, run)
+                    continue
+                for grouping in stratum.groupings:
+                    group.derive(grouping, run)
+                if stratum.rules:
+                    self._derive(stratum)
+            run.meter.check()
+        found = {name: held.change for name, held in self._held.items() if held.change and name not in self.flow.inputs}
+        run.is_first = False
+        if self.standing:
+            for held in self._held.values():
+                held.commit()
+        return found
+
+    def _derive(self, stratum: object) -> None:
+        if self.standing:
+            counted.derive(stratum, self._run)  # type: ignore[arg-type]
+        else:
+            counted.derive_once(stratum, self._run)  # type: ignore[arg-type]
+
+    def _given(self) -> dict[str, Change]:
+        """What the plan itself gives, at the first step."""
+        if not self._run.is_first:
+            return {}
+        given = {}
+        for name, rows in self.flow.given.items():
+            width = self.flow.widths[name]
+            ids = [tuple(self.dictionary.ids(row)) for row in rows]
+            given[name] = Change(Batch.of_rows(ids, width), Batch.of_rows([], width))
+        return given
+
+    @contextmanager
+    def _undone_unless_done(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            for held in self._held.values():
+                held.rollback()
+            raise

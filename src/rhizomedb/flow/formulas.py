@@ -1,0 +1,94 @@
+"""Formulas over batches: tests and computed columns, each different id looked at once.
+
+Ids say only whether cells are equal. So `==` and `!=` of columns and constants compare ids; everything else (`<` and its
+like, conditions, functions) brings the cells of the ids back, once for each id or tuple of ids that occurs.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping, Sequence
+
+from rhizomedb.algebra.formula import Attribute, Comparison, Constant, Formula, Operand, Row, attributes_of, test_of
+from rhizomedb.algebra.formula import value_of as function_of
+from rhizomedb.budget import CHECK_EVERY, Meter
+from rhizomedb.flow.batch import CONSTANT, IDS, Batch
+from rhizomedb.flow.dictionary import Dictionary
+
+
+def keep(batch: Batch, formula: Formula, places: Mapping[str, int], dictionary: Dictionary, meter: Meter) -> Batch:
+    """The rows for which a formula holds; `places` are the columns of its variables."""
+    match formula:
+        case Comparison(Attribute(left), ("==" | "!=") as operator, Attribute(right)):
+            return batch.where_equal(places[left], places[right], operator == "==")
+        case Comparison(Attribute(name), ("==" | "!=") as operator, Constant(cell)) | Comparison(
+            Constant(cell), ("==" | "!=") as operator, Attribute(name)
+        ):
+            return batch.where_constant(places[name], dictionary.ids([cell])[0], operator == "==")
+    names = sorted(attributes_of(formula))
+    test = test_of(formula, {name: number for number, name in enumerate(names)})
+    if len(names) == 1:
+        column = places[names[0]]
+        ids = batch.distinct_ids(column)
+        kept = array(IDS)
+        for first in range(0, len(ids), CHECK_EVERY):
+            some = ids[first : first + CHECK_EVERY]
+            kept.extend(id for id, cell in zip(some, dictionary.cells(some), strict=True) if test((cell,)))
+            meter.check()
+        return batch if len(kept) == len(ids) else batch.where_among(column, kept)
+    verdicts: dict[tuple[int, ...], bool] = {}
+    asked = [row for row in _rows(batch, [places[name] for name in names])]
+    for row, cells in _cells(asked, dictionary, meter):
+        verdicts[row] = test(cells)
+    return batch.masked(bytes(verdicts[row] for row in asked))
+
+
+def compute(batch: Batch, operand: Operand, places: Mapping[str, int], dictionary: Dictionary, meter: Meter) -> Batch:
+    """The rows with one column more, the operand's result; rows for which it has none are dropped."""
+    own = list(range(batch.width))
+    match operand:
+        case Attribute(name):
+            return batch.shaped([*own, places[name]], [])
+        case Constant(cell):
+            return batch.shaped([*own, CONSTANT], dictionary.ids([cell]))
+    names = sorted(attributes_of(operand))
+    value = function_of(operand, {name: number for number, name in enumerate(names)})
+    if len(names) == 1:
+        column = places[names[0]]
+        ids, images = array(IDS), array(IDS)
+        distinct = batch.distinct_ids(column)
+        for first in range(0, len(distinct), CHECK_EVERY):
+            some = distinct[first : first + CHECK_EVERY]
+            for id, cell in zip(some, dictionary.cells(some), strict=True):
+                result = value((cell,))
+                if result is not None:
+                    meter.hold(result)
+                    ids.append(id)
+                    images.extend(dictionary.ids([result]))
+            meter.check()
+        return batch.mapped(column, ids, images)
+    results: dict[tuple[int, ...], int | None] = {}
+    asked = _rows(batch, [places[name] for name in names])
+    for row, cells in _cells(asked, dictionary, meter):
+        result = value(cells)
+        if result is not None:
+            meter.hold(result)
+        results[row] = None if result is None else dictionary.ids([result])[0]
+    found = [results[row] for row in asked]
+    rows = batch.masked(bytes(id is not None for id in found))
+    return rows.with_column(array(IDS, [id for id in found if id is not None]))
+
+
+def _rows(batch: Batch, columns: Sequence[int]) -> list[tuple[int, ...]]:
+    return batch.shaped(list(columns), []).rows()
+
+
+def _cells(
+    asked: Sequence[tuple[int, ...]], dictionary: Dictionary, meter: Meter
+) -> list[tuple[tuple[int, ...], Row]]:
+    """The different tuples of ids, each with its cells."""
+    distinct = list(dict.fromkeys(asked))
+    known = dict.fromkeys(id for row in distinct for id in row)
+    cells = dict(zip(known, dictionary.cells(known), strict=True))
+    meter.check()
+    return [(row, tuple(cells[id] for id in row)) for row in distinct]

@@ -1,0 +1,208 @@
+"""Relations that depend on themselves: added to round by round, and taken from by what no longer stands on its own.
+
+Every tuple carries the number of the round that added it, its *stamp*. A tuple is *supported* while some derivation of it
+uses only tuples of the recursion with smaller stamps; support of that kind cannot be circular. A step that takes tuples
+away goes on in three phases:
+
+1. *suspend*: tuples of which a derivation was lost, and that have no support left, go; and so on, until none follows.
+   Those that keep some support stay, and nothing that rests on them is looked at: deleting one edge of a graph in which
+   everything reaches everything touches what lost its support, not the component.
+2. *restore*: what was suspended and can be derived from what stayed comes back, with a new stamp.
+3. *extend*: what came is joined with everything, round by round (semi-naive), until nothing new is derived.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from rhizomedb.flow.batch import Batch as Tuples
+from rhizomedb.flow.body import Rule, Stratum, Variable
+from rhizomedb.flow.pipeline import STAMP
+from rhizomedb.flow.relation import UNIT, Batch
+from rhizomedb.flow.run import Run
+from rhizomedb.flow.seeds import bindings, head_bindings, turned, variables_of
+
+
+def derive(stratum: Stratum, run: Run) -> None:
+    """Bring the relations of a recursive stratum up to date."""
+    if not run.is_first and not any(run.held(name).change for name in _inputs(stratum)):
+        return
+    _Recursion(stratum, run).step()
+
+
+def _inputs(stratum: Stratum) -> Iterator[str]:
+    own = set(stratum.relations)
+    for rule in stratum.rules:
+        for atom in (*rule.body.atoms, *rule.body.negations):
+            if atom.relation not in own:
+                yield atom.relation
+
+
+class _Recursion:
+    """One step of one recursive stratum."""
+
+    def __init__(self, stratum: Stratum, run: Run) -> None:
+        self.stratum = stratum
+        self.run = run
+        self.own = frozenset(stratum.relations)
+        self.tables = {name: run.held(name).table for name in stratum.relations}
+
+    def step(self) -> None:
+        if self.run.is_first:
+            begin = {name: 0 for name in self.tables}
+            self.run.meter.round()
+            for rule in self.stratum.rules:
+                if self.own.isdisjoint(atom.relation for atom in rule.body.atoms):
+                    self._add(rule, None, UNIT)
+        else:
+            suspended = self._suspend()
+            begin = {name: table.extent for name, table in self.tables.items()}
+            self._restore(suspended)
+            self._begin_from_inputs()
+        self._extend(begin)
+        for name in self.tables:
+            self.run.held(name).settle()
+
+    # -- taking away ------------------------------------------------------------------------------------------------
+
+    def _suspend(self) -> dict[str, list[Tuples]]:
+        """Take away what lost its support, and return it."""
+        suspended: dict[str, list[Tuples]] = {name: [] for name in self.tables}
+        lost: dict[str, list[Tuples]] = {name: [] for name in self.tables}
+        for rule in self.stratum.rules:
+            for number, batch in self._gone_inputs(rule):
+                lost[rule.head] += self._heads_as_they_were(rule, number, batch)
+        while any(lost.values()):
+            self.run.meter.round()
+            gone: dict[str, Tuples] = {}
+            for name, batches in lost.items():
+                candidates = self._candidates(name, batches)
+                unsupported = self._unsupported(name, candidates)
+                if len(unsupported):
+                    gone[name] = unsupported
+            for name, batch in gone.items():
+                self.tables[name].remove(batch)
+                suspended[name].append(batch)
+            lost = {name: [] for name in self.tables}
+            for rule in self.stratum.rules:
+                for number, atom in enumerate(rule.body.atoms):
+                    if atom.relation in gone:
+                        seeds = bindings(gone[atom.relation], atom.terms, self.run.dictionary)
+                        lost[rule.head] += self._heads_as_they_were(rule, number, seeds)
+        return suspended
+
+    def _gone_inputs(self, rule: Rule) -> Iterator[tuple[int, Tuples]]:
+        """For each input of a rule from below: the bindings that it no longer has."""
+        body = rule.body
+        for number, atom in enumerate(body.atoms):
+            if atom.relation not in self.own and len(minus := self.run.held(atom.relation).change.minus):
+                yield number, bindings(minus, atom.terms, self.run.dictionary)
+        for number, atom in enumerate(body.negations, len(body.atoms)):
+            held = self.run.held(atom.relation)
+            if len(held.change.plus):
+                yield number, turned(atom, held, self.run.dictionary).minus
+
+    def _heads_as_they_were(self, rule: Rule, number: int, seeds: Tuples) -> list[Tuples]:
+        if not len(seeds):
+            return []
+        pipeline = self.run.pipeline(rule, number, new=False)
+        made = []
+        for batch in pipeline.run(seeds, self.run.dictionary, self.run.meter):
+            self.run.meter.spend(len(batch), batch.width)
+            made.append(batch)
+        return made
+
+    def _candidates(self, name: str, batches: list[Tuples]) -> Tuples:
+        """Different tuples among these that are still there."""
+        table = self.tables[name]
+        if not batches:
+            return Batch.of_rows([], table.width)
+        whole = [(column, column, 0) for column in range(table.width)]
+        found = batches[0] if len(batches) == 1 else Batch.concatenated(batches, table.width)
+        return table.matching(found.distinct(), whole, True)
+
+    def _unsupported(self, name: str, candidates: Tuples) -> Tuples:
+        """Those of some tuples for which no rule has a derivation from tuples with smaller stamps."""
+        table = self.tables[name]
+        for rule in self.stratum.rules:
+            if rule.head != name or not len(candidates):
+                continue
+            seeds = head_bindings(rule, table.with_stamps(candidates), self.run.dictionary, more=1)
+            candidates = _except(candidates, self._rederived(rule, seeds, stamped=True))
+        return candidates
+
+    def _rederived(self, rule: Rule, seeds: Tuples, stamped: bool) -> list[Tuples]:
+        pipeline = self.run.check(rule, self.own if stamped else frozenset())
+        return list(pipeline.run(seeds, self.run.dictionary, self.run.meter))
+
+    # -- adding -----------------------------------------------------------------------------------------------------
+
+    def _restore(self, suspended: dict[str, list[Tuples]]) -> None:
+        """Bring back what was suspended and can be derived from what stayed."""
+        stamp = self.run.next_stamp()
+        back: list[tuple[str, list[Tuples]]] = []
+        for name, batches in suspended.items():
+            if not batches:
+                continue
+            asked = Batch.concatenated(batches, self.tables[name].width)
+            for rule in self.stratum.rules:
+                if rule.head == name:
+                    seeds = head_bindings(rule, asked, self.run.dictionary)
+                    back.append((name, self._rederived(rule, seeds, stamped=False)))
+        for name, found in back:
+            for batch in found:
+                self.tables[name].add(batch, stamp)
+
+    def _begin_from_inputs(self) -> None:
+        for rule in self.stratum.rules:
+            for number, atom in enumerate(rule.body.atoms):
+                if atom.relation not in self.own and len(plus := self.run.held(atom.relation).change.plus):
+                    self._add(rule, number, bindings(plus, atom.terms, self.run.dictionary))
+            for number, atom in enumerate(rule.body.negations, len(rule.body.atoms)):
+                held = self.run.held(atom.relation)
+                if len(held.change.minus):
+                    self._add(rule, number, turned(atom, held, self.run.dictionary).plus)
+
+    def _extend(self, begin: dict[str, int]) -> None:
+        """Join what is new with everything until nothing more is new."""
+        while any(table.extent > begin[name] for name, table in self.tables.items()):
+            self.run.meter.round()
+            self.run.next_stamp()
+            end = {name: table.extent for name, table in self.tables.items()}
+            for rule in self.stratum.rules:
+                for number, atom in enumerate(rule.body.atoms):
+                    if atom.relation not in self.own or begin[atom.relation] == end[atom.relation]:
+                        continue
+                    table = self.tables[atom.relation]
+                    for first in range(begin[atom.relation], end[atom.relation], self.run.piece):
+                        new = table.read(True, first, min(first + self.run.piece, end[atom.relation]))
+                        self._add(rule, number, bindings(new, atom.terms, self.run.dictionary))
+            begin = end
+
+    def _add(self, rule: Rule, number: int | None, seeds: Tuples) -> None:
+        if not len(seeds):
+            return
+        table, meter = self.tables[rule.head], self.run.meter
+        for batch in self.run.pipeline(rule, number).run(seeds, self.run.dictionary, meter):
+            meter.spend(table.add(batch, self.run.stamp), table.width)
+
+
+def check_seed(rule: Rule, stamped: bool) -> tuple[str, ...]:
+    """The variables of the seed with which a rule is asked whether it derives some tuples of its head."""
+    names = variables_of(rule.terms)
+    return (*names, STAMP) if stamped else names
+
+
+def _except(batch: Tuples, without: Iterable[Tuples]) -> Tuples:
+    """The rows of a batch that none of the others has."""
+    from rhizomedb.flow.relation import Table
+
+    table = Table(batch.width)
+    for other in without:
+        table.add(other)
+    if not len(table):
+        return batch
+    return table.matching(batch, [(column, column, 0) for column in range(batch.width)], False)
+
+
+__all__ = ["Variable", "check_seed", "derive"]

@@ -1,0 +1,67 @@
+"""Relations of a running flow: a table, and what the step under way changes in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from rhizomedb._native import kernel
+from rhizomedb.flow import batch, table
+
+Batch = kernel(batch.Batch)
+Table = kernel(table.Table)
+
+UNIT: batch.Batch = Batch.of_rows([()], 0)
+"""The batch of one tuple without columns: where a conjunction begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a step changes in a relation: the tuples that came and those that went, none in both."""
+
+    plus: batch.Batch
+    minus: batch.Batch
+
+    def __bool__(self) -> bool:
+        return len(self.plus) > 0 or len(self.minus) > 0
+
+    def __len__(self) -> int:
+        return len(self.plus) + len(self.minus)
+
+
+def nothing(width: int) -> Change:
+    """No change."""
+    empty = Batch.of_rows([], width)
+    return Change(empty, empty)
+
+
+@dataclass(slots=True)
+class Held:
+    """A relation while it is kept up to date."""
+
+    name: str
+    table: table.Table
+    change: Change = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.change = nothing(self.table.width)
+
+    def settle(self) -> None:
+        """Take what the table changed in this step as the step's change."""
+        self.change = Change(*self.table.settle())
+
+    def commit(self) -> None:
+        """The step is over."""
+        self.table.commit()
+        if self.change:
+            self.change = nothing(self.table.width)
+
+    def rollback(self) -> None:
+        """The step never was."""
+        self.table.rollback()
+        self.change = nothing(self.table.width)
+
+
+Relations: TypeAlias = Callable[[str], Held]
+"""The relation of a name."""

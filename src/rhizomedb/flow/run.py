@@ -1,0 +1,87 @@
+"""Runs: one engine's relations, its prepared pipelines, and the step under way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from rhizomedb.budget import Meter
+from rhizomedb.flow.body import Rule
+from rhizomedb.flow.dictionary import Dictionary
+from rhizomedb.flow.pipeline import STAMP, Pipeline, Planner
+from rhizomedb.flow.relation import Held
+from rhizomedb.flow.seeds import variables_of
+from rhizomedb.logic.builtins import Aggregate
+
+PIECE: Final = 1 << 16
+"""How many new tuples of a recursion are joined at once."""
+
+STALE: Final = 3
+"""A pipeline is put in order anew when a table that it reads has grown or shrunk by this many powers of two."""
+
+
+class Run:
+    """What the strata of a flow share while it is kept up to date."""
+
+    def __init__(
+        self,
+        held: Mapping[str, Held],
+        dictionary: Dictionary,
+        aggregates: Mapping[str, Aggregate],
+        counted: frozenset[str],
+    ) -> None:
+        self._held = held
+        self.dictionary = dictionary
+        self.aggregates = aggregates
+        self.is_first = True
+        self.stamp = 0
+        self.piece = PIECE
+        self.meter: Meter
+        self.planner = Planner({name: each.table for name, each in held.items()}, dictionary, counted)
+        self._pipelines: dict[tuple[int, int | None, bool | None], Pipeline] = {}
+        self._checks: dict[tuple[int, bool], Pipeline] = {}
+
+    def held(self, name: str) -> Held:
+        """The relation of a name."""
+        return self._held[name]
+
+    def next_stamp(self) -> int:
+        """A stamp greater than all before."""
+        self.stamp += 1
+        return self.stamp
+
+    def pipeline(self, rule: Rule, term: int | None, new: bool | None = None) -> Pipeline:
+        """The pipeline for the change of one input of a rule (`None`: for the whole rule).
+
+        The others are read as they are now, or with `new=False` as they were; where derivations are counted, those before
+        the changed one as they are now and those after it as they were.
+        """
+        atoms = (*rule.body.atoms, *rule.body.negations)
+        question = (id(rule), term, new)
+        found = self._pipelines.get(question)
+        sizes = tuple(len(self._held[atom.relation].table).bit_length() // STALE for atom in atoms)
+        if found is not None and found.sizes == sizes:
+            return found
+        seed = () if term is None else variables_of(atoms[term].terms)
+        if new is not None:
+            versions = [new] * len(atoms)
+        elif rule.head in self.planner.counted and term is not None:
+            versions = [number < term for number in range(len(atoms))]
+        else:
+            versions = []
+        made = self._pipelines[question] = self.planner.plan(rule, seed, term, versions)
+        made.sizes = sizes
+        return made
+
+    def check(self, rule: Rule, stamped: frozenset[str]) -> Pipeline:
+        """The pipeline that keeps of some tuples of a rule's head those that it derives."""
+        question = (id(rule), bool(stamped))
+        sizes = tuple(len(self._held[atom.relation].table).bit_length() // STALE for atom in rule.body.atoms)
+        found = self._checks.get(question)
+        if found is not None and found.sizes == sizes:
+            return found
+        names = variables_of(rule.terms)
+        seed = (*names, STAMP) if stamped else names
+        made = self._checks[question] = self.planner.plan(rule, seed, None, (), stamped)
+        made.sizes = sizes
+        return made
