@@ -62,7 +62,12 @@ class Watched:
         )
 
     def step(self, state: State, **options: Any) -> Mapping[str, Change]:
-        changes = {name: self.change(name, state[name]) for name in BASE}
+        changes: dict[str, Change] = {}
+        for relation, columns in BASE.items():
+            change = self.change(relation, state[relation])
+            came = dict(self.engine.read_of(relation, columns, change.plus))
+            went = dict(self.engine.read_of(relation, columns, change.minus))
+            changes |= {name: Change(came[name], went[name]) for name in came}
         found = self.engine.step(changes, **options)
         self.before = state
         return found

@@ -146,12 +146,28 @@ class Stratum:
 
 
 @dataclass(frozen=True, slots=True)
+class Input:
+    """What is read of a stored relation: these columns of the tuples that agree with some constants.
+
+    So a program reads an attribute's own tuples, and never one large relation of all facts joined with itself.
+    """
+
+    relation: str
+    bound: tuple[tuple[str, Cell], ...]
+    columns: tuple[str, ...]
+
+    def __str__(self) -> str:
+        given = ", ".join(f"{name}: {show_value(plain(cell))}" for name, cell in self.bound)
+        return f"{self.relation}[{given}]" if given else self.relation
+
+
+@dataclass(frozen=True, slots=True)
 class Flow:
-    """A plan as strata, the width of every relation in it, and the relations whose tuples the plan itself gives."""
+    """A plan as strata, the width of every relation in it, what it reads, and what it gives itself."""
 
     strata: tuple[Stratum, ...]
     widths: Mapping[str, int]
-    inputs: frozenset[str]
+    inputs: Mapping[str, Input]
     given: Mapping[str, tuple[Cells, ...]] = field(default_factory=dict)
 
     def __str__(self) -> str:

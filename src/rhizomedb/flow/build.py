@@ -7,7 +7,7 @@ is negated and more than one atom, get a relation with a name that begins with `
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -49,7 +49,21 @@ from rhizomedb.algebra.relation import (
     Values,
 )
 from rhizomedb.errors import PlanError
-from rhizomedb.flow.body import Atom, Body, Compute, Flow, Given, Grouping, Keep, Rule, Step, Stratum, Term, Variable
+from rhizomedb.flow.body import (
+    Atom,
+    Body,
+    Compute,
+    Flow,
+    Given,
+    Grouping,
+    Input,
+    Keep,
+    Rule,
+    Step,
+    Stratum,
+    Term,
+    Variable,
+)
 from rhizomedb.logic.stratify import components
 
 ALTERNATIVES_MAX = 16
@@ -153,7 +167,9 @@ class _Builder:
         self.groupings: list[Grouping] = []
         self.given: dict[str, tuple[Row, ...]] = {}
         self.widths: dict[str, int] = {name: len(columns) for name, columns in plan.derived.items()}
-        self.inputs: dict[str, int] = {}
+        self.inputs: dict[str, Input] = {}
+        self.stored = frozenset(plan.stored) - frozenset(plan.derived)
+        self._inputs: dict[Input, str] = {}
         self._numbers = count(1)
         self._variables = count(1)
         self._named: dict[tuple[int, Attributes], str] = {}
@@ -161,7 +177,7 @@ class _Builder:
 
     def define(self, head: str, attributes: Attributes, expression: Relation) -> None:
         for part in self.parts(expression):
-            body = Body(tuple(part.atoms), tuple(part.negations), tuple(part.steps))
+            body = Body(self._inside(part.atoms), self._inside(part.negations), tuple(part.steps))
             self.rules.append(Rule(head, tuple(part.terms[name] for name in attributes), body))
 
     def flow(self) -> Flow:
@@ -184,7 +200,25 @@ class _Builder:
                     fix="negate and aggregate only what an earlier statement assigns",
                 )
             strata.append(Stratum(members, rules, groupings, recursive))
-        return Flow(tuple(strata), {**self.inputs, **self.widths}, frozenset(self.inputs), self.given)
+        return Flow(tuple(strata), self.widths, self.inputs, self.given)
+
+    def _input(self, atom: Atom) -> Atom:
+        """An atom over a stored relation, as one over what the flow reads of it."""
+        columns = self.plan.stored[atom.relation]
+        terms = list(zip(columns, atom.terms, strict=True))
+        given = tuple((name, term.cell) for name, term in terms if isinstance(term, Given))
+        read = [(name, term) for name, term in terms if isinstance(term, Variable)]
+        input = Input(atom.relation, given, tuple(name for name, _ in read))
+        name = self._inputs.get(input)
+        if name is None:
+            plainly = not given and input.columns == columns
+            name = self._inputs[input] = atom.relation if plainly else f"{input}#{len(self._inputs)}"
+            self.inputs[name] = input
+            self.widths[name] = len(read)
+        return Atom(name, tuple(term for _, term in read))
+
+    def _inside(self, atoms: Iterable[Atom]) -> tuple[Atom, ...]:
+        return tuple(self._input(atom) if atom.relation in self.stored else atom for atom in atoms)
 
     def _name(self) -> str:
         taken = {*self.plan.derived, *self.plan.stored}
@@ -233,7 +267,7 @@ class _Builder:
                     yield from (_Part(terms=dict(zip(names, map(Given, row), strict=True))) for row in rows)
                     return
                 name = self._name()
-                self.given[name], self.inputs[name] = rows, len(names)
+                self.given[name], self.widths[name] = rows, len(names)
                 yield self._read(name, names)
             case Scan():
                 yield self._scan(node)
@@ -244,8 +278,8 @@ class _Builder:
                 attributes = child.attributes
                 simple = isinstance(child, Scan) and child.names == self._columns(child) and child.cid is None
                 if simple and isinstance(child, Scan):
-                    source = child.relation
-                    self._noted(source)
+                    (atom,) = self._inside(self._scan(child).atoms)
+                    source = atom.relation
                 else:
                     source = self._relation(child, attributes)
                 name = self._name()
@@ -260,12 +294,7 @@ class _Builder:
     def _columns(self, scan: Scan) -> Attributes:
         return self.plan.derived.get(scan.relation) or self.plan.stored.get(scan.relation, ())
 
-    def _noted(self, relation: str) -> None:
-        if relation not in self.plan.derived:
-            self.inputs[relation] = len(self.plan.stored[relation])
-
     def _scan(self, scan: Scan) -> _Part:
-        self._noted(scan.relation)
         terms: dict[str, Term] = {name: self._variable(name) for name in scan.attributes}
         read = {name: terms[name] for name in scan.names}
         if scan.cid is not None:

@@ -7,13 +7,14 @@ engine.relation("path").table.read()        what it holds now
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from rhizomedb.algebra.program import Plan
 from rhizomedb.budget import Budget, Meter
 from rhizomedb.flow import counted, group, recursive
-from rhizomedb.flow.body import Flow
+from rhizomedb.flow.batch import Batch as Tuples
+from rhizomedb.flow.body import Flow, Stratum
 from rhizomedb.flow.build import build
 from rhizomedb.flow.dictionary import Dictionary, Interned
 from rhizomedb.flow.relation import Batch, Change, Held, Table
@@ -40,8 +41,8 @@ class Engine:
         self.standing = standing
         recursive_names = {name for stratum in self.flow.strata if stratum.recursive for name in stratum.relations}
         grouped = {grouping.head for stratum in self.flow.strata for grouping in stratum.groupings}
-        counts = frozenset(self.flow.widths) - recursive_names - grouped - self.flow.inputs
-        self.counted = counts if standing else frozenset()
+        # What is read is counted too: two stored tuples may agree on all that is read of them.
+        self.counted = frozenset(self.flow.widths) - recursive_names - grouped if standing else frozenset()
         held = {
             name: Held(
                 name, Table(width, counted=name in self.counted, stamped=standing and name in recursive_names)
@@ -56,20 +57,22 @@ class Engine:
         return self._held[name]
 
     def step(self, changes: Mapping[str, Change], meter: Meter | None = None) -> dict[str, Change]:
-        """Take the changes of stored relations in and return those of all that the plan derives.
+        """Take the changes of what the flow reads (`flow.inputs`) in and return those of all that the plan derives.
 
-        What comes must not be there and what goes must be. Raises `BudgetExceeded`, and whatever interrupts it, with
+        A tuple may come more than once, and goes when it was taken back as often. Raises `BudgetExceeded`, and whatever interrupts it, with
         every relation as it was before.
         """
         run = self._run
         run.meter = meter or Budget().meter()
         with self._undone_unless_done():
             for name, change in {**self._given(), **changes}.items():
-                held = self._held.get(name)
-                if held is not None:
-                    held.table.remove(change.minus)
+                held = self._held[name]
+                if self.standing:
+                    held.table.count(change.plus, 1)
+                    held.table.count(change.minus, -1)
+                else:
                     held.table.add(change.plus)
-                    held.settle()
+                held.settle()
             for stratum in self.flow.strata:
                 if stratum.recursive:
                     recursive.derive(stratum, run)
@@ -79,18 +82,29 @@ class Engine:
                 if stratum.rules:
                     self._derive(stratum)
             run.meter.check()
-        found = {name: held.change for name, held in self._held.items() if held.change and name not in self.flow.inputs}
+        derived = (held for stratum in self.flow.strata for held in map(self.relation, stratum.relations))
+        found = {held.name: held.change for held in derived if held.change}
         run.is_first = False
         if self.standing:
             for held in self._held.values():
                 held.commit()
         return found
 
-    def _derive(self, stratum: object) -> None:
+    def _derive(self, stratum: Stratum) -> None:
         if self.standing:
-            counted.derive(stratum, self._run)  # type: ignore[arg-type]
+            counted.derive(stratum, self._run)
         else:
-            counted.derive_once(stratum, self._run)  # type: ignore[arg-type]
+            counted.derive_once(stratum, self._run)
+
+    def read_of(self, relation: str, columns: Sequence[str], batch: Tuples) -> Iterator[tuple[str, Tuples]]:
+        """Of some tuples of a stored relation over all its columns: what each input reads of them."""
+        for name, read in self.flow.inputs.items():
+            if read.relation != relation:
+                continue
+            some = batch
+            for column, cell in read.bound:
+                some = some.where_constant(columns.index(column), self.dictionary.ids([cell])[0], True)
+            yield name, some.shaped([columns.index(column) for column in read.columns], [])
 
     def _given(self) -> dict[str, Change]:
         """What the plan itself gives, at the first step."""
