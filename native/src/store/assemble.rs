@@ -1,7 +1,7 @@
 //! Making segments: the twin of `rhizomedb/store/build.py`, which tells the order in which numbers are given.
 
-use crate::index::Lookup;
-use crate::segment::{
+use crate::store::index::Lookup;
+use crate::store::segment::{
     align, damaged, Bounds, Found, Segment, ALIGN, HEADER, MAGIC, PAGE, ROW, S, SECTIONS, SIZES,
 };
 use foldhash::fast::RandomState;

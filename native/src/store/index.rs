@@ -1,7 +1,7 @@
 //! Looking things up in segments: the twin of `rhizomedb/store/lookup.py`.
 
-use crate::assemble::hash_of;
-use crate::segment::{damaged, Bounds, Found, Segment, NAMES, ORDER, ROW, S};
+use crate::store::assemble::hash_of;
+use crate::store::segment::{damaged, Bounds, Found, Segment, NAMES, ORDER, ROW, S};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 use std::collections::BTreeMap;
@@ -761,11 +761,4 @@ impl Lookup {
         };
         read().map_err(|what| damaged(py, what))
     }
-}
-
-pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_function(wrap_pyfunction!(crate::assemble::build_segment, module)?)?;
-    module.add_function(wrap_pyfunction!(crate::assemble::merge_segments, module)?)?;
-    module.add_class::<Segment>()?;
-    module.add_class::<Lookup>()
 }
