@@ -1,9 +1,10 @@
 //! Making segments: the twin of `rhizomedb/store/build.py`, which tells the order in which numbers are given.
 
+use crate::store::damage::{damaged, Found};
+use crate::store::header::{Bounds, Header, PAGE, ROW};
 use crate::store::index::Lookup;
-use crate::store::segment::{
-    align, damaged, Bounds, Found, Segment, ALIGN, HEADER, MAGIC, PAGE, ROW, S, SECTIONS, SIZES,
-};
+use crate::store::sections::{S, SECTIONS};
+use crate::store::segment::Segment;
 use foldhash::fast::RandomState;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
@@ -724,45 +725,16 @@ fn grouped(c: &Columns) -> Vec<u32> {
 
 fn write(py: Python<'_>, made: Found<Made>) -> PyResult<Bound<'_, PyBytes>> {
     let (bounds, sections) = made.map_err(|what| damaged(py, what))?;
-    let mut places = Vec::with_capacity(SECTIONS);
-    let mut at = HEADER;
-    for (section, bytes) in sections.iter().enumerate() {
-        let start = align(at);
-        places.push((start, bytes.len() / SIZES[section]));
-        at = start + bytes.len();
-    }
-    let sums_at = at;
-    PyBytes::new_with(py, sums_at + 4 * sums_at.div_ceil(PAGE), |out| {
-        out[..8].copy_from_slice(MAGIC);
-        let b = bounds;
-        let numbers = [
-            b.delta_after,
-            b.delta_last,
-            b.fact_after,
-            b.fact_last,
-            b.cell_after,
-            b.cell_last,
-        ];
-        for (place, number) in [PAGE as u32, SECTIONS as u32]
-            .into_iter()
-            .chain(numbers)
-            .enumerate()
-        {
-            out[8 + 4 * place..12 + 4 * place].copy_from_slice(&number.to_le_bytes());
-        }
-        out[40..48].copy_from_slice(&(sums_at as u64).to_le_bytes());
-        for (section, (&(start, count), bytes)) in places.iter().zip(sections).enumerate() {
-            let at = 48 + 16 * section;
-            out[at..at + 8].copy_from_slice(&(start as u64).to_le_bytes());
-            out[at + 8..at + 16].copy_from_slice(&(count as u64).to_le_bytes());
+    let header = Header::of(bounds, sections.iter().map(Vec::len));
+    PyBytes::new_with(py, header.bytes(), |out| {
+        header.write(out);
+        for (start, bytes) in header.offsets.into_iter().zip(sections) {
             out[start..start + bytes.len()].copy_from_slice(&bytes);
         }
-        let (body, sums) = out.split_at_mut(sums_at);
+        let (body, sums) = out.split_at_mut(header.sums_at);
         for (page, sum) in body.chunks(PAGE).zip(sums.chunks_exact_mut(4)) {
             sum.copy_from_slice(&crc32fast::hash(page).to_le_bytes());
         }
         Ok(())
     })
 }
-
-const _: () = assert!(ALIGN <= PAGE);

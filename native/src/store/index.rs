@@ -1,7 +1,10 @@
 //! Looking things up in segments: the twin of `rhizomedb/store/lookup.py`.
 
 use crate::store::assemble::hash_of;
-use crate::store::segment::{damaged, Bounds, Found, Segment, NAMES, ORDER, ROW, S};
+use crate::store::damage::{damaged, Found};
+use crate::store::header::{Bounds, ROW};
+use crate::store::sections::{NAMES, ORDER, S};
+use crate::store::segment::Segment;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 use std::collections::BTreeMap;

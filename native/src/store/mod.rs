@@ -1,7 +1,10 @@
 //! The index of a store: twins of what is in `src/rhizomedb/store/`.
 
 mod assemble;
+mod damage;
+mod header;
 mod index;
+mod sections;
 mod segment;
 
 use pyo3::prelude::*;

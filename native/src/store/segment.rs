@@ -1,183 +1,11 @@
-//! The layout of segments and the reading of single items, each page checked before its first use.
-//! The layout is told in `rhizomedb/store/segment.py`.
+//! One segment: its items, each page checked before its first use.
 
+use crate::store::damage::{damaged, Found};
+use crate::store::header::{le32, le64, Bounds, Header, PAGE};
+use crate::store::sections::{S, SECTIONS, SIZES};
 use pyo3::buffer::PyBuffer;
 use pyo3::prelude::*;
 use std::sync::atomic::{AtomicU8, Ordering};
-
-pub const PAGE: usize = 16 * 1024;
-pub const ALIGN: usize = 64;
-pub const ROW: u32 = 1 << 31;
-pub const MAGIC: &[u8; 8] = b"RhizSeg\x01";
-pub const SECTIONS: usize = 36;
-pub const HEADER: usize = 8 + 8 * 4 + 8 + 16 * SECTIONS;
-
-/// The sections, in their order.
-#[allow(dead_code)]
-#[derive(Clone, Copy, PartialEq, Eq)]
-#[repr(usize)]
-pub enum S {
-    CellEnd,
-    CellHeap,
-    CellByHash,
-    CellInOrder,
-    DeltaId,
-    DeltaAuthor,
-    DeltaSystem,
-    DeltaEdge,
-    DeltaGroup,
-    DeltaMs,
-    DeltaCounter,
-    DeltaScope,
-    DeltaEpoch,
-    DeltaGroupSize,
-    DeltaFactLast,
-    DeltaById,
-    DeltaGrouped,
-    AuthorCell,
-    FactDigest,
-    AttributeCell,
-    AttributeEnd,
-    FactEntity,
-    FactValue,
-    FactRow,
-    FactPlace,
-    FactByValue,
-    FactByEntity,
-    EntityCell,
-    EntityEnd,
-    FactById,
-    CauseFrom,
-    CauseTo,
-    CauseByTo,
-    RepeatDelta,
-    RepeatFact,
-    RepeatByFact,
-}
-
-/// The names of the sections, in their order.
-pub const NAMES: [&str; SECTIONS] = [
-    "cell.end",
-    "cell.heap",
-    "cell.by_hash",
-    "cell.in_order",
-    "delta.id",
-    "delta.author",
-    "delta.system",
-    "delta.edge",
-    "delta.group",
-    "delta.ms",
-    "delta.counter",
-    "delta.scope",
-    "delta.epoch",
-    "delta.group_size",
-    "delta.fact_last",
-    "delta.by_id",
-    "delta.grouped",
-    "author.cell",
-    "fact.digest",
-    "attribute.cell",
-    "attribute.end",
-    "fact.entity",
-    "fact.value",
-    "fact.row",
-    "fact.place",
-    "fact.by_value",
-    "fact.by_entity",
-    "entity.cell",
-    "entity.end",
-    "fact.by_id",
-    "cause.from",
-    "cause.to",
-    "cause.by_to",
-    "repeat.delta",
-    "repeat.fact",
-    "repeat.by_fact",
-];
-
-/// The sections by their numbers.
-pub const ORDER: [S; SECTIONS] = [
-    S::CellEnd,
-    S::CellHeap,
-    S::CellByHash,
-    S::CellInOrder,
-    S::DeltaId,
-    S::DeltaAuthor,
-    S::DeltaSystem,
-    S::DeltaEdge,
-    S::DeltaGroup,
-    S::DeltaMs,
-    S::DeltaCounter,
-    S::DeltaScope,
-    S::DeltaEpoch,
-    S::DeltaGroupSize,
-    S::DeltaFactLast,
-    S::DeltaById,
-    S::DeltaGrouped,
-    S::AuthorCell,
-    S::FactDigest,
-    S::AttributeCell,
-    S::AttributeEnd,
-    S::FactEntity,
-    S::FactValue,
-    S::FactRow,
-    S::FactPlace,
-    S::FactByValue,
-    S::FactByEntity,
-    S::EntityCell,
-    S::EntityEnd,
-    S::FactById,
-    S::CauseFrom,
-    S::CauseTo,
-    S::CauseByTo,
-    S::RepeatDelta,
-    S::RepeatFact,
-    S::RepeatByFact,
-];
-
-pub const SIZES: [usize; SECTIONS] = [
-    4, 1, 8, 4, 32, 4, 4, 4, 4, 8, 4, 4, 4, 4, 4, 8, 4, 4, 32, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 8, 4,
-    4, 4, 4, 4, 4,
-];
-
-/// What goes wrong inside is a sentence; at the border it becomes `rhizomedb.store.segment.damaged`.
-pub type Found<T> = Result<T, String>;
-
-pub fn damaged(py: Python<'_>, what: String) -> PyErr {
-    match py
-        .import("rhizomedb.store.segment")
-        .and_then(|module| module.getattr("damaged")?.call1((what,)))
-    {
-        Ok(error) => PyErr::from_value(error),
-        Err(error) => error,
-    }
-}
-
-#[derive(Clone, Copy, Default)]
-pub struct Bounds {
-    pub delta_after: u32,
-    pub delta_last: u32,
-    pub fact_after: u32,
-    pub fact_last: u32,
-    pub cell_after: u32,
-    pub cell_last: u32,
-}
-
-impl Bounds {
-    pub fn facts(&self) -> usize {
-        (self.fact_last - self.fact_after) as usize
-    }
-    pub fn deltas(&self) -> usize {
-        (self.delta_last - self.delta_after) as usize
-    }
-    pub fn cells(&self) -> usize {
-        (self.cell_last - self.cell_after) as usize
-    }
-}
-
-pub fn align(at: usize) -> usize {
-    at.div_ceil(ALIGN) * ALIGN
-}
 
 /// One segment in a buffer that Python keeps: bytes, or a file that is mapped.
 #[pyclass(frozen, module = "rhizomedb_native")]
@@ -195,14 +23,6 @@ pub struct Segment {
 // The buffer is held, read-only by contract, and the checks are atomic.
 unsafe impl Send for Segment {}
 unsafe impl Sync for Segment {}
-
-fn le32(bytes: &[u8], at: usize) -> u32 {
-    u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap())
-}
-
-fn le64(bytes: &[u8], at: usize) -> u64 {
-    u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap())
-}
 
 #[pymethods]
 impl Segment {
@@ -237,107 +57,18 @@ impl Segment {
 
 impl Segment {
     fn read(owner: PyBuffer<u8>, at: *const u8, len: usize) -> Found<Self> {
-        let bytes = unsafe { std::slice::from_raw_parts(at, len) };
-        if len < HEADER {
-            return Err("a segment is shorter than its header".into());
-        }
-        if &bytes[..8] != MAGIC
-            || le32(bytes, 8) as usize != PAGE
-            || le32(bytes, 12) as usize != SECTIONS
-        {
-            return Err("a segment does not begin as one".into());
-        }
-        let n: Vec<u32> = (0..6).map(|i| le32(bytes, 16 + 4 * i)).collect();
-        if n[0] > n[1] || n[2] > n[3] || n[4] > n[5] || n.iter().any(|&number| number >= ROW) {
-            return Err("a segment is not as long as it says".into());
-        }
-        let bounds = Bounds {
-            delta_after: n[0],
-            delta_last: n[1],
-            fact_after: n[2],
-            fact_last: n[3],
-            cell_after: n[4],
-            cell_last: n[5],
-        };
-        let sums_at = le64(bytes, 40) as usize;
-        let (mut offsets, mut counts) = ([0; SECTIONS], [0; SECTIONS]);
-        let mut end = HEADER;
-        for section in 0..SECTIONS {
-            offsets[section] = le64(bytes, 48 + 16 * section) as usize;
-            counts[section] = le64(bytes, 56 + 16 * section) as usize;
-            if offsets[section] != align(end) || counts[section] > len {
-                return Err("the sections of a segment do not follow one another".into());
-            }
-            end = offsets[section] + counts[section] * SIZES[section];
-        }
-        let pages = sums_at.min(len).div_ceil(PAGE);
-        let found = Segment {
+        let header = Header::read(unsafe { std::slice::from_raw_parts(at, len) })?;
+        let checked = (0..header.pages()).map(|_| AtomicU8::new(0)).collect();
+        Ok(Segment {
             _owner: owner,
             at,
             len,
-            bounds,
-            sums_at,
-            offsets,
-            counts,
-            checked: (0..pages).map(|_| AtomicU8::new(0)).collect(),
-        };
-        if end != sums_at || sums_at > len || len != sums_at + 4 * pages || !found.agrees() {
-            return Err("a segment is not as long as it says".into());
-        }
-        Ok(found)
-    }
-
-    fn agrees(&self) -> bool {
-        use S::*;
-        let (d, f, c) = (
-            self.bounds.deltas(),
-            self.bounds.facts(),
-            self.bounds.cells(),
-        );
-        let all = |sections: &[S], count: usize| {
-            sections.iter().all(|&section| self.count(section) == count)
-        };
-        all(&[CellEnd, CellByHash, CellInOrder], c)
-            && all(
-                &[
-                    DeltaId,
-                    DeltaAuthor,
-                    DeltaSystem,
-                    DeltaEdge,
-                    DeltaGroup,
-                    DeltaMs,
-                    DeltaCounter,
-                ],
-                d,
-            )
-            && all(
-                &[
-                    DeltaScope,
-                    DeltaEpoch,
-                    DeltaGroupSize,
-                    DeltaFactLast,
-                    DeltaById,
-                ],
-                d,
-            )
-            && all(
-                &[
-                    FactDigest,
-                    FactEntity,
-                    FactValue,
-                    FactRow,
-                    FactPlace,
-                    FactByValue,
-                    FactByEntity,
-                    FactById,
-                ],
-                f,
-            )
-            && all(&[AttributeEnd], self.count(AttributeCell))
-            && all(&[EntityEnd], self.count(EntityCell))
-            && all(&[CauseTo, CauseByTo], self.count(CauseFrom))
-            && all(&[RepeatFact, RepeatByFact], self.count(RepeatDelta))
-            && self.count(DeltaGrouped) <= d
+            bounds: header.bounds,
+            sums_at: header.sums_at,
+            offsets: header.offsets,
+            counts: header.counts,
+            checked,
+        })
     }
 
     fn bytes(&self) -> &[u8] {
