@@ -1,8 +1,8 @@
 //! Looking things up in segments: the twin of `rhizomedb/store/lookup.py`.
 
-use crate::store::assemble::hash_of;
 use crate::store::damage::{damaged, Found};
 use crate::store::header::{Bounds, ROW};
+use crate::store::keys::hash_of;
 use crate::store::sections::{NAMES, ORDER, S};
 use crate::store::segment::Segment;
 use pyo3::prelude::*;

@@ -1,9 +1,13 @@
 //! The index of a store: twins of what is in `src/rhizomedb/store/`.
 
 mod assemble;
+mod build;
 mod damage;
 mod header;
 mod index;
+mod keys;
+mod merge;
+mod said;
 mod sections;
 mod segment;
 
@@ -11,8 +15,8 @@ use pyo3::prelude::*;
 
 /// Adds these kernels to the module.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_function(wrap_pyfunction!(assemble::build_segment, module)?)?;
-    module.add_function(wrap_pyfunction!(assemble::merge_segments, module)?)?;
+    module.add_function(wrap_pyfunction!(build::build_segment, module)?)?;
+    module.add_function(wrap_pyfunction!(merge::merge_segments, module)?)?;
     module.add_class::<segment::Segment>()?;
     module.add_class::<index::Lookup>()
 }
