@@ -3,8 +3,8 @@
 use crate::store::assemble::{assemble, pair, write, Columns};
 use crate::store::damage::Found;
 use crate::store::header::{Bounds, ROW};
-use crate::store::index::Lookup;
 use crate::store::keys::{hash_of, key_at, own_digest};
+use crate::store::lookup::Lookup;
 use crate::store::said::{for_causes, read_said, Said};
 use foldhash::fast::RandomState;
 use pyo3::prelude::*;

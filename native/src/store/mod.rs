@@ -4,12 +4,15 @@ mod assemble;
 mod build;
 mod damage;
 mod header;
-mod index;
 mod keys;
+mod lookup;
 mod merge;
+mod ranges;
 mod said;
+mod search;
 mod sections;
 mod segment;
+mod walk;
 
 use pyo3::prelude::*;
 
@@ -18,5 +21,5 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(build::build_segment, module)?)?;
     module.add_function(wrap_pyfunction!(merge::merge_segments, module)?)?;
     module.add_class::<segment::Segment>()?;
-    module.add_class::<index::Lookup>()
+    module.add_class::<lookup::Lookup>()
 }

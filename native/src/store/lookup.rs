@@ -3,27 +3,18 @@
 use crate::store::damage::{damaged, Found};
 use crate::store::header::{Bounds, ROW};
 use crate::store::keys::hash_of;
+use crate::store::ranges::{fact_at, Range, Row};
+use crate::store::search::bisect_in;
 use crate::store::sections::{NAMES, ORDER, S};
 use crate::store::segment::Segment;
+use crate::store::walk::Summary;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
-use std::collections::BTreeMap;
-
-const KINDS: usize = 6;
-/// A segment of this many times as many items is searched, a smaller one walked through.
-const WALK_RATIO: usize = 64;
-const BY_PLACE: usize = 0;
-const BY_VALUE: usize = 1;
-const BY_ENTITY: usize = 2;
-
-type Range = (usize, usize, usize, usize);
-type Summary = (u32, u64, usize, Vec<u64>);
-type Row<'a> = (u32, &'a [u8], u32, u32, u32);
 
 /// Adjacent segments as one. Numbers of what is not there are 0; lists of them are empty.
 #[pyclass(name = "Index", frozen, module = "rhizomedb_native")]
 pub struct Lookup {
-    segments: Vec<Py<Segment>>,
+    pub segments: Vec<Py<Segment>>,
 }
 
 impl Lookup {
@@ -53,79 +44,6 @@ impl Lookup {
         self.find(digest, S::DeltaById, S::DeltaId, |bounds| {
             bounds.delta_after
         })
-    }
-
-    /// The cells of many keys, 0 for those that are not there.
-    pub fn cells_of(&self, keys: &[&[u8]], hashes: &[u32]) -> Found<Vec<u32>> {
-        self.find_all(hashes, S::CellByHash, |segment, number, place| {
-            Ok(segment.key(number)? == keys[place])
-        })
-    }
-
-    /// The rows of many facts, 0 for those that are not there.
-    pub fn facts_of(&self, digests: &[&[u8; 32]]) -> Found<Vec<u32>> {
-        let prefixes: Vec<u32> = digests.iter().map(|digest| prefix_of(digest)).collect();
-        self.find_all(&prefixes, S::FactById, |segment, number, place| {
-            let at = number.wrapping_sub(segment.bounds.fact_after + 1) as usize;
-            Ok(segment.digest(S::FactDigest, at)? == digests[place])
-        })
-    }
-
-    /// Look many prefixes up at once: sorted, so that each segment is walked through in one direction.
-    fn find_all(
-        &self,
-        prefixes: &[u32],
-        section: S,
-        is_it: impl Fn(&Segment, u32, usize) -> Found<bool>,
-    ) -> Found<Vec<u32>> {
-        let mut found = vec![0; prefixes.len()];
-        let mut wanted: Vec<u64> = prefixes
-            .iter()
-            .enumerate()
-            .map(|(place, &prefix)| (prefix as u64) << 32 | place as u64)
-            .collect();
-        wanted.sort_unstable();
-        for segment in self.segments.iter().rev().map(Py::get) {
-            if wanted.len() * WALK_RATIO < segment.count(section) {
-                for &each in &wanted {
-                    let place = each as u32 as usize;
-                    segment.matching(section, (each >> 32) as u32, |number| {
-                        if is_it(segment, number, place)? {
-                            found[place] = number;
-                        }
-                        Ok(found[place] != 0)
-                    })?;
-                }
-            } else {
-                let pairs = segment.all(section)?.as_chunks::<8>().0;
-                let mut from = 0;
-                for &each in &wanted {
-                    let (prefix, place) = (each >> 32, each as u32 as usize);
-                    let mut step = 1;
-                    while from + step < pairs.len()
-                        && u64::from_le_bytes(pairs[from + step]) >> 32 < prefix
-                    {
-                        from += step;
-                        step *= 2;
-                    }
-                    let end = (from + step).min(pairs.len());
-                    from += pairs[from..end]
-                        .partition_point(|&pair| u64::from_le_bytes(pair) >> 32 < prefix);
-                    for &pair in &pairs[from..] {
-                        let pair = u64::from_le_bytes(pair);
-                        if pair >> 32 != prefix {
-                            break;
-                        }
-                        if is_it(segment, pair as u32, place)? {
-                            found[place] = pair as u32;
-                            break;
-                        }
-                    }
-                }
-            }
-            wanted.retain(|&each| found[each as u32 as usize] == 0);
-        }
-        Ok(found)
     }
 
     fn find(&self, digest: &[u8], by_id: S, ids: S, after: fn(&Bounds) -> u32) -> Found<u32> {
@@ -176,70 +94,8 @@ impl Lookup {
         ))
     }
 
-    fn key_of(&self, cell: u32) -> Found<&[u8]> {
+    pub fn key_of(&self, cell: u32) -> Found<&[u8]> {
         self.of(cell, |bounds| bounds.cell_last, "cell")?.key(cell)
-    }
-
-    fn ranges_of(&self, entity: u32, attribute: u32, value: u32) -> Found<Vec<Range>> {
-        let mut found = Vec::new();
-        let newest = entity.max(attribute).max(value);
-        for (number, segment) in self.segments.iter().map(Py::get).enumerate() {
-            if newest > segment.bounds.cell_last {
-                continue; // a cell is in no segment older than itself
-            }
-            if entity != 0 {
-                let (mut first, mut last) = part(segment, S::EntityCell, S::EntityEnd, entity)?;
-                if attribute != 0 && first < last {
-                    let (begin, end) = part(segment, S::AttributeCell, S::AttributeEnd, attribute)?;
-                    let begin = segment.bisect(S::FactByEntity, begin as u32, first, last)?;
-                    last = segment.bisect(S::FactByEntity, end as u32, begin, last)?;
-                    first = begin;
-                }
-                found.push((number, BY_ENTITY, first, last));
-            } else if value != 0 {
-                let parts = if attribute != 0 {
-                    vec![part(segment, S::AttributeCell, S::AttributeEnd, attribute)?]
-                } else {
-                    let ends = segment.u32s(S::AttributeEnd)?;
-                    let starts = std::iter::once(0).chain(ends.iter().copied());
-                    starts
-                        .zip(&ends)
-                        .map(|(start, &end)| (start as usize, end as usize))
-                        .collect()
-                };
-                for (first, last) in parts {
-                    let at = bisect_in(segment, S::FactByValue, S::FactValue, value, first, last)?;
-                    let end =
-                        bisect_in(segment, S::FactByValue, S::FactValue, value + 1, at, last)?;
-                    found.push((number, BY_VALUE, at, end));
-                }
-            } else if attribute != 0 {
-                let (first, last) = part(segment, S::AttributeCell, S::AttributeEnd, attribute)?;
-                found.push((number, BY_PLACE, first, last));
-            } else {
-                found.push((number, BY_PLACE, 0, segment.bounds.facts()));
-            }
-        }
-        found.retain(|range| range.2 < range.3);
-        Ok(found)
-    }
-
-    fn rows_in(&self, (number, order, first, last): Range) -> Found<Vec<Row<'_>>> {
-        let segment = self
-            .segments
-            .get(number)
-            .ok_or("there is no such segment")?
-            .get();
-        let mut rows = Vec::with_capacity(last.saturating_sub(first).min(segment.bounds.facts()));
-        for each in first..last {
-            let place = match order {
-                BY_PLACE => each,
-                BY_VALUE => segment.u32(S::FactByValue, each)? as usize,
-                _ => segment.u32(S::FactByEntity, each)? as usize,
-            };
-            rows.push(fact_at(segment, place)?);
-        }
-        Ok(rows)
     }
 
     fn sayers_of(&self, row: u32) -> Found<Vec<u32>> {
@@ -259,53 +115,6 @@ impl Lookup {
             }
         }
         Ok(found)
-    }
-
-    fn summed(&self, last: u32) -> Found<(usize, Vec<Summary>)> {
-        let mut found: BTreeMap<u32, (Vec<u32>, Vec<u64>)> = BTreeMap::new();
-        for segment in self
-            .segments
-            .iter()
-            .map(Py::get)
-            .filter(|segment| segment.bounds.fact_after < last)
-        {
-            let (entity, row) = (segment.u32s(S::FactEntity)?, segment.u32s(S::FactRow)?);
-            let value = segment.u32s(S::FactValue)?;
-            let mut at = 0;
-            for (attribute, end) in segment
-                .u32s(S::AttributeCell)?
-                .into_iter()
-                .zip(segment.u32s(S::AttributeEnd)?)
-            {
-                let (entities, kinds) = found
-                    .entry(attribute)
-                    .or_insert_with(|| (Vec::new(), vec![0; KINDS]));
-                for place in at..(end as usize).min(entity.len()) {
-                    if row[place] <= last {
-                        entities.push(entity[place]);
-                        kinds
-                            [*self.key_of(value[place])?.first().unwrap_or(&0) as usize % KINDS] +=
-                            1;
-                    }
-                }
-                entities.dedup();
-                at = end as usize;
-            }
-        }
-        let mut all = Vec::new();
-        let mut summary = Vec::new();
-        for (attribute, (mut entities, kinds)) in found {
-            entities.sort_unstable();
-            entities.dedup();
-            let facts: u64 = kinds.iter().sum();
-            if facts > 0 {
-                summary.push((attribute, facts, entities.len(), kinds));
-            }
-            all.append(&mut entities);
-        }
-        all.sort_unstable();
-        all.dedup();
-        Ok((all.len(), summary))
     }
 
     fn is_visible(
@@ -331,66 +140,6 @@ impl Lookup {
         }
         Ok(false)
     }
-}
-
-fn prefix_of(digest: &[u8; 32]) -> u32 {
-    u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]])
-}
-
-/// Where the items of a cell begin and end, by the sorted cells of an attribute or entity.
-fn part(segment: &Segment, cells: S, ends: S, cell: u32) -> Found<(usize, usize)> {
-    let number = segment.bisect(cells, cell, 0, segment.count(cells))?;
-    if number == segment.count(cells) || segment.u32(cells, number)? != cell {
-        return Ok((0, 0));
-    }
-    let start = if number == 0 {
-        0
-    } else {
-        segment.u32(ends, number - 1)? as usize
-    };
-    Ok((start, segment.u32(ends, number)? as usize))
-}
-
-/// Where a number would stand in a part of an order that is sorted by a column.
-fn bisect_in(
-    segment: &Segment,
-    order: S,
-    column: S,
-    number: u32,
-    mut first: usize,
-    mut last: usize,
-) -> Found<usize> {
-    while first < last {
-        let middle = (first + last) / 2;
-        if segment.u32(column, segment.u32(order, middle)? as usize)? < number {
-            first = middle + 1;
-        } else {
-            last = middle;
-        }
-    }
-    Ok(first)
-}
-
-fn fact_at(segment: &Segment, place: usize) -> Found<Row<'_>> {
-    let row = segment.u32(S::FactRow, place)?;
-    let digest = segment.digest(
-        S::FactDigest,
-        row.wrapping_sub(segment.bounds.fact_after + 1) as usize,
-    )?;
-    let attribute = segment.bisect(
-        S::AttributeEnd,
-        place as u32 + 1,
-        0,
-        segment.count(S::AttributeEnd),
-    )?;
-    let attribute = segment.u32(S::AttributeCell, attribute)?;
-    Ok((
-        row,
-        digest,
-        segment.u32(S::FactEntity, place)?,
-        attribute,
-        segment.u32(S::FactValue, place)?,
-    ))
 }
 
 fn listed<'py>(py: Python<'py>, rows: Vec<Row>) -> PyResult<Bound<'py, PyList>> {
@@ -692,40 +441,8 @@ impl Lookup {
 
     /// The pairs of entity and attribute that more than one fact up to a row has, sorted.
     fn repeated(&self, py: Python<'_>, last: u32) -> PyResult<Vec<(u32, u32)>> {
-        let read = || -> Found<_> {
-            let mut pairs = Vec::new();
-            for segment in self
-                .segments
-                .iter()
-                .map(Py::get)
-                .filter(|segment| segment.bounds.fact_after < last)
-            {
-                let (cells, ends) = (
-                    segment.u32s(S::AttributeCell)?,
-                    segment.u32s(S::AttributeEnd)?,
-                );
-                let (entity, row) = (segment.u32s(S::FactEntity)?, segment.u32s(S::FactRow)?);
-                let mut at = 0;
-                for (attribute, end) in cells.into_iter().zip(ends) {
-                    for place in at..(end as usize).min(entity.len()) {
-                        if row[place] <= last {
-                            pairs.push((entity[place] as u64) << 32 | attribute as u64);
-                        }
-                    }
-                    at = end as usize;
-                }
-            }
-            pairs.sort_unstable();
-            let mut found: Vec<(u32, u32)> = Vec::new();
-            for two in pairs.windows(2).filter(|two| two[0] == two[1]) {
-                let register = ((two[0] >> 32) as u32, two[0] as u32);
-                if found.last() != Some(&register) {
-                    found.push(register);
-                }
-            }
-            Ok(found)
-        };
-        py.detach(read).map_err(|what| damaged(py, what))
+        py.detach(|| self.registers(last))
+            .map_err(|what| damaged(py, what))
     }
 
     /// Of the facts up to a row: how many entities, and of each attribute its facts, entities and kinds of value.
