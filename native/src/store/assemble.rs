@@ -1,7 +1,8 @@
 //! The segment of columns: every order that it holds, its header and its page sums.
 
-use crate::store::damage::{damaged, Found};
+use crate::store::damage::Found;
 use crate::store::header::{Bounds, Header, PAGE, ROW};
+use crate::store::keys::prefix_of;
 use crate::store::sections::{S, SECTIONS};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -43,9 +44,7 @@ pub type Made = (Bounds, Vec<Vec<u8>>);
 pub fn assemble(mut c: Columns) -> Found<Made> {
     let bounds = c.bounds;
     if bounds.delta_last >= ROW || bounds.fact_last >= ROW || bounds.cell_last >= ROW {
-        return Err(format!(
-            "a database numbers up to {ROW} facts, deltas and values"
-        ));
+        return Err(format!("a database numbers up to {ROW} facts, deltas and values").into());
     }
     let mut sections: Vec<Vec<u8>> = vec![Vec::new(); SECTIONS];
     let mut put = |section: S, bytes: Vec<u8>| sections[section as usize] = bytes;
@@ -198,13 +197,12 @@ fn sorted_places(column: &[u32]) -> Vec<u32> {
 
 /// Digests as numbers to look up: the first 32 bits of each, then its own number.
 fn by_id(digests: &[u8], after: u32) -> Vec<u64> {
-    let prefix = |digest: &[u8; 32]| u32::from_be_bytes(digest[..4].try_into().unwrap());
     let mut pairs: Vec<u64> = digests
         .as_chunks::<32>()
         .0
         .iter()
         .enumerate()
-        .map(|(place, digest)| pair(prefix(digest), after + 1 + place as u32))
+        .map(|(place, digest)| pair(prefix_of(digest), after + 1 + place as u32))
         .collect();
     pairs.sort();
     pairs
@@ -253,8 +251,7 @@ fn grouped(c: &Columns) -> Vec<u32> {
     found.into_iter().map(|(.., seq)| seq).collect()
 }
 
-pub fn write(py: Python<'_>, made: Found<Made>) -> PyResult<Bound<'_, PyBytes>> {
-    let (bounds, sections) = made.map_err(|what| damaged(py, what))?;
+pub fn write(py: Python<'_>, (bounds, sections): Made) -> PyResult<Bound<'_, PyBytes>> {
     let header = Header::of(bounds, sections.iter().map(Vec::len));
     PyBytes::new_with(py, header.bytes(), |out| {
         header.write(out);

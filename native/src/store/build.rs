@@ -4,7 +4,7 @@ use crate::store::assemble::{assemble, pair, write, Columns};
 use crate::store::damage::Found;
 use crate::store::header::{Bounds, ROW};
 use crate::store::keys::{hash_of, key_at, own_digest};
-use crate::store::lookup::Lookup;
+use crate::store::lookup::Index;
 use crate::store::said::{for_causes, read_said, Said};
 use foldhash::fast::RandomState;
 use pyo3::prelude::*;
@@ -16,7 +16,7 @@ use std::collections::HashMap;
 #[pyfunction]
 pub fn build_segment<'py>(
     py: Python<'py>,
-    index: PyRef<'py, Lookup>,
+    index: PyRef<'py, Index>,
     delta_after: u32,
     fact_after: u32,
     cell_after: u32,
@@ -26,10 +26,10 @@ pub fn build_segment<'py>(
     for delta in &said {
         parts.push(read_said(delta)?);
     }
-    let index: &Lookup = &index;
+    let index: &Index = &index;
     let made =
         py.detach(|| gather(index, delta_after, fact_after, cell_after, &parts).and_then(assemble));
-    write(py, made)
+    write(py, made?)
 }
 
 /// The keys that came up, each with its place in the order in which they came first; place 0 is none.
@@ -63,7 +63,7 @@ impl Keys {
     }
 
     /// The cell of each place: those of an index, and new ones numbered in their order; what is new goes to columns.
-    fn number(self, index: &Lookup, after: u32, c: &mut Columns) -> Found<(Vec<u32>, u32)> {
+    fn number(self, index: &Index, after: u32, c: &mut Columns) -> Found<(Vec<u32>, u32)> {
         let keys: Vec<&[u8]> = self
             .ends
             .windows(2)
@@ -90,7 +90,7 @@ impl Keys {
 }
 
 fn gather(
-    index: &Lookup,
+    index: &Index,
     delta_after: u32,
     fact_after: u32,
     cell_after: u32,
@@ -204,7 +204,7 @@ fn gather(
 type Rows<'a> = HashMap<&'a [u8; 32], u32, RandomState>;
 
 /// The rows of those facts that an index has, of all that are said or named as a cause.
-fn known_rows<'a>(index: &Lookup, said: &[Said<'a>]) -> Found<Rows<'a>> {
+fn known_rows<'a>(index: &Index, said: &[Said<'a>]) -> Found<Rows<'a>> {
     let mut asked: Vec<&'a [u8; 32]> = Vec::new();
     for delta in said {
         asked.extend(delta.digests.as_chunks::<32>().0);

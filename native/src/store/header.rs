@@ -34,6 +34,16 @@ impl Bounds {
     pub fn cells(&self) -> usize {
         (self.cell_last - self.cell_after) as usize
     }
+
+    /// The place of a row among those of a segment; behind them if it is another's.
+    pub fn fact(&self, row: u32) -> usize {
+        row.wrapping_sub(self.fact_after + 1) as usize
+    }
+
+    /// The place of a delta among those of a segment; behind them if it is another's.
+    pub fn delta(&self, seq: u32) -> usize {
+        seq.wrapping_sub(self.delta_after + 1) as usize
+    }
 }
 
 pub struct Header {

@@ -7,6 +7,11 @@ pub fn hash_of(key: &[u8]) -> u32 {
     u32::from_be_bytes(Sha256::digest(key)[..4].try_into().unwrap())
 }
 
+/// What a digest is looked up by.
+pub fn prefix_of(digest: &[u8; 32]) -> u32 {
+    u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]])
+}
+
 pub const OUTSIDE: &str = "a fact ends outside its delta";
 
 /// The major type and number of the head of an encoded value, and where it ends.

@@ -16,7 +16,7 @@ pub fn merge_segments<'py>(
 ) -> PyResult<Bound<'py, PyBytes>> {
     let parts: Vec<&Segment> = segments.iter().map(Py::get).collect();
     let made = py.detach(|| concatenate(&parts).and_then(assemble));
-    write(py, made)
+    write(py, made?)
 }
 
 fn concatenate(segments: &[&Segment]) -> Found<Columns> {
@@ -83,7 +83,7 @@ fn concatenate(segments: &[&Segment]) -> Found<Columns> {
 }
 
 fn concatenate_facts(c: &mut Columns, segment: &Segment) -> Found<()> {
-    let wrong = || "its facts are not numbered as they should be".to_string();
+    let wrong = "its facts are not numbered as they should be";
     let (entity, value) = (segment.u32s(S::FactEntity)?, segment.u32s(S::FactValue)?);
     let (rows, places) = (segment.u32s(S::FactRow)?, segment.u32s(S::FactPlace)?);
     let mut attribute = Vec::with_capacity(entity.len());
@@ -93,22 +93,22 @@ fn concatenate_facts(c: &mut Columns, segment: &Segment) -> Found<()> {
         .zip(segment.u32s(S::AttributeEnd)?)
     {
         if (end as usize) < attribute.len() || end as usize > entity.len() {
-            return Err(wrong());
+            return Err(wrong.into());
         }
         attribute.resize(end as usize, cell);
     }
     for place in places {
         let place = place as usize;
-        c.entity.push(*entity.get(place).ok_or_else(wrong)?);
-        c.attribute.push(*attribute.get(place).ok_or_else(wrong)?);
-        c.value.push(*value.get(place).ok_or_else(wrong)?);
+        c.entity.push(*entity.get(place).ok_or(wrong)?);
+        c.attribute.push(*attribute.get(place).ok_or(wrong)?);
+        c.value.push(*value.get(place).ok_or(wrong)?);
     }
-    let local = |row: u32| {
+    let local = |row: u32| -> Found<u32> {
         let number = row.wrapping_sub(c.bounds.fact_after + 1);
         if (number as usize) < c.bounds.facts() {
             Ok(number)
         } else {
-            Err(wrong())
+            Err(wrong.into())
         }
     };
     for &row in &rows {
@@ -116,7 +116,7 @@ fn concatenate_facts(c: &mut Columns, segment: &Segment) -> Found<()> {
     }
     for place in segment.u32s(S::FactByValue)? {
         c.value_runs
-            .push(local(*rows.get(place as usize).ok_or_else(wrong)?)?);
+            .push(local(*rows.get(place as usize).ok_or(wrong)?)?);
     }
     Ok(())
 }

@@ -21,5 +21,5 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(build::build_segment, module)?)?;
     module.add_function(wrap_pyfunction!(merge::merge_segments, module)?)?;
     module.add_class::<segment::Segment>()?;
-    module.add_class::<lookup::Lookup>()
+    module.add_class::<lookup::Index>()
 }

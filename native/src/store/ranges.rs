@@ -1,11 +1,9 @@
 //! Where the facts are that have some cells, and what they are.
 
 use crate::store::damage::Found;
-use crate::store::lookup::Lookup;
-use crate::store::search::{bisect_in, part};
+use crate::store::lookup::Index;
 use crate::store::sections::S;
 use crate::store::segment::Segment;
-use pyo3::Py;
 
 // The orders of facts in a segment.
 const BY_PLACE: usize = 0;
@@ -17,18 +15,19 @@ pub type Range = (usize, usize, usize, usize);
 /// A fact: its row, its digest, and the cells of its entity, attribute and value.
 pub type Row<'a> = (u32, &'a [u8], u32, u32, u32);
 
-impl Lookup {
+impl Index {
     pub fn ranges_of(&self, entity: u32, attribute: u32, value: u32) -> Found<Vec<Range>> {
         let mut found = Vec::new();
         let newest = entity.max(attribute).max(value);
-        for (number, segment) in self.segments.iter().map(Py::get).enumerate() {
+        for (number, segment) in self.all().enumerate() {
             if newest > segment.bounds.cell_last {
                 continue; // a cell is in no segment older than itself
             }
             if entity != 0 {
-                let (mut first, mut last) = part(segment, S::EntityCell, S::EntityEnd, entity)?;
+                let (mut first, mut last) = segment.part(S::EntityCell, S::EntityEnd, entity)?;
                 if attribute != 0 && first < last {
-                    let (begin, end) = part(segment, S::AttributeCell, S::AttributeEnd, attribute)?;
+                    let (begin, end) =
+                        segment.part(S::AttributeCell, S::AttributeEnd, attribute)?;
                     let begin = segment.bisect(S::FactByEntity, begin as u32, first, last)?;
                     last = segment.bisect(S::FactByEntity, end as u32, begin, last)?;
                     first = begin;
@@ -36,23 +35,18 @@ impl Lookup {
                 found.push((number, BY_ENTITY, first, last));
             } else if value != 0 {
                 let parts = if attribute != 0 {
-                    vec![part(segment, S::AttributeCell, S::AttributeEnd, attribute)?]
+                    vec![segment.part(S::AttributeCell, S::AttributeEnd, attribute)?]
                 } else {
-                    let ends = segment.u32s(S::AttributeEnd)?;
-                    let starts = std::iter::once(0).chain(ends.iter().copied());
-                    starts
-                        .zip(&ends)
-                        .map(|(start, &end)| (start as usize, end as usize))
-                        .collect()
+                    segment.parts()?
                 };
                 for (first, last) in parts {
-                    let at = bisect_in(segment, S::FactByValue, S::FactValue, value, first, last)?;
+                    let at = segment.bisect_in(S::FactByValue, S::FactValue, value, first, last)?;
                     let end =
-                        bisect_in(segment, S::FactByValue, S::FactValue, value + 1, at, last)?;
+                        segment.bisect_in(S::FactByValue, S::FactValue, value + 1, at, last)?;
                     found.push((number, BY_VALUE, at, end));
                 }
             } else if attribute != 0 {
-                let (first, last) = part(segment, S::AttributeCell, S::AttributeEnd, attribute)?;
+                let (first, last) = segment.part(S::AttributeCell, S::AttributeEnd, attribute)?;
                 found.push((number, BY_PLACE, first, last));
             } else {
                 found.push((number, BY_PLACE, 0, segment.bounds.facts()));
@@ -63,11 +57,7 @@ impl Lookup {
     }
 
     pub fn rows_in(&self, (number, order, first, last): Range) -> Found<Vec<Row<'_>>> {
-        let segment = self
-            .segments
-            .get(number)
-            .ok_or("there is no such segment")?
-            .get();
+        let segment = self.segment(number)?;
         let mut rows = Vec::with_capacity(last.saturating_sub(first).min(segment.bounds.facts()));
         for each in first..last {
             let place = match order {
@@ -83,10 +73,7 @@ impl Lookup {
 
 pub fn fact_at(segment: &Segment, place: usize) -> Found<Row<'_>> {
     let row = segment.u32(S::FactRow, place)?;
-    let digest = segment.digest(
-        S::FactDigest,
-        row.wrapping_sub(segment.bounds.fact_after + 1) as usize,
-    )?;
+    let digest = segment.digest(S::FactDigest, segment.bounds.fact(row))?;
     let attribute = segment.bisect(
         S::AttributeEnd,
         place as u32 + 1,

@@ -4,24 +4,94 @@ use crate::store::damage::Found;
 use crate::store::sections::S;
 use crate::store::segment::Segment;
 
-impl Segment {
-    /// The first item of a sorted part of a section that is not less than a number.
-    pub fn bisect(
-        &self,
-        section: S,
-        number: u32,
-        mut first: usize,
-        mut last: usize,
-    ) -> Found<usize> {
-        while first < last {
-            let middle = (first + last) / 2;
-            if self.u32(section, middle)? < number {
-                first = middle + 1;
-            } else {
-                last = middle;
-            }
+/// The first of some places at which something does not hold, where it holds at all before that and at none behind.
+#[inline]
+pub fn partition_point(
+    mut first: usize,
+    mut last: usize,
+    holds: impl Fn(usize) -> Found<bool>,
+) -> Found<usize> {
+    while first < last {
+        let middle = (first + last) / 2;
+        if holds(middle)? {
+            first = middle + 1;
+        } else {
+            last = middle;
         }
-        Ok(first)
+    }
+    Ok(first)
+}
+
+impl Segment {
+    /// Where a number would stand in a sorted part of a section.
+    pub fn bisect(&self, section: S, number: u32, first: usize, last: usize) -> Found<usize> {
+        partition_point(first, last, |place| Ok(self.u32(section, place)? < number))
+    }
+
+    /// Where a number would stand in a part of an order that is sorted by a column.
+    pub fn bisect_in(
+        &self,
+        order: S,
+        column: S,
+        number: u32,
+        first: usize,
+        last: usize,
+    ) -> Found<usize> {
+        partition_point(first, last, |place| {
+            Ok(self.u32(column, self.u32(order, place)? as usize)? < number)
+        })
+    }
+
+    /// The places at which a column holds a number, by an order in which the column is sorted.
+    pub fn all_of(&self, order: S, column: S, wanted: u32) -> Found<Vec<usize>> {
+        let count = self.count(order);
+        let first = self.bisect_in(order, column, wanted, 0, count)?;
+        let mut found = Vec::new();
+        for at in first..count {
+            let place = self.u32(order, at)? as usize;
+            if self.u32(column, place)? != wanted {
+                break;
+            }
+            found.push(place);
+        }
+        Ok(found)
+    }
+
+    /// What stands in a column beside a number in another, which is sorted.
+    pub fn beside(&self, sorted: S, wanted: u32, column: S) -> Found<Vec<u32>> {
+        let count = self.count(sorted);
+        let first = self.bisect(sorted, wanted, 0, count)?;
+        let mut found = Vec::new();
+        for at in first..count {
+            if self.u32(sorted, at)? != wanted {
+                break;
+            }
+            found.push(self.u32(column, at)?);
+        }
+        Ok(found)
+    }
+
+    /// Where the items of a cell begin and end, by the sorted cells of an attribute or entity.
+    pub fn part(&self, cells: S, ends: S, cell: u32) -> Found<(usize, usize)> {
+        let number = self.bisect(cells, cell, 0, self.count(cells))?;
+        if number == self.count(cells) || self.u32(cells, number)? != cell {
+            return Ok((0, 0));
+        }
+        let start = if number == 0 {
+            0
+        } else {
+            self.u32(ends, number - 1)? as usize
+        };
+        Ok((start, self.u32(ends, number)? as usize))
+    }
+
+    /// Where the facts of each attribute begin and end.
+    pub fn parts(&self) -> Found<Vec<(usize, usize)>> {
+        let mut start = 0;
+        let ends = self.u32s(S::AttributeEnd)?.into_iter();
+        Ok(ends
+            .map(|end| (std::mem::replace(&mut start, end as usize), end as usize))
+            .collect())
     }
 
     /// The numbers that stand beside a prefix of 32 bits in a section of sorted pairs. The prefixes are those of
@@ -61,14 +131,7 @@ impl Segment {
                 step *= 2;
             }
         }
-        while first < last {
-            let middle = (first + last) / 2;
-            if self.u64(section, middle)? < wanted {
-                first = middle + 1;
-            } else {
-                last = middle;
-            }
-        }
+        first = partition_point(first, last, |place| Ok(self.u64(section, place)? < wanted))?;
         while first < count {
             let pair = self.u64(section, first)?;
             if pair >> 32 != prefix as u64 || each(pair as u32)? {
@@ -78,38 +141,4 @@ impl Segment {
         }
         Ok(())
     }
-}
-
-/// Where the items of a cell begin and end, by the sorted cells of an attribute or entity.
-pub fn part(segment: &Segment, cells: S, ends: S, cell: u32) -> Found<(usize, usize)> {
-    let number = segment.bisect(cells, cell, 0, segment.count(cells))?;
-    if number == segment.count(cells) || segment.u32(cells, number)? != cell {
-        return Ok((0, 0));
-    }
-    let start = if number == 0 {
-        0
-    } else {
-        segment.u32(ends, number - 1)? as usize
-    };
-    Ok((start, segment.u32(ends, number)? as usize))
-}
-
-/// Where a number would stand in a part of an order that is sorted by a column.
-pub fn bisect_in(
-    segment: &Segment,
-    order: S,
-    column: S,
-    number: u32,
-    mut first: usize,
-    mut last: usize,
-) -> Found<usize> {
-    while first < last {
-        let middle = (first + last) / 2;
-        if segment.u32(column, segment.u32(order, middle)? as usize)? < number {
-            first = middle + 1;
-        } else {
-            last = middle;
-        }
-    }
-    Ok(first)
 }

@@ -1,6 +1,6 @@
 //! One segment: its items, each page checked before its first use.
 
-use crate::store::damage::{damaged, Found};
+use crate::store::damage::Found;
 use crate::store::header::{le32, le64, Bounds, Header, PAGE};
 use crate::store::sections::{S, SECTIONS, SIZES};
 use pyo3::buffer::PyBuffer;
@@ -29,11 +29,7 @@ impl Segment {
     #[new]
     fn new(buffer: &Bound<'_, PyAny>) -> PyResult<Self> {
         let owner = PyBuffer::<u8>::get(buffer)?;
-        if !owner.is_c_contiguous() {
-            return Err(damaged(buffer.py(), "a segment is not in one piece".into()));
-        }
-        let (at, len) = (owner.buf_ptr() as *const u8, owner.item_count());
-        Self::read(owner, at, len).map_err(|what| damaged(buffer.py(), what))
+        Ok(Self::read(owner)?)
     }
 
     /// The six bounds, the numbers of causes and of repeats, and where the page sums begin.
@@ -56,7 +52,11 @@ impl Segment {
 }
 
 impl Segment {
-    fn read(owner: PyBuffer<u8>, at: *const u8, len: usize) -> Found<Self> {
+    fn read(owner: PyBuffer<u8>) -> Found<Self> {
+        if !owner.is_c_contiguous() {
+            return Err("a segment is not in one piece".into());
+        }
+        let (at, len) = (owner.buf_ptr() as *const u8, owner.item_count());
         let header = Header::read(unsafe { std::slice::from_raw_parts(at, len) })?;
         let checked = (0..header.pages()).map(|_| AtomicU8::new(0)).collect();
         Ok(Segment {
@@ -103,7 +103,7 @@ impl Segment {
         let end = (start + PAGE).min(self.sums_at);
         if crc32fast::hash(&self.bytes()[start..end]) != le32(self.bytes(), self.sums_at + 4 * page)
         {
-            return Err(format!("page {page} is not what was written"));
+            return Err(format!("page {page} is not what was written").into());
         }
         self.checked[page].store(1, Ordering::Relaxed);
         Ok(())
@@ -113,7 +113,7 @@ impl Segment {
     pub fn items(&self, section: S, first: usize, last: usize) -> Found<&[u8]> {
         let number = section as usize;
         if first > last || last > self.counts[number] {
-            return Err(format!("section {number} has no items {first} to {last}"));
+            return Err(format!("section {number} has no items {first} to {last}").into());
         }
         let (at, size) = (
             self.offsets[number] + first * SIZES[number],
@@ -166,7 +166,7 @@ impl Segment {
     /// The key of a cell that came up first here.
     pub fn key(&self, cell: u32) -> Found<&[u8]> {
         if cell <= self.bounds.cell_after {
-            return Err(format!("there is no cell {cell}"));
+            return Err(format!("there is no cell {cell}").into());
         }
         let number = (cell - self.bounds.cell_after - 1) as usize;
         let start = if number == 0 {

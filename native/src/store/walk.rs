@@ -1,10 +1,10 @@
 //! Going through segments from one end to the other: totals, and many look-ups at once.
 
 use crate::store::damage::Found;
-use crate::store::lookup::Lookup;
+use crate::store::keys::prefix_of;
+use crate::store::lookup::Index;
 use crate::store::sections::S;
 use crate::store::segment::Segment;
-use pyo3::Py;
 use std::collections::BTreeMap;
 
 const KINDS: usize = 6;
@@ -14,7 +14,13 @@ const WALK_RATIO: usize = 64;
 /// Of an attribute: its cell, its facts, its entities and the kinds of its values.
 pub type Summary = (u32, u64, usize, Vec<u64>);
 
-impl Lookup {
+impl Index {
+    /// The segments that have facts up to a row.
+    fn up_to(&self, last: u32) -> impl Iterator<Item = &Segment> {
+        self.all()
+            .filter(move |segment| segment.bounds.fact_after < last)
+    }
+
     /// The cells of many keys, 0 for those that are not there.
     pub fn cells_of(&self, keys: &[&[u8]], hashes: &[u32]) -> Found<Vec<u32>> {
         self.find_all(hashes, S::CellByHash, |segment, number, place| {
@@ -26,8 +32,7 @@ impl Lookup {
     pub fn facts_of(&self, digests: &[&[u8; 32]]) -> Found<Vec<u32>> {
         let prefixes: Vec<u32> = digests.iter().map(|digest| prefix_of(digest)).collect();
         self.find_all(&prefixes, S::FactById, |segment, number, place| {
-            let at = number.wrapping_sub(segment.bounds.fact_after + 1) as usize;
-            Ok(segment.digest(S::FactDigest, at)? == digests[place])
+            Ok(segment.digest(S::FactDigest, segment.bounds.fact(number))? == digests[place])
         })
     }
 
@@ -45,7 +50,7 @@ impl Lookup {
             .map(|(place, &prefix)| (prefix as u64) << 32 | place as u64)
             .collect();
         wanted.sort_unstable();
-        for segment in self.segments.iter().rev().map(Py::get) {
+        for segment in self.all().rev() {
             if wanted.len() * WALK_RATIO < segment.count(section) {
                 for &each in &wanted {
                     let place = each as u32 as usize;
@@ -90,24 +95,18 @@ impl Lookup {
 
     pub fn summed(&self, last: u32) -> Found<(usize, Vec<Summary>)> {
         let mut found: BTreeMap<u32, (Vec<u32>, Vec<u64>)> = BTreeMap::new();
-        for segment in self
-            .segments
-            .iter()
-            .map(Py::get)
-            .filter(|segment| segment.bounds.fact_after < last)
-        {
+        for segment in self.up_to(last) {
             let (entity, row) = (segment.u32s(S::FactEntity)?, segment.u32s(S::FactRow)?);
             let value = segment.u32s(S::FactValue)?;
-            let mut at = 0;
-            for (attribute, end) in segment
+            for (attribute, (first, end)) in segment
                 .u32s(S::AttributeCell)?
                 .into_iter()
-                .zip(segment.u32s(S::AttributeEnd)?)
+                .zip(segment.parts()?)
             {
                 let (entities, kinds) = found
                     .entry(attribute)
                     .or_insert_with(|| (Vec::new(), vec![0; KINDS]));
-                for place in at..(end as usize).min(entity.len()) {
+                for place in first..end.min(entity.len()) {
                     if row[place] <= last {
                         entities.push(entity[place]);
                         kinds
@@ -116,7 +115,6 @@ impl Lookup {
                     }
                 }
                 entities.dedup();
-                at = end as usize;
             }
         }
         let mut all = Vec::new();
@@ -138,25 +136,15 @@ impl Lookup {
     /// The pairs of entity and attribute that more than one fact up to a row has, sorted.
     pub fn registers(&self, last: u32) -> Found<Vec<(u32, u32)>> {
         let mut pairs = Vec::new();
-        for segment in self
-            .segments
-            .iter()
-            .map(Py::get)
-            .filter(|segment| segment.bounds.fact_after < last)
-        {
-            let (cells, ends) = (
-                segment.u32s(S::AttributeCell)?,
-                segment.u32s(S::AttributeEnd)?,
-            );
+        for segment in self.up_to(last) {
+            let cells = segment.u32s(S::AttributeCell)?;
             let (entity, row) = (segment.u32s(S::FactEntity)?, segment.u32s(S::FactRow)?);
-            let mut at = 0;
-            for (attribute, end) in cells.into_iter().zip(ends) {
-                for place in at..(end as usize).min(entity.len()) {
+            for (attribute, (first, end)) in cells.into_iter().zip(segment.parts()?) {
+                for place in first..end.min(entity.len()) {
                     if row[place] <= last {
                         pairs.push((entity[place] as u64) << 32 | attribute as u64);
                     }
                 }
-                at = end as usize;
             }
         }
         pairs.sort_unstable();
@@ -169,8 +157,4 @@ impl Lookup {
         }
         Ok(found)
     }
-}
-
-fn prefix_of(digest: &[u8; 32]) -> u32 {
-    u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]])
 }
