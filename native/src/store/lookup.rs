@@ -265,9 +265,10 @@ impl Index {
     fn effects(&self, to: u32) -> Found<Vec<u32>> {
         let mut found = Vec::new();
         for segment in self.all() {
-            for place in segment.all_of(S::CauseByTo, S::CauseTo, to)? {
+            segment.all_of(S::CauseByTo, S::CauseTo, to, |place| {
                 found.push(segment.u32(S::CauseFrom, place)?);
-            }
+                Ok(())
+            })?;
         }
         Ok(found)
     }
@@ -277,9 +278,10 @@ impl Index {
         let first = segment.bisect(S::DeltaFactLast, row, 0, segment.count(S::DeltaFactLast))?;
         let mut found = vec![first as u32 + segment.bounds.delta_after + 1];
         for segment in self.all() {
-            for place in segment.all_of(S::RepeatByFact, S::RepeatFact, row)? {
+            segment.all_of(S::RepeatByFact, S::RepeatFact, row, |place| {
                 found.push(segment.u32(S::RepeatDelta, place)?);
-            }
+                Ok(())
+            })?;
         }
         Ok(found)
     }

@@ -24,11 +24,13 @@ pub fn partition_point(
 
 impl Segment {
     /// Where a number would stand in a sorted part of a section.
+    #[inline]
     pub fn bisect(&self, section: S, number: u32, first: usize, last: usize) -> Found<usize> {
         partition_point(first, last, |place| Ok(self.u32(section, place)? < number))
     }
 
     /// Where a number would stand in a part of an order that is sorted by a column.
+    #[inline]
     pub fn bisect_in(
         &self,
         order: S,
@@ -43,18 +45,25 @@ impl Segment {
     }
 
     /// The places at which a column holds a number, by an order in which the column is sorted.
-    pub fn all_of(&self, order: S, column: S, wanted: u32) -> Found<Vec<usize>> {
+    #[inline]
+    pub fn all_of(
+        &self,
+        order: S,
+        column: S,
+        wanted: u32,
+        mut each: impl FnMut(usize) -> Found<()>,
+    ) -> Found<()> {
         let count = self.count(order);
-        let first = self.bisect_in(order, column, wanted, 0, count)?;
-        let mut found = Vec::new();
-        for at in first..count {
+        let mut at = self.bisect_in(order, column, wanted, 0, count)?;
+        while at < count {
             let place = self.u32(order, at)? as usize;
             if self.u32(column, place)? != wanted {
                 break;
             }
-            found.push(place);
+            each(place)?;
+            at += 1;
         }
-        Ok(found)
+        Ok(())
     }
 
     /// What stands in a column beside a number in another, which is sorted.
