@@ -2,6 +2,7 @@
 
 mod batch;
 mod hash;
+mod pairs;
 mod postings;
 mod rows;
 mod table;

@@ -1,8 +1,10 @@
 //! Tables: the tuples of one relation, through one step of change at a time. The twin of `rhizomedb/flow/table.py`.
 
 use super::batch::{broken, Batch};
+use super::hash::{mix, seed};
+use super::pairs::Pairs;
 use super::postings::{Asked, Postings};
-use super::rows::{hash_of, hashes, Rows, AHEAD};
+use super::rows::{fold, hash_of, hashes, Rows, AHEAD};
 use pyo3::prelude::*;
 use std::collections::HashSet;
 
@@ -28,8 +30,9 @@ pub struct Table {
     columns: Vec<Vec<u32>>,
     extent: usize,
     mark: usize,
-    rows: Rows,
-    states: Vec<u8>, // empty while all are alive
+    rows: Rows,           // where each row stands
+    pairs: Option<Pairs>, // instead, while rows are narrow and only added: which rows there are
+    states: Vec<u8>,      // empty while all are alive
     dying: Vec<u32>,
     dead: usize,
     stamps: Option<Vec<u32>>,
@@ -61,6 +64,16 @@ impl Table {
                 .zip(columns)
                 .all(|(held, asked)| held[place] == asked[row])
         })
+    }
+
+    /// From here on it matters where a row stands.
+    fn place_rows(&mut self) {
+        if self.pairs.take().is_some() {
+            self.rows = Rows::with_room(self.extent);
+            for (place, &hash) in hashes(&self.columns, 0, self.extent).iter().enumerate() {
+                self.rows.insert(hash, place);
+            }
+        }
     }
 
     fn append(&mut self, columns: &[Vec<u32>], row: usize) -> usize {
@@ -230,6 +243,10 @@ impl Table {
             }
             return last;
         }
+        if new && keys.len() == self.columns.len() && is_ordered(keys) {
+            self.place_rows();
+            return self.visit_rows(asked, bounds, (first, last), visitor);
+        }
         let number = self.posted(keys.iter().map(|&(column, ..)| column).collect());
         let this = &*self;
         this.postings[number].visit(&this.columns, asked, first, last, |row, places| {
@@ -247,6 +264,42 @@ impl Table {
         })
     }
 
+    /// The same where whole rows are asked for as they are now.
+    fn visit_rows(
+        &self,
+        asked: &[Asked<'_>],
+        bounds: Option<&Vec<u32>>,
+        (first, last): (usize, usize),
+        mut visitor: impl FnMut(usize, &mut dyn Iterator<Item = u32>) -> bool,
+    ) -> usize {
+        let hash_at = |row: usize| {
+            fold(
+                asked
+                    .iter()
+                    .fold(seed(), |hash, ids| mix(hash, ids.id(row))),
+            )
+        };
+        for row in first..last {
+            if row + AHEAD < last {
+                self.rows.prefetch(hash_at(row + AHEAD));
+            }
+            let found = self.rows.find(hash_at(row), |place| {
+                self.columns
+                    .iter()
+                    .zip(asked)
+                    .all(|(column, ids)| column[place] == ids.id(row))
+            });
+            let mut places = found
+                .map(|place| place as u32)
+                .into_iter()
+                .filter(|&place| self.is_asked(place, row, true, bounds));
+            if !visitor(row, &mut places) {
+                return row + 1;
+            }
+        }
+        last
+    }
+
     fn is_asked(&self, place: u32, row: usize, new: bool, bounds: Option<&Vec<u32>>) -> bool {
         self.is_in(place as usize, new)
             && bounds.is_none_or(|bounds| match &self.stamps {
@@ -254,6 +307,13 @@ impl Table {
                 None => true,
             })
     }
+}
+
+/// Whether keys are over all columns, in their order.
+fn is_ordered(keys: &[KeyPart]) -> bool {
+    keys.iter()
+        .enumerate()
+        .all(|(number, &(column, ..))| column == number)
 }
 
 #[pymethods]
@@ -266,6 +326,7 @@ impl Table {
             extent: 0,
             mark: 0,
             rows: Rows::default(),
+            pairs: (!counted && !stamped && (1..=2).contains(&width)).then(Pairs::new),
             states: Vec::new(),
             dying: Vec::new(),
             dead: 0,
@@ -305,7 +366,8 @@ impl Table {
             + self.states.len()
             + 4 * self.stamps.as_ref().map_or(0, Vec::len)
             + 8 * self.counts.as_ref().map_or(0, Vec::len);
-        held + self.rows.bytes() + self.postings.iter().map(Postings::bytes).sum::<usize>()
+        let pairs = self.pairs.as_ref().map_or(0, Pairs::bytes);
+        held + pairs + self.rows.bytes() + self.postings.iter().map(Postings::bytes).sum::<usize>()
     }
 
     /// Add the rows that are not there; how many were new.
@@ -317,6 +379,11 @@ impl Table {
             ));
         }
         let before = self.extent;
+        if let Some(pairs) = &mut self.pairs {
+            py.detach(|| pairs.add(&mut self.columns, &batch.columns, batch.size));
+            self.extent = self.columns[0].len();
+            return Ok(self.extent - before);
+        }
         py.detach(|| {
             let hashes = hashes(&batch.columns, 0, batch.size);
             for &hash in hashes.iter().take(AHEAD) {
@@ -350,6 +417,7 @@ impl Table {
                 "rows are removed from an uncounted table of their width",
             ));
         }
+        self.place_rows();
         let mut removed = 0;
         for (row, &hash) in hashes(&batch.columns, 0, batch.size).iter().enumerate() {
             let Some(place) = self.find_row(&batch.columns, row, hash) else {
@@ -455,6 +523,7 @@ impl Table {
         if !changed {
             return;
         }
+        self.place_rows();
         for column in &mut self.columns {
             column.truncate(self.mark);
         }

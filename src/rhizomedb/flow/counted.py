@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from rhizomedb.flow.body import Rule, Stratum
 from rhizomedb.flow.relation import UNIT, Change
 from rhizomedb.flow.run import Run
-from rhizomedb.flow.seeds import bindings, turned, variables_of
+from rhizomedb.flow.seeds import bindings, turned
 
 
 def derive(stratum: Stratum, run: Run) -> None:
@@ -20,10 +20,11 @@ def derive(stratum: Stratum, run: Run) -> None:
     for rule in stratum.rules:
         table = run.held(rule.head).table
         for change, term in terms(rule, run):
+            versions = term_versions(rule, term)
             for batch, sign in ((change.plus, 1), (change.minus, -1)):
                 if not len(batch):
                     continue
-                for made in run.pipeline(rule, term).run(batch, run.dictionary, run.meter):
+                for made in run.pipeline(rule, term, versions).run(batch, run.dictionary, run.meter):
                     run.meter.spend(len(made), made.width)
                     table.count(made, sign)
     for name in stratum.relations:
@@ -48,10 +49,11 @@ def terms(rule: Rule, run: Run) -> Iterator[tuple[Change, int | None]]:
             yield turned(atom, held, run.dictionary), number
 
 
-def seed_of(rule: Rule, term: int | None) -> tuple[str, ...]:
-    """The variables that the bindings of a term are over."""
-    atoms = (*rule.body.atoms, *rule.body.negations)
-    return () if term is None else variables_of(atoms[term].terms)
+def term_versions(rule: Rule, term: int | None) -> tuple[bool, ...]:
+    """Inputs before the changed one are read as they are now, those after it as they were."""
+    if term is None:
+        return ()
+    return tuple(number < term for number in range(len(rule.body.atoms) + len(rule.body.negations)))
 
 
 def derive_once(stratum: Stratum, run: Run) -> None:

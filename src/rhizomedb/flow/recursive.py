@@ -16,11 +16,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from rhizomedb.flow.batch import Batch as Tuples
-from rhizomedb.flow.body import Rule, Stratum, Variable
-from rhizomedb.flow.pipeline import STAMP
-from rhizomedb.flow.relation import UNIT, Batch
+from rhizomedb.flow.body import Rule, Stratum
+from rhizomedb.flow.relation import UNIT, Batch, Table
 from rhizomedb.flow.run import Run
-from rhizomedb.flow.seeds import bindings, head_bindings, turned, variables_of
+from rhizomedb.flow.seeds import bindings, head_bindings, turned
 
 
 def derive(stratum: Stratum, run: Run) -> None:
@@ -71,7 +70,7 @@ class _Recursion:
         lost: dict[str, list[Tuples]] = {name: [] for name in self.tables}
         for rule in self.stratum.rules:
             for number, batch in self._gone_inputs(rule):
-                lost[rule.head] += self._heads_as_they_were(rule, number, batch)
+                lost[rule.head] += self._lost(rule, number, batch, below=False)
         while any(lost.values()):
             self.run.meter.round()
             gone: dict[str, Tuples] = {}
@@ -88,7 +87,7 @@ class _Recursion:
                 for number, atom in enumerate(rule.body.atoms):
                     if atom.relation in gone:
                         seeds = bindings(gone[atom.relation], atom.terms, self.run.dictionary)
-                        lost[rule.head] += self._heads_as_they_were(rule, number, seeds)
+                        lost[rule.head] += self._lost(rule, number, seeds, below=True)
         return suspended
 
     def _gone_inputs(self, rule: Rule) -> Iterator[tuple[int, Tuples]]:
@@ -102,12 +101,18 @@ class _Recursion:
             if len(held.change.plus):
                 yield number, turned(atom, held, self.run.dictionary).minus
 
-    def _heads_as_they_were(self, rule: Rule, number: int, seeds: Tuples) -> list[Tuples]:
+    def _lost(self, rule: Rule, number: int, seeds: Tuples, below: bool) -> list[Tuples]:
+        """Heads of the derivations that some bindings of an atom had a part in.
+
+        The relations of the recursion are read as they were. What is below them is read as it was where it is what
+        changed, and else (`below`) as it is: all support that was found in this step rests on what is there now.
+        """
         if not len(seeds):
             return []
-        pipeline = self.run.pipeline(rule, number, new=False)
+        atoms = (*rule.body.atoms, *rule.body.negations)
+        versions = tuple(below and atom.relation not in self.own for atom in atoms)
         made = []
-        for batch in pipeline.run(seeds, self.run.dictionary, self.run.meter):
+        for batch in self.run.pipeline(rule, number, versions).run(seeds, self.run.dictionary, self.run.meter):
             self.run.meter.spend(len(batch), batch.width)
             made.append(batch)
         return made
@@ -187,16 +192,8 @@ class _Recursion:
             meter.spend(table.add(batch, self.run.stamp), table.width)
 
 
-def check_seed(rule: Rule, stamped: bool) -> tuple[str, ...]:
-    """The variables of the seed with which a rule is asked whether it derives some tuples of its head."""
-    names = variables_of(rule.terms)
-    return (*names, STAMP) if stamped else names
-
-
 def _except(batch: Tuples, without: Iterable[Tuples]) -> Tuples:
     """The rows of a batch that none of the others has."""
-    from rhizomedb.flow.relation import Table
-
     table = Table(batch.width)
     for other in without:
         table.add(other)
@@ -204,5 +201,3 @@ def _except(batch: Tuples, without: Iterable[Tuples]) -> Tuples:
         return batch
     return table.matching(batch, [(column, column, 0) for column in range(batch.width)], False)
 
-
-__all__ = ["Variable", "check_seed", "derive"]

@@ -38,7 +38,7 @@ class Run:
         self.piece = PIECE
         self.meter: Meter
         self.planner = Planner({name: each.table for name, each in held.items()}, dictionary, counted)
-        self._pipelines: dict[tuple[int, int | None, bool | None], Pipeline] = {}
+        self._pipelines: dict[tuple[int, int | None, tuple[bool, ...]], Pipeline] = {}
         self._checks: dict[tuple[int, bool], Pipeline] = {}
 
     def held(self, name: str) -> Held:
@@ -50,25 +50,18 @@ class Run:
         self.stamp += 1
         return self.stamp
 
-    def pipeline(self, rule: Rule, term: int | None, new: bool | None = None) -> Pipeline:
+    def pipeline(self, rule: Rule, term: int | None, versions: tuple[bool, ...] = ()) -> Pipeline:
         """The pipeline for the change of one input of a rule (`None`: for the whole rule).
 
-        The others are read as they are now, or with `new=False` as they were; where derivations are counted, those before
-        the changed one as they are now and those after it as they were.
+        `versions` says of each atom and negation whether it is read as it is now; by default all are.
         """
-        atoms = (*rule.body.atoms, *rule.body.negations)
-        question = (id(rule), term, new)
+        question = (id(rule), term, versions)
         found = self._pipelines.get(question)
+        atoms = (*rule.body.atoms, *rule.body.negations)
         sizes = tuple(len(self._held[atom.relation].table).bit_length() // STALE for atom in atoms)
         if found is not None and found.sizes == sizes:
             return found
         seed = () if term is None else variables_of(atoms[term].terms)
-        if new is not None:
-            versions = [new] * len(atoms)
-        elif rule.head in self.planner.counted and term is not None:
-            versions = [number < term for number in range(len(atoms))]
-        else:
-            versions = []
         made = self._pipelines[question] = self.planner.plan(rule, seed, term, versions)
         made.sizes = sizes
         return made
