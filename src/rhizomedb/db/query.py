@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Any, TypeAlias
 
 from rhizomedb.algebra import Derivation, Evaluation, Plan, Relations, Source, lower, show
 from rhizomedb.algebra import evaluate as evaluate_plan
@@ -13,6 +14,11 @@ from rhizomedb.budget import Budget
 from rhizomedb.db.result import Result
 from rhizomedb.errors import ProgramError, RequestError, nearest_names
 from rhizomedb.facts.value import Cell, Value, check_value
+from rhizomedb.flow.batch import Batch
+from rhizomedb.flow.build import build
+from rhizomedb.flow.dictionary import Dictionary
+from rhizomedb.flow.engine import Engine
+from rhizomedb.flow.stored import CellReading, Reading, tables_of
 from rhizomedb.logic import AGGREGATES, Aggregate, Program, checked, columns, parse, relevant, substitute
 
 
@@ -25,8 +31,28 @@ class Prepared:
     aggregates: Mapping[str, Aggregate]
 
     def run(self, source: Source, budget: Budget) -> Evaluation:
-        """Evaluate over a source within a budget."""
+        """Evaluate over a source within a budget, plainly."""
         return evaluate_plan(self.plan, source, aggregates=self.aggregates, meter=budget.meter())
+
+    def answers(self, reading: Reading, relations: Iterable[str], budget: Budget) -> Answers:
+        """The tuples of some derived relations over what is read, by the dataflow."""
+        flow = build(self.plan)
+        tables = tables_of(flow, reading)
+        engine = Engine(flow, reading.dictionary, aggregates=self.aggregates, standing=False, inputs=tables)
+        engine.step({}, budget.meter())
+        return {name: cells_of(engine.relation(name).table.read(), reading.dictionary) for name in relations}
+
+
+Answers: TypeAlias = dict[str, list[tuple[Cell, ...]]]
+"""Tuples by relation."""
+
+
+def cells_of(batch: Batch, dictionary: Dictionary) -> list[tuple[Cell, ...]]:
+    """The tuples of a batch, as cells."""
+    if not batch.width:
+        return [()] * len(batch)
+    columns = [dictionary.cells(batch.column_ids(number)) for number in range(batch.width)]
+    return list(zip(*columns, strict=True))
 
 
 def prepare(
@@ -82,6 +108,7 @@ def answer_relation(program: Program, relation: str | None) -> str:
 
 def query(
     source: Source,
+    reading: Reading,
     stored: Mapping[str, tuple[str, ...]],
     program: str | Program,
     *,
@@ -94,8 +121,8 @@ def query(
     parsed = parsed_of(program)
     answer = answer_relation(parsed, relation)
     prepared = prepare(parsed, stored, parameters, aggregates, answer)
-    evaluation = prepared.run(source, budget)
-    return _result(answer, evaluation, budget)
+    found = prepared.answers(reading, [answer], budget)
+    return _result(answer, found[answer], prepared, source, budget)
 
 
 def explain(
@@ -137,8 +164,9 @@ def evaluate(
     order = columns(parsed, {name: _width(name, rows) for name, rows in rows_of.items()})
     given = {name: [_cells(name, row, order[name]) for row in rows] for name, rows in rows_of.items()}
     source = Relations({name: (order[name], rows) for name, rows in given.items()})
-    evaluation = prepare(parsed, source.stored, parameters, aggregates).run(source, budget)
-    return {name: _result(name, evaluation, budget) for name in evaluation.plan.derived}
+    prepared = prepare(parsed, source.stored, parameters, aggregates)
+    found = prepared.answers(CellReading(source), prepared.plan.derived, budget)
+    return {name: _result(name, rows, prepared, source, budget) for name, rows in found.items()}
 
 
 def _width(relation: str, rows: Sequence[object]) -> int | None:
@@ -170,8 +198,14 @@ def _cells(relation: str, row: Any, names: tuple[str, ...]) -> tuple[Value, ...]
     return tuple(map(check_value, row))
 
 
-def _result(relation: str, evaluation: Evaluation, budget: Budget) -> Result:
-    def derive(row: tuple[Cell, ...]) -> Derivation:
-        return evaluation.explain(relation, row, meter=budget.meter())
+def _result(
+    relation: str, rows: list[tuple[Cell, ...]], prepared: Prepared, source: Source, budget: Budget
+) -> Result:
+    @cache
+    def evaluation() -> Evaluation:
+        return prepared.run(source, budget)
 
-    return Result(relation, evaluation.plan.derived[relation], evaluation.relations[relation].rows.keys(), derive)
+    def derive(row: tuple[Cell, ...]) -> Derivation:
+        return evaluation().explain(relation, row, meter=budget.meter())
+
+    return Result(relation, prepared.plan.derived[relation], rows, derive)
