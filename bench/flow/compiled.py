@@ -68,7 +68,10 @@ class Compiler:
                 file.writelines(",".join(map(str, row)) + "\n" for row in rows)
         for answer in answers:
             declared.append(_declare(answer, [f"c{number}" for number in range(WIDTHS[answer])], self.number))
-        for kind, said in (("count", ".printsize {}"), ("check", '.output {0}(IO="file", filename="{0}.csv", delimiter=",")')):
+        for kind, said in (
+            ("count", ".printsize {}"),
+            ("check", '.output {0}(IO="file", filename="{0}.csv", delimiter=",")'),
+        ):
             source = folder / f"{kind}.dl"
             source.write_text("\n".join([*declared, *map(said.format, answers), RULES[program]]))
             words = [self.program, str(source), "-F", str(facts), "-o", str(folder / kind), "-D", str(folder)]

@@ -1,16 +1,20 @@
 """Cozo in memory: the closest product, an embedded database that is asked in Datalog.
 
-The answer of a script is what is derived, counted, since Cozo has no way to keep it but a stored relation.
+Cozo joins in the order in which a body is written, and looks up by the first columns of a relation: each body
+begins with what is new, and some relations are stored in another order too. The answer of a script is what is derived, counted, since the only
+way to keep it is a stored relation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.flow import checksum
-from bench.flow.graphs import Relations
+
+if TYPE_CHECKING:
+    from bench.flow.graphs import Relations
 
 RULES = {
     "closure": """
@@ -23,9 +27,9 @@ RULES = {
     """,
     "points to": """
         points_to[y, x] := *address_of[y, x]
-        points_to[y, x] := *assign[y, z], points_to[z, x]
-        points_to[y, w] := *load[y, x], points_to[x, z], points_to[z, w]
-        points_to[z, w] := *store[y, x], points_to[y, z], points_to[x, w]
+        points_to[y, x] := points_to[z, x], *assign_back[z, y]
+        points_to[y, w] := points_to[x, z], *load_back[x, y], points_to[z, w]
+        points_to[z, w] := points_to[y, z], *store[y, x], points_to[x, w]
     """,
     "components": """
         label[node, min(least)] := *edge[node, _], least = node
@@ -34,9 +38,12 @@ RULES = {
     "triangles": "triangles[count(a)] := *edge[a, b], *edge[b, c], *edge[a, c]",
     "five atoms": """
         found[e, d, b, s] :=
-            *fact[e, 0, v], v < 100, *fact[e, 1, d], *fact[e, 2, b], *fact[b, 1, d], *fact[b, 3, s]
+            *fact_back[0, v, e], v < 100, *fact[e, 1, d], *fact[e, 2, b], *fact[b, 1, d], *fact[b, 3, s]
     """,
 }
+
+BACK = {"assign": (1, 0), "load": (1, 0), "fact": (1, 2, 0)}
+"""The order of columns in which a relation is stored a second time."""
 
 WIDTHS = {"path": 2, "same": 2, "points_to": 2, "label": 2, "triangles": 1, "found": 4}
 """How many columns an answer has."""
@@ -60,9 +67,14 @@ class Loaded:
         self._db = Client("mem", "", dataframe=False)
         self._program = ""
         for name, (names, columns) in relations.items():
-            self._db.run(f":create {name} {{{', '.join(f'{column}: Int' for column in names)}}}")
-            rows = [list(row) for row in zip(*(column.tolist() for column in columns), strict=True)]
-            self._db.import_relations({name: {"headers": list(names), "rows": rows}})
+            self._store(name, names, columns)
+            if name in BACK:
+                self._store(f"{name}_back", *([of[place] for place in BACK[name]] for of in (names, columns)))
+
+    def _store(self, name: str, names: Sequence[str], columns: Sequence[Any]) -> None:
+        self._db.run(f":create {name} {{{', '.join(f'{column}: Int' for column in names)}}}")
+        rows = [list(row) for row in zip(*(column.tolist() for column in columns), strict=True)]
+        self._db.import_relations({name: {"headers": list(names), "rows": rows}})
 
     def run(self, program: str, answers: Sequence[str]) -> list[int]:
         """Derive and count."""
@@ -74,8 +86,7 @@ class Loaded:
         return [
             int(
                 self._ask(
-                    f"weighed[{_list(answer)}, w] := {_atom(answer)}, w = {checksum.weighted_sum(_columns(answer))}\n"
-                    f"?[sum(h)] := weighed[{_list(answer)}, w], h = {checksum.cube('w')}"
+                    f"?[sum(h)] := {_atom(answer)}, w = {checksum.weighted_sum(_columns(answer))}, h = {checksum.cube('w')}"
                 )
             )
             for answer in answers
@@ -89,12 +100,8 @@ def _columns(answer: str) -> list[str]:
     return [f"c{number}" for number in range(WIDTHS[answer])]
 
 
-def _list(answer: str) -> str:
-    return ", ".join(_columns(answer))
-
-
 def _atom(answer: str) -> str:
-    return f"{answer}[{_list(answer)}]"
+    return f"{answer}[{', '.join(_columns(answer))}]"
 
 
 def load(relations: Relations) -> Loaded:

@@ -9,16 +9,18 @@ there when the clock starts, or one table.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from bench.flow import checksum
-from bench.flow.graphs import Relations
+
+if TYPE_CHECKING:
+    from bench.flow.graphs import Relations
 
 ONE_TABLE = "one table"
 
-_CLOSURE = """
+CLOSURE = """
 CREATE TABLE path AS WITH RECURSIVE path AS (
     SELECT a, b FROM edge UNION SELECT path.a, edge.b FROM path JOIN edge ON path.b = edge.a
 ) SELECT a, b FROM path
@@ -109,11 +111,14 @@ def _points_to(db: duckdb.DuckDBPyConnection) -> None:
 
 
 def _sql(text: str) -> Callable[[duckdb.DuckDBPyConnection], None]:
-    return lambda db: None if db.execute(text) is db else None
+    def make(db: duckdb.DuckDBPyConnection) -> None:
+        db.execute(text)
+
+    return make
 
 
 RUNS: dict[str, Callable[[duckdb.DuckDBPyConnection], None]] = {
-    "closure": _sql(_CLOSURE),
+    "closure": _sql(CLOSURE),
     "generation": _sql(_GENERATION),
     "points to": _points_to,
     "components": _sql(_COMPONENTS),

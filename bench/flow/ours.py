@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import rhizomedb
 from bench.flow import checksum
-from bench.flow.graphs import Relations
 from bench.flow.programs import PROGRAMS
 from rhizomedb.budget import UNLIMITED
+
+if TYPE_CHECKING:
+    from bench.flow.graphs import Relations
 
 Row = tuple[int, ...]
 
@@ -84,9 +86,20 @@ def view(relations: Relations, program: str) -> View:
 def _declarations(relations: Relations) -> str:
     """The relations as a program declares them: this fixes the order of their columns."""
     return "".join(
-        f"relation {name}({', '.join(f'{column}: int' for column in names)}).\n" for name, (names, _) in relations.items()
+        f"relation {name}({', '.join(f'{column}: int' for column in names)}).\n"
+        for name, (names, _) in relations.items()
     )
 
 
 def _rows(columns: Iterable[Any]) -> list[Row]:
     return list(zip(*(column.tolist() for column in columns), strict=True))
+
+
+def open_file(path: str) -> rhizomedb.Connection:
+    """A database file."""
+    return rhizomedb.open(path)
+
+
+def ask(db: rhizomedb.Connection, program: str, film: str) -> list[Any]:
+    """The tuples of a program that is asked about one film."""
+    return list(db.query(program, {"entity": rhizomedb.entity(id=film)}, budget=UNLIMITED))

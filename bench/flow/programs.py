@@ -58,7 +58,9 @@ PROGRAMS = {
             fact(e: E, a: 0, v: V), V < 100, fact(e: E, a: 1, v: D), fact(e: E, a: 2, v: B), fact(e: B, a: 1, v: D),
             fact(e: B, a: 3, v: S).
     """,
-    "text": _TEXT.format(start="has_value(id: A), ", step="skipped(a: A, b: B), !has_value(id: B), next_element(a: B, b: C)"),
+    "text": _TEXT.format(
+        start="has_value(id: A), ", step="skipped(a: A, b: B), !has_value(id: B), next_element(a: B, b: C)"
+    ),
     "text as written": _TEXT.format(start="", step="next_element(a: A, b: B), !has_value(id: B), skipped(a: B, b: C)"),
     "point": "about(a: A, v: V) :- fact(e: $entity, a: A, v: V).",
     "ten operators": """

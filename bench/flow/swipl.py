@@ -1,4 +1,7 @@
-"""SWI-Prolog with tabling, as a process of its own that times itself."""
+"""SWI-Prolog with tabling, as a process of its own that times itself.
+
+Points-to is tabled by subsumption: otherwise every variable asked for has a table of its own, and it takes forever.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ RULES = {
         same(X, Y) :- same(A, B), parent(A, X), parent(B, Y).
     """,
     "points to": """
-        :- table points_to/2.
+        :- table points_to/2 as subsumptive.
         points_to(Y, X) :- address_of(Y, X).
         points_to(Y, X) :- assign(Y, Z), points_to(Z, X).
         points_to(Y, W) :- load(Y, X), points_to(X, Z), points_to(Z, W).
@@ -73,9 +76,7 @@ def write(folder: Path, inputs: Path, program: str, answers: Sequence[str]) -> P
     [answer] = answers
     variables = [f"C{number}" for number in range(ARITY[answer])]
     # Prolog writes the remainder as `mod`.
-    weighted, cube = (
-        text.replace("%", "mod") for text in (checksum.weighted_sum(variables), checksum.cube("W"))
-    )
+    weighted, cube = (text.replace("%", "mod") for text in (checksum.weighted_sum(variables), checksum.cube("W")))
     with open(path, "w", encoding="utf-8") as file:
         file.write(_MAIN.format(answer=f"{answer}({', '.join(variables)})", weighted=weighted, cube=cube))
         file.write(RULES[program])

@@ -43,9 +43,7 @@ class Workload:
         return make(*(self.full if size == FULL else self.small))
 
 
-def _closure(
-    name: str, what: str, make: str, full: tuple[int, ...], small: tuple[int, ...], count: int
-) -> Workload:
+def _closure(name: str, what: str, make: str, full: tuple[int, ...], small: tuple[int, ...], count: int) -> Workload:
     return Workload(name, f"closure of {what}", CLOSURE, ("path",), make, full, small, (count,))
 
 
