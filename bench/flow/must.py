@@ -81,7 +81,7 @@ def ratios(workloads: Mapping[str, Measured], peer: str, lap: str) -> dict[str, 
     """For each recursive workload that both finished, how many times as long as the peer we take."""
     chosen = {}
     for workload in RECURSIVE:
-        runs = workloads[workload.name].runs
+        runs = workloads[workload.name].runs if workload.name in workloads else {}
         if OURS in runs and peer in runs:
             chosen[workload.name] = Series.of(runs[OURS], lap).median / Series.of(runs[peer], lap).median
     return chosen

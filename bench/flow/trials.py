@@ -35,13 +35,13 @@ TRIALS = (
 )
 
 SMALL_TRIALS = (
-    Trial("closure, less", "closure", (45, 450, 1), 1, 3),
-    Trial("closure", "closure", (140, 1_400, 1), 1, 3),
+    Trial("closure, less", "closure", (28, 280, 1), 1, 3),
+    Trial("closure", "closure", (90, 900, 1), 1, 3),
     Trial("closure, acyclic", "closure, acyclic", (200, 1_200, 3), 1, 3),
-    Trial("ten operators", "ten operators", (2_000,), 1, 3),
-    Trial("ten operators, by ten", "ten operators", (2_000,), 10, 3),
-    Trial("ten operators, by a hundred", "ten operators", (2_000,), 100, 3),
-    Trial("ten operators, more", "ten operators", (20_000,), 1, 3),
+    Trial("ten operators", "ten operators", (500,), 1, 3),
+    Trial("ten operators, by ten", "ten operators", (500,), 10, 3),
+    Trial("ten operators, by a hundred", "ten operators", (500,), 100, 3),
+    Trial("ten operators, more", "ten operators", (5_000,), 1, 3),
 )
 
 
