@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from bench.flow.graphs import Relations, Rows, relation
+if TYPE_CHECKING:
+    from bench.flow.graphs import Relations, Rows
 
 FOLDER = "RHIZOMEDB_BENCH_DATA"
 
@@ -35,12 +35,16 @@ def missing() -> str | None:
 
 def history() -> Relations:
     """The real history."""
+    import numpy as np
+
     inserts, removes = (np.loadtxt(_file(name), dtype=np.int64, ndmin=2) for name in ("insert", "remove"))
     return relations(inserts, removes)
 
 
 def made(elements: int) -> Relations:
     """A history in which most elements are typed after the one before, some elsewhere, and a third are removed again."""
+    import numpy as np
+
     chance = np.random.default_rng(10)
     counter = np.arange(1, elements + 1)
     node = chance.integers(0, 3, elements)
@@ -54,6 +58,10 @@ def made(elements: int) -> Relations:
 
 def relations(inserts: Rows, removes: Rows) -> Relations:
     """What was inserted after what, and what was removed, with every stamp packed."""
+    import numpy as np
+
+    from bench.flow.graphs import relation
+
     inserted = np.stack([_packed(inserts[:, :2]), inserts[:, 0], _packed(inserts[:, 2:])], axis=1)
     return {
         "inserted": relation("id counter parent", inserted),
