@@ -173,6 +173,11 @@ impl Batch {
         Ok(self.chosen_by(|row| (column[row] == id) == wanted))
     }
 
+    fn where_less(&self, left: usize, right: usize, equal: bool) -> PyResult<Self> {
+        let (left, right) = (self.column_at(left)?, self.column_at(right)?);
+        Ok(self.chosen_by(|row| left[row] < right[row] || equal && left[row] == right[row]))
+    }
+
     fn masked(&self, mask: &[u8]) -> PyResult<Self> {
         if mask.len() != self.size {
             return Err(broken("a mask has a byte for each row"));

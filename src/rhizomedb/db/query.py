@@ -34,12 +34,17 @@ class Prepared:
         """Evaluate over a source within a budget, plainly."""
         return evaluate_plan(self.plan, source, aggregates=self.aggregates, meter=budget.meter())
 
-    def answers(self, reading: Reading, relations: Iterable[str], budget: Budget) -> Answers:
-        """The tuples of some derived relations over what is read, by the dataflow."""
+    def engine(self, reading: Reading, budget: Budget) -> Engine:
+        """The dataflow of the plan after its one step over what is read."""
         flow = build(self.plan)
         tables = tables_of(flow, reading)
         engine = Engine(flow, reading.dictionary, aggregates=self.aggregates, standing=False, inputs=tables)
         engine.step({}, budget.meter())
+        return engine
+
+    def answers(self, reading: Reading, relations: Iterable[str], budget: Budget) -> Answers:
+        """The tuples of some derived relations over what is read, by the dataflow."""
+        engine = self.engine(reading, budget)
         return {name: cells_of(engine.relation(name).table.read(), reading.dictionary) for name in relations}
 
 

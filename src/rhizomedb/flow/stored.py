@@ -11,10 +11,11 @@ from typing import Final, Protocol
 
 from rhizomedb.algebra.program import CID_COLUMN
 from rhizomedb.algebra.source import Source
+from rhizomedb.flow.batch import CONSTANT
 from rhizomedb.flow.batch import Batch as Tuples
 from rhizomedb.flow.body import Flow, Input
 from rhizomedb.flow.dictionary import Dictionary, Interned
-from rhizomedb.flow.relation import Batch, Table
+from rhizomedb.flow.relation import UNIT, Batch, Table
 from rhizomedb.flow.table import LIMIT, Key
 from rhizomedb.flow.table import Table as Rows
 
@@ -157,6 +158,53 @@ class CellReading:
         return Batch.of_rows(found, len(places))
 
 
-def tables_of(flow: Flow, reading: Reading) -> Mapping[str, StoredTable]:
+class TableReading:
+    """Tuples that are in tables of ids already, over all columns of their relations."""
+
+    def __init__(
+        self, tables: Mapping[str, Rows], columns: Mapping[str, Sequence[str]], dictionary: Interned | None = None
+    ) -> None:
+        self._tables = tables
+        self._columns = columns
+        self.dictionary: Interned = dictionary if dictionary is not None else Interned()
+
+    def table(self, input: Input) -> Rows | None:
+        """The table of a relation that is read whole."""
+        whole = not input.bound and input.columns == tuple(self._columns[input.relation])
+        return self._tables[input.relation] if whole else None
+
+    def read(self, input: Input) -> Tuples:
+        """All that is read."""
+        return self._some(input, self._keys(input), UNIT)
+
+    def look_up(self, input: Input, places: Sequence[int], keys: Tuples) -> Tuples:
+        """What agrees with one of some keys."""
+        columns = self._columns[input.relation]
+        asked = [(columns.index(input.columns[place]), number, 0) for number, place in enumerate(places)]
+        return self._some(input, [*self._keys(input), *asked], keys)
+
+    def size(self, input: Input) -> int:
+        """Exactly how many tuples there are."""
+        return self._tables[input.relation].size([(column, id) for column, _, id in self._keys(input)])
+
+    def _keys(self, input: Input) -> list[Key]:
+        columns = self._columns[input.relation]
+        ids = self.dictionary.ids(cell for _, cell in input.bound)
+        return [(columns.index(name), CONSTANT, id) for (name, _), id in zip(input.bound, ids, strict=True)]
+
+    def _some(self, input: Input, keys: list[Key], asking: Tuples) -> Tuples:
+        take = [self._columns[input.relation].index(name) for name in input.columns]
+        found, start = [], 0
+        while start < len(asking):
+            piece, start = self._tables[input.relation].probe(asking, keys, [], take, True, -1, start)
+            found.append(piece)
+        return Batch.concatenated(found, len(take))
+
+
+def tables_of(flow: Flow, reading: Reading) -> Mapping[str, Rows]:
     """A table for each input of a flow."""
-    return {name: StoredTable(input, reading) for name, input in flow.inputs.items()}
+    ready = reading.table if isinstance(reading, TableReading) else lambda _: None
+    return {
+        name: ready(input) or StoredTable(input, reading)  # type: ignore[misc]  # it has a table's interface
+        for name, input in flow.inputs.items()
+    }

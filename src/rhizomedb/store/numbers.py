@@ -72,6 +72,10 @@ class Numbers:
             digests[id] if id >= ROW else known[id] if id < OWN else self._own_cells[id - OWN] for id in ids
         ]
 
+    def is_ordered(self, greatest: int) -> bool:
+        """Never: cells are numbered in the order in which they are met."""
+        return False
+
     def _links(self) -> Mapping[int, int]:
         """The numbers of links that name facts which are here, with the ids of these."""
         if self._translated is None:
