@@ -98,6 +98,7 @@ GRAPHS = {
     ),
     "disconnected": ([(1, 2), (5, 4)], {(1, 2), (5, 4)}),
     "two_ways": ([(1, 2), (1, 3), (2, 4), (3, 4)], {(1, 2), (1, 3), (1, 4), (2, 4), (3, 4)}),
+    "greatest_ids": ([(FAR, FAR - 1), (FAR - 70, FAR)], {(FAR, FAR - 1), (FAR - 70, FAR), (FAR - 70, FAR - 1)}),
     "far_ids": ([(FAR, 0), (0, FAR - 1)], {(FAR, 0), (FAR, FAR - 1), (0, FAR - 1)}),
     "many_far_ids": (
         [(FAR // 3, FAR // 2), (FAR // 2, FAR), (FAR, FAR // 3)],

@@ -194,9 +194,10 @@ impl Closure {
             Some(asked) => asked[self.members.clone()].contains(&true),
             None => true,
         };
-        if !is_asked {
+        let is_end = self.graph.links(component).is_empty() && !self.graph.cyclic[component];
+        if !is_asked || is_end {
             self.members = 0..0;
-            if !self.every {
+            if !self.every || is_end {
                 return;
             }
         }
@@ -210,7 +211,10 @@ impl Closure {
         }
         let (graph, targets) = (&self.graph, &mut self.targets);
         self.gathered.drain(|first, last| {
-            targets.extend_from_slice(&graph.ids[graph.members(first, last)]);
+            match &graph.ids[graph.members(first, last)] {
+                &[one] => targets.push(one), // often, and a copy of a slice costs more
+                more => targets.extend_from_slice(more),
+            }
         });
         if self.every {
             for &link in self.graph.links(component) {

@@ -134,7 +134,7 @@ impl<'a> Search<'a> {
 }
 
 impl Condensation {
-    /// Of all nodes, or of those that some nodes reach and these nodes.
+    /// Of all nodes; or of some, the roots, and those that they lead to.
     pub fn of(nodes: &Nodes, roots: Option<&[u32]>) -> Self {
         let graph = Graph::of(nodes);
         let mut search = Search::new(&graph);

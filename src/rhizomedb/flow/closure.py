@@ -31,7 +31,7 @@ class Closure:
     def next(self, limit: int) -> Batch | None:
         """The next rows, at most so many, or None when there are no more."""
         assert limit > 0, "a piece has room for a row"
-        rows = list(islice(self._rows, limit))
+        rows: list[tuple[Id, ...]] = list(islice(self._rows, limit))
         return Batch(rows, 2) if rows else None
 
     def _reached(self, source: Id) -> Iterator[Id]:
