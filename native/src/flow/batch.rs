@@ -45,7 +45,7 @@ impl Batch {
     }
 }
 
-fn ids_of(buffer: &Bound<'_, PyAny>) -> PyResult<Vec<u32>> {
+pub fn ids_of(buffer: &Bound<'_, PyAny>) -> PyResult<Vec<u32>> {
     if let Ok(ids) = PyBuffer::<u32>::get(buffer) {
         return ids.to_vec(buffer.py());
     }
