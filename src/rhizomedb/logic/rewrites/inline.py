@@ -1,0 +1,119 @@
+'''Inlining: a relation with one rule, read in one place, is read as the body of that rule.
+
+>>> from rhizomedb.logic.parse import parse
+>>> program = parse("""
+... answer(x: X) :- elder(x: X, y: "me").
+... elder(x: X, y: Y) :- ancestor(old: X, young: Y), born(who: X, in: B), B < 1900.
+... ancestor(old: X, young: Y) :- parent(of: Y, is: X).
+... ancestor(old: X, young: Z) :- parent(of: Y, is: X), ancestor(old: Y, young: Z).
+... """)
+>>> stored = {"parent": ("of", "is"), "born": ("who", "in")}
+>>> print(inline(program, Question("answer", stored)).rules[0])
+answer(x: X) :- ancestor(old: X, young: "me"), born(who: X, in: B`1), B`1 < 1900.
+
+It is done where it lets what is bound pass on: the rule reads a derived relation. Rules whose heads take the default of an
+optional atom or a tuple's CID stay, because those may not be bound before their atom runs; and bodies stay below
+`PREDICATES_MAX` predicates.
+'''
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+from rhizomedb.logic.occurrences import atom_of
+from rhizomedb.logic.rewrite import relevant
+from rhizomedb.logic.rewrites.dependence import Dependence
+from rhizomedb.logic.rewrites.question import Question
+from rhizomedb.logic.rewrites.substitution import in_predicate
+from rhizomedb.logic.syntax import (
+    Constraint,
+    OptionalAtom,
+    Predicate,
+    Program,
+    Rule,
+    Selection,
+    Term,
+    Variable,
+)
+
+PREDICATES_MAX = 24
+"""The longest body that inlining makes."""
+
+
+def inline(program: Program, question: Question) -> Program:
+    """The program without the relations that are only a name for one rule's body; the same answer."""
+    if any(rule.inductive for rule in program.rules) or question.relation in question.stored:
+        return program
+    program = relevant(program, question.relation)
+    dependence = Dependence(program, question.stored)
+    uses: Counter[str] = Counter()
+    for rule in program.rules:
+        uses.update(atom.relation for predicate in rule.body if (atom := atom_of(predicate)) is not None)
+    single = {
+        name: rules[0]
+        for name, rules in dependence.rules.items()
+        if name != question.relation
+        and uses[name] == 1
+        and len(rules) == 1
+        and name not in dependence.facts
+        and not dependence.is_recursive(name)
+        and _can_stand_elsewhere(rules[0])
+        and any(dependence.is_derived(atom.relation) for p in rules[0].body if (atom := atom_of(p)) is not None)
+    }
+    changed: dict[str, Rule] = {}
+    rules = []
+    number = 0
+    for rule in sorted(
+        program.rules, key=lambda rule: dependence.order(rule.head.relation)
+    ):  # what is read comes first
+        body: list[Predicate] = []
+        length = len(rule.body)
+        for predicate in rule.body:
+            callee = None
+            if isinstance(predicate, Selection):
+                callee = changed.get(predicate.atom.relation, single.get(predicate.atom.relation))
+            if callee is None or length + len(callee.body) > PREDICATES_MAX + 1:
+                body.append(predicate)
+                continue
+            assert isinstance(predicate, Selection), "only positive atoms are inlined"
+            number += 1
+            length += len(callee.body) - 1
+            body += _read_as(callee, predicate, number)
+        after = replace(rule, body=tuple(body))
+        if rule.head.relation in single:
+            changed[rule.head.relation] = after
+        rules.append(after)
+    by_head: dict[str, list[Rule]] = {}
+    for rule in rules:
+        by_head.setdefault(rule.head.relation, []).append(rule)
+    ordered = tuple(by_head[rule.head.relation].pop(0) for rule in program.rules)
+    return relevant(replace(program, rules=ordered), question.relation)
+
+
+def _can_stand_elsewhere(rule: Rule) -> bool:
+    """Whether other atoms may bind what the head gives."""
+    only = {
+        variable for predicate in rule.body if isinstance(predicate, OptionalAtom) for variable, _ in predicate.defaults
+    } | {predicate.cid for predicate in rule.body if isinstance(predicate, Selection) and predicate.cid is not None}
+    return not any(term in only for _, term in rule.head.arguments)
+
+
+def _read_as(rule: Rule, selection: Selection, number: int) -> list[Predicate]:
+    """The body of a rule where an atom reads its head, its own variables apart from all others."""
+    asked = dict(selection.atom.arguments)
+    given: dict[Variable, Term] = {}
+    equal: list[Predicate] = []
+    for name, term in rule.head.arguments:
+        wanted = asked.get(name)
+        if wanted is None:
+            continue
+        if isinstance(term, Variable) and term not in given:
+            given[term] = wanted
+        else:
+            equal.append(Constraint(wanted, "==", given[term] if isinstance(term, Variable) else term))
+
+    def apart(variable: Variable) -> Term:
+        return given.get(variable) or Variable(f"{variable.name}`{number}")
+
+    return [*(in_predicate(predicate, apart) for predicate in rule.body), *equal]
