@@ -37,13 +37,14 @@ all that it rests on. A relation has at most `PATTERNS_MAX` adornments; more bec
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from rhizomedb.logic.occurrences import atom_of, atom_variables
 from rhizomedb.logic.rewrite import relevant
+from rhizomedb.logic.rewrites.adornment import WHOLE, Adorning, Pattern, Use, defaults_of
 from rhizomedb.logic.rewrites.dependence import Dependence
 from rhizomedb.logic.rewrites.question import Question, reserved
-from rhizomedb.logic.rewrites.sideways import Turn, connected, needed, spoken, walk
+from rhizomedb.logic.rewrites.sideways import connected, needed, spoken
 from rhizomedb.logic.rewrites.substitution import with_atom
 from rhizomedb.logic.stratify import components
 from rhizomedb.logic.syntax import (
@@ -58,19 +59,8 @@ from rhizomedb.logic.syntax import (
     Variable,
 )
 
-PATTERNS_MAX = 4
-"""How many adornments one relation may have: each is a copy of its rules."""
-
-CLOSURE_SHARE = 16
-"""How many times smaller than a closure's steps a scanned relation must be to be worth asking the closure with."""
-
 ROUNDS_MAX = 12
-"""How often the adornments may be narrowed before the program is left as it is."""
-
-Pattern = frozenset[str]
-"""The attributes that are bound where a relation is asked."""
-
-WHOLE: Pattern = frozenset()
+"""How often the adornments may be narrowed before everything is computed whole."""
 
 
 def demand(program: Program, question: Question) -> Program:
@@ -85,8 +75,10 @@ def demand(program: Program, question: Question) -> Program:
         program, asked = _bound(program, question)
     dependence = Dependence(program, question.stored)
     allowed: dict[str, Pattern] = {}
-    for _ in range(ROUNDS_MAX):
-        found = _Adorning(dependence, question, asked, allowed)
+    for left in reversed(range(ROUNDS_MAX)):
+        if not left:
+            allowed = dict.fromkeys(dependence.rules, WHOLE)
+        found = Adorning(dependence, question, asked, allowed)
         found.run()
         if found.narrowed:
             continue
@@ -97,7 +89,7 @@ def demand(program: Program, question: Question) -> Program:
             kept = tuple(d for d in program.declarations if d.relation in names or d.relation in question.stored)
             return replace(program, rules=tuple(dict.fromkeys(rules)), declarations=kept)
         allowed.update(dict.fromkeys(cut, WHOLE))
-    return relevant(program, question.relation)
+    raise AssertionError("a program that is computed whole needs no narrowing and has no new cycles")
 
 
 def _given_facts(program: Program, question: Question) -> Program:
@@ -125,131 +117,10 @@ def _bound(program: Program, question: Question) -> tuple[Program, str]:
     return replace(program, rules=(*program.rules, rule)), asked
 
 
-@dataclass(frozen=True, slots=True)
-class _Use:
-    """A predicate in its turn, and the adornment under which it asks its relation."""
-
-    turn: Turn
-    pattern: Pattern
-
-
-class _Adorning:
-    """Which relations are asked for under which adornments, from the answer down."""
-
-    def __init__(self, dependence: Dependence, question: Question, asked: str, allowed: dict[str, Pattern]) -> None:
-        self.dependence = dependence
-        self.question = question
-        self.allowed = allowed
-        self.narrowed = False
-        self.selective: dict[tuple[str, Pattern], bool] = {(asked, WHOLE): False}
-        self.patterns: dict[str, dict[Pattern, bool]] = {}
-        self.uses: dict[tuple[str, Pattern], list[tuple[Rule, list[_Use]]]] = {}
-        self.pending = [(asked, WHOLE)]
-
-    def run(self) -> None:
-        while self.pending:
-            relation, pattern = self.pending.pop()
-            self.uses[relation, pattern] = [
-                (rule, self._uses(rule, pattern, self.selective[relation, pattern]))
-                for rule in self._rules(relation, pattern)
-            ]
-
-    def _rules(self, relation: str, pattern: Pattern) -> list[Rule]:
-        dependence = self.dependence
-        if not pattern or not dependence.is_closure(relation):
-            return dependence.rules[relation]
-        start, end = dependence.attributes[relation]
-        forward = start in pattern
-        handed_on = (start if forward else end) in dependence.passing(relation)
-        return dependence.rules[relation] if handed_on else dependence.linear(relation, forward)
-
-    def _uses(self, rule: Rule, pattern: Pattern, selective: bool) -> list[_Use]:
-        dependence, head = self.dependence, rule.head.relation
-
-        def level(relation: str) -> int:
-            return dependence.level(relation) - dependence.same_recursion(head, relation)
-
-        turns = walk(rule, _given(rule, pattern), selective, level)
-        uses = []
-        before: list[Turn] = []
-        for turn in turns:
-            atom = atom_of(turn.predicate)
-            wanted = WHOLE
-            if atom is not None and self.dependence.is_derived(atom.relation):
-                wanted = self._wanted(head, pattern, selective, turn, atom, before)
-                wanted = self._ask(atom.relation, wanted, turn.selective)
-            uses.append(_Use(turn, wanted))
-            before.append(turn)
-        return uses
-
-    def _wanted(
-        self, head: str, pattern: Pattern, selective: bool, turn: Turn, atom: Atom, before: list[Turn]
-    ) -> Pattern:
-        dependence, relation = self.dependence, atom.relation
-        if dependence.same_recursion(head, relation):
-            return turn.bound if selective else turn.bound & pattern
-        if turn.selective:
-            return turn.bound
-        if not dependence.is_recursive(relation) or dependence.is_recursive(head):
-            return WHOLE
-        read, size = self._read(before, atom), self._size(dependence.rests_on(relation))
-        if dependence.is_closure(relation):
-            first = frozenset(sorted(turn.bound, key=dependence.attributes[relation].index)[:1])
-            return first if read * CLOSURE_SHARE <= size < float("inf") else WHOLE
-        return turn.bound & dependence.passing(relation) if read <= size else WHOLE
-
-    def _read(self, before: list[Turn], asking: Atom) -> int:
-        predicates = connected([turn.predicate for turn in before], atom_variables(asking))
-        relations = [atom.relation for predicate in predicates if (atom := atom_of(predicate)) is not None]
-        return max((self.question.size(name) or 0 for name in relations if name in self.question.stored), default=0)
-
-    def _size(self, relations: frozenset[str]) -> float:
-        sizes = [self.question.size(name) for name in relations if name in self.question.stored]
-        return sum(size for size in sizes if size is not None) if None not in sizes else float("inf")
-
-    def _ask(self, relation: str, wanted: Pattern, selective: bool) -> Pattern:
-        """The adornment that serves; what the relation may be asked with is narrowed where there would be too many."""
-        if relation in self.allowed:
-            wanted &= self.allowed[relation]
-        known = self.patterns.setdefault(relation, {})
-        if known.get(wanted, True) and not selective:
-            known[wanted] = False
-        known.setdefault(wanted, selective)
-        unselective = [pattern for pattern, chosen in known.items() if not chosen]
-        if len(known) > 1 and WHOLE in known:
-            self._narrow(relation, WHOLE)
-        elif len(known) > PATTERNS_MAX:
-            self._narrow(relation, frozenset.intersection(*known))
-        elif len(unselective) > 1:
-            self._narrow(relation, frozenset.intersection(*unselective))
-        key = relation, wanted
-        if key not in self.selective or (self.selective[key] and not selective):
-            self.selective[key] = selective and bool(wanted)
-            self.pending.append(key)
-        return wanted
-
-    def _narrow(self, relation: str, pattern: Pattern) -> None:
-        if self.allowed.get(relation) != pattern:
-            self.allowed[relation] = pattern
-            self.narrowed = True
-
-
-def _given(rule: Rule, pattern: Pattern) -> list[Variable]:
-    """The variables that a demand binds: those of the head under its attributes, but for defaults of optional atoms."""
-    defaults = _defaults(rule)
-    terms = [term for name, term in rule.head.arguments if name in pattern]
-    return [term for term in terms if isinstance(term, Variable) and term not in defaults]
-
-
-def _defaults(rule: Rule) -> set[Variable]:
-    optional = [predicate for predicate in rule.body if isinstance(predicate, OptionalAtom)]
-    return {variable for predicate in optional for variable, _ in predicate.defaults}
-
-
 class _Writing:
     """The rules of the program that demands."""
 
-    def __init__(self, found: _Adorning, dependence: Dependence, question: Question, asked: str) -> None:
+    def __init__(self, found: Adorning, dependence: Dependence, question: Question, asked: str) -> None:
         self.found = found
         self.dependence = dependence
         self.question = question
@@ -288,7 +159,7 @@ class _Writing:
             if not self.dependence.is_apart(rule) or pattern:
                 yield from self._rule(rule, uses, pattern, number)
 
-    def _rule(self, rule: Rule, uses: list[_Use], pattern: Pattern, number: int) -> Iterator[Rule]:
+    def _rule(self, rule: Rule, uses: list[Use], pattern: Pattern, number: int) -> Iterator[Rule]:
         relation = rule.head.relation
         name = self.name(relation, pattern)
         body: list[Predicate] = []
@@ -297,7 +168,7 @@ class _Writing:
             asked = self.demanded(relation, pattern, rule.head)
             terms = []
             for attribute, term in asked.arguments:
-                apart = Variable(f"{term}`") if isinstance(term, Variable) and term in _defaults(rule) else term
+                apart = Variable(f"{term}`") if isinstance(term, Variable) and term in defaults_of(rule) else term
                 if isinstance(apart, Variable) and apart != term:
                     after.append(Constraint(apart, "==", term))  # a default must not be bound before its atom runs
                 terms.append((attribute, apart))
@@ -327,7 +198,7 @@ class _Writing:
         return with_atom(predicate, replace(atom, relation=self.name(atom.relation, pattern)))
 
     def _supplementary(
-        self, name: str, place: str, body: list[Predicate], rest: list[_Use], rule: Rule, after: list[Predicate]
+        self, name: str, place: str, body: list[Predicate], rest: list[Use], rule: Rule, after: list[Predicate]
     ) -> Rule:
         """A relation for what a body has found so far, as far as it still matters."""
         later = needed([use.turn for use in rest], rule.head).union(*map(spoken, after))
