@@ -21,7 +21,7 @@ from rhizomedb.testing.strategies import BASE, DERIVED, programs, relations, val
 
 LAWS = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 
-MODULES = ("demand", "inline", "propagate_constants", "sideways", "dependence", "question")
+MODULES = ("demand", "inline", "propagate_constants", "sideways", "dependence", "question", "containment")
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import count
 
 from rhizomedb.algebra.formula import Attribute
 from rhizomedb.algebra.program import Assign, Block, Loop, Plan, Statement, scans
@@ -81,9 +82,10 @@ class _Sharing:
                     self.first.setdefault(number, place)
         self.shared: dict[int, _Shared | None] = {}
         self.statements: list[Statement] = []
+        self.numbers = count(1)
 
     def plan(self) -> Plan:
-        if not any(count > 1 for count in self.counts.values()):
+        if not any(times > 1 for times in self.counts.values()):
             return self.old
         for statement in self.old.block.statements:
             self.statements.append(self._statement(statement))
@@ -128,9 +130,9 @@ class _Sharing:
         while pending:
             node, ready = pending.pop()
             if ready:
-                count = len(node.children)
-                children = made[len(made) - count :]
-                del made[len(made) - count :]
+                width = len(node.children)
+                children = made[len(made) - width :]
+                del made[len(made) - width :]
                 made.append(with_children(node, children))
                 continue
             shared = self._shared(node) if top or node is not expression else None
@@ -169,11 +171,7 @@ class _Sharing:
         attributes = tuple(columns.values())
         if len(attributes) < len(node.attributes):
             expression = Project(expression, attributes)
-        number = 1
-        while (name := f"shared`{number}") in self.old.derived or any(
-            each is not None and each.relation == name for each in self.shared.values()
-        ):
-            number += 1
+        name = next(name for number in self.numbers if (name := f"shared`{number}") not in self.old.derived)
         self.statements.append(Assign(name, expression))
         return _Shared(name, columns, attributes)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rhizomedb.logic.occurrences import atom_of, atom_variables
+from rhizomedb.logic.rewrites.containment import follows
 from rhizomedb.logic.rewrites.dependence import Dependence
 from rhizomedb.logic.rewrites.question import Question
 from rhizomedb.logic.rewrites.sideways import Turn, connected, walk
@@ -94,7 +95,21 @@ class Adorning:
         if dependence.is_closure(relation):
             first = frozenset(sorted(turn.bound, key=dependence.attributes[relation].index)[:1])
             return first if read * CLOSURE_SHARE <= size < float("inf") else WHOLE
-        return turn.bound & dependence.passing(relation) if read <= size else WHOLE
+        wanted = turn.bound & dependence.passing(relation)
+        return WHOLE if read > size or self._is_said(atom, wanted, before) else wanted
+
+    def _is_said(self, atom: Atom, wanted: Pattern, before: list[Turn]) -> bool:
+        """Whether each rule of a relation that does not recur says by itself what a demand for it would say."""
+        terms = dict(atom.arguments)
+        predicates = connected([turn.predicate for turn in before], atom_variables(atom))
+        for rule in self.dependence.rules[atom.relation]:
+            if any(below.relation == atom.relation for below in map(atom_of, rule.body) if below is not None):
+                continue
+            head = dict(rule.head.arguments)
+            given = {terms[name]: head[name] for name in wanted}
+            if not follows(predicates, rule.body, {v: term for v, term in given.items() if isinstance(v, Variable)}):
+                return False
+        return True
 
     def _read(self, before: list[Turn], asking: Atom) -> int:
         predicates = connected([turn.predicate for turn in before], atom_variables(asking))

@@ -23,6 +23,7 @@ relation happens to have, is made only where it can be shown to help: of a recur
 * under attributes that the recursion hands on unchanged, so that a tuple that nobody asked for leads to no other that
   somebody did: the demand need not grow, and each round of the recursion does less;
 * with such an attribute bound in every use outside the recursion (else the relation is computed whole anyway);
+* where the rules that do not recur do not say already what the demand would say (`containment`);
 * where the stored relations read for the demand are no larger than those that the recursion reads. For a transitive
   closure, for which an engine has something better, they must be known to be `CLOSURE_SHARE` times smaller.
 
@@ -164,6 +165,7 @@ class _Writing:
         name = self.name(relation, pattern)
         body: list[Predicate] = []
         after: list[Predicate] = []
+        asked_before: set[Atom] = set()  # with less of the body, and so for more
         if pattern:
             asked = self.demanded(relation, pattern, rule.head)
             terms = []
@@ -180,7 +182,8 @@ class _Writing:
                 wanted = self.demanded(atom.relation, use.pattern, atom)
                 if not any(isinstance(term, Variable) for _, term in wanted.arguments):
                     yield Rule(wanted)
-                elif Selection(wanted) not in body:
+                elif wanted not in asked_before and Selection(wanted) not in body:
+                    asked_before.add(wanted)
                     asking = connected(body, atom_variables(wanted))
                     joins = sum(atom_of(before) is not None for before in body) > 1 + bool(pattern)
                     if joins and len(asking) == len(body):  # what is not connected must not become a product

@@ -1,4 +1,4 @@
-'''Inlining: a relation with one rule, read in one place, is read as the body of that rule.
+'''Inlining: a relation that is only a name for one rule's body is read as that body.
 
 >>> from rhizomedb.logic.parse import parse
 >>> program = parse("""
@@ -11,8 +11,9 @@
 >>> print(inline(program, Question("answer", stored)).rules[0])
 answer(x: X) :- ancestor(old: X, young: "me"), born(who: X, in: B`1), B`1 < 1900.
 
-It is done where it lets what is bound pass on: the rule reads a derived relation. Rules whose heads take the default of an
-optional atom or a tuple's CID stay, because those may not be bound before their atom runs; and bodies stay below
+It is done where it lets what is bound pass on and costs nothing: for a relation that is read in one place and reads a
+derived one, and for one that is a stored relation under other names, wherever it is read. A rule whose head takes the
+default of an optional atom stays, because that may not be bound before its atom runs; and bodies stay below
 `PREDICATES_MAX` predicates.
 '''
 
@@ -54,12 +55,11 @@ def inline(program: Program, question: Question) -> Program:
         name: rules[0]
         for name, rules in dependence.rules.items()
         if name != question.relation
-        and uses[name] == 1
         and len(rules) == 1
         and name not in dependence.facts
         and not dependence.is_recursive(name)
         and _can_stand_elsewhere(rules[0])
-        and any(dependence.is_derived(atom.relation) for p in rules[0].body if (atom := atom_of(p)) is not None)
+        and (_is_alias(rules[0], question) or (uses[name] == 1 and _reads_derived(rules[0], dependence)))
     }
     changed: dict[str, Rule] = {}
     rules = []
@@ -93,27 +93,38 @@ def inline(program: Program, question: Question) -> Program:
 
 def _can_stand_elsewhere(rule: Rule) -> bool:
     """Whether other atoms may bind what the head gives."""
-    only = {
-        variable for predicate in rule.body if isinstance(predicate, OptionalAtom) for variable, _ in predicate.defaults
-    } | {predicate.cid for predicate in rule.body if isinstance(predicate, Selection) and predicate.cid is not None}
-    return not any(term in only for _, term in rule.head.arguments)
+    optional = [predicate for predicate in rule.body if isinstance(predicate, OptionalAtom)]
+    defaults = {variable for predicate in optional for variable, _ in predicate.defaults}
+    return not any(term in defaults for _, term in rule.head.arguments)
+
+
+def _is_alias(rule: Rule, question: Question) -> bool:
+    """Whether a rule gives the tuples of a stored relation under other names."""
+    return (
+        all(isinstance(p, Selection) and p.atom.relation in question.stored for p in rule.body) and len(rule.body) == 1
+    )
+
+
+def _reads_derived(rule: Rule, dependence: Dependence) -> bool:
+    return any(dependence.is_derived(atom.relation) for p in rule.body if (atom := atom_of(p)) is not None)
 
 
 def _read_as(rule: Rule, selection: Selection, number: int) -> list[Predicate]:
     """The body of a rule where an atom reads its head, its own variables apart from all others."""
     asked = dict(selection.atom.arguments)
+    cids = {predicate.cid for predicate in rule.body if isinstance(predicate, Selection)}
     given: dict[Variable, Term] = {}
     equal: list[Predicate] = []
-    for name, term in rule.head.arguments:
-        wanted = asked.get(name)
-        if wanted is None:
-            continue
-        if isinstance(term, Variable) and term not in given:
-            given[term] = wanted
-        else:
-            equal.append(Constraint(wanted, "==", given[term] if isinstance(term, Variable) else term))
 
     def apart(variable: Variable) -> Term:
         return given.get(variable) or Variable(f"{variable.name}`{number}")
 
+    for name, term in rule.head.arguments:
+        wanted = asked.get(name)
+        if wanted is None:
+            continue
+        if isinstance(term, Variable) and term not in given and (isinstance(wanted, Variable) or term not in cids):
+            given[term] = wanted
+        else:
+            equal.append(Constraint(wanted, "==", apart(term) if isinstance(term, Variable) else term))
     return [*(in_predicate(predicate, apart) for predicate in rule.body), *equal]

@@ -56,7 +56,13 @@ def walk(rule: Rule, given: Collection[Variable], selective: bool, level: Callab
                 walker.take(step)
         elif selections:
             best = walker.best(selections)
-            selections.remove(best)
+            if (
+                ready and walker.turns and not walker.is_bound(best)
+            ):  # what an aggregate finds may be what it is asked by
+                best = ready[0]
+                others.remove(best)
+            else:
+                selections.remove(best)
             walker.take(best)
         elif ready:
             others.remove(ready[0])
@@ -87,12 +93,18 @@ class _Walk:
 
     def best(self, selections: list[Step]) -> Step:
         """The positive atom to come next: the one that is bound most; of equals the one at hand, then the first."""
-        return min(selections, key=lambda step: self._rank(_atom(step)))
+        return min(selections, key=self._rank)
 
-    def _rank(self, atom: Atom) -> tuple[bool, float, int, int]:
-        terms = [term for _, term in atom.arguments]
+    def is_bound(self, step: Step) -> bool:
+        """Whether anything of an atom is bound."""
+        return any(not isinstance(term, Variable) or term in self.bound for term in _terms(step))
+
+    def _rank(self, step: Step) -> tuple[bool, float, int, int]:
+        atom, terms = _atom(step), _terms(step)
         late = self.level(atom.relation) > 1 and not self._is_selective(terms)
         bound = sum(not isinstance(term, Variable) or term in self.bound for term in terms)
+        if isinstance(step.predicate, Selection) and step.predicate.cid in self.bound:
+            bound = len(terms)  # a CID names one tuple
         return (late, -bound / max(1, len(terms)), self.level(atom.relation), -bound)
 
     def _is_selective(self, terms: Iterable[Term]) -> bool:
@@ -111,7 +123,7 @@ class _Walk:
                 for name, term in atom.arguments
                 if not isinstance(term, Variable) or (term in self.bound and term not in own)
             }
-            selective = self._is_selective(term for _, term in atom.arguments if term not in own)
+            selective = self._is_selective(term for term in _terms(step) if term not in own)
             self.turns.append(Turn(predicate, frozenset(bound), selective))
         self.limited.update(step.binds)
         self.bound.update(step.binds)
@@ -119,9 +131,16 @@ class _Walk:
             self.selective.update(step.binds)
 
 
+def _terms(step: Step) -> list[Term]:
+    """The terms of a predicate's atom, and what its tuple's CID is bound to."""
+    terms = [term for _, term in _atom(step).arguments]
+    cid = step.predicate.cid if isinstance(step.predicate, Selection) else None
+    return terms if cid is None else [cid, *terms]
+
+
 def _atom(step: Step) -> Atom:
     atom = atom_of(step.predicate)
-    assert atom is not None, "a positive atom is an atom"
+    assert atom is not None, "asked of predicates with an atom"
     return atom
 
 
