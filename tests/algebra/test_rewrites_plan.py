@@ -25,11 +25,12 @@ from rhizomedb.algebra.relation import (
     Relation,
     Rename,
     Scan,
+    Select,
     SemiJoin,
 )
 from rhizomedb.algebra.rewrites.pass_through import pass_through_columns
 from rhizomedb.algebra.rewrites.walk import Context
-from rhizomedb.algebra.statistics import Counts, Estimates
+from rhizomedb.algebra.statistics import Counts, Estimates, Sizes
 from rhizomedb.errors import PlanError
 from rhizomedb.facts.value import exact
 from rhizomedb.logic.aggregates import AGGREGATES, user_aggregate
@@ -337,7 +338,6 @@ def parted(plan: Plan, loop: Loop, relation: str, column: str, cell, source):
     from dataclasses import replace
 
     from rhizomedb.algebra.formula import Attribute, Comparison, Constant
-    from rhizomedb.algebra.relation import Select
 
     def only(assign: Assign) -> Assign:
         if assign.relation != relation:
@@ -400,6 +400,16 @@ def test_estimates_are_near():
     whole = evaluate(plan, source).relations
     for name, table in whole.items():
         assert found[name].rows == pytest.approx(len(table))
+
+
+def test_what_is_known_of_constants_is_asked():
+    """Of facts, each attribute has a size of its own: the smallest comes first."""
+    facts = [(f"e{n}", "title", f"t{n}") for n in range(300)] + [("e1", "rare", 1), ("e2", "rare", 2)]
+    source = Relations({"fact": (("e", "a", "v"), facts)})
+    text = 'r(t: T) :- fact(e: E, a: "title", v: T), fact(e: E, a: "rare", v: V).'
+    after = optimize(lower(parse(text), source.stored), Sizes(source))
+    scans = [node for node in nodes(after.block.statements[0].expression) if isinstance(node, Select)]
+    assert [str(node.formula) for node in scans] == ['a == "rare"', 'a == "title"']
 
 
 def long_rule(atoms: int) -> str:

@@ -193,6 +193,30 @@ def test_adornments_are_few():
     assert {rule.head.relation for rule in after.rules} == {"a", "w`bfffffffff", "demand`w`bfffffffff"}
 
 
+INLINED = [
+    ("a(x: X, y: Y) :- q(x: X, y: Y). q(x: 0, y: Z) :- e(x: Z).", {"q"}),
+    ("a(x: X, y: Y) :- q(x: X, y: Y). q(x: Z, y: Z) :- e(x: Z).", {"q"}),
+    ("a(x: 1, y: Y) :- q(x: 1, y: Y), q(x: 2, y: Y). q(x: Z, y: Y) :- e(x: Z, y: Y).", {"q"}),
+    ("a(x: X, y: X) :- q(x: X, y: X), q(x: Y). q(x: Z, y: Y) :- e(x: Z, y: Y).", {"q"}),
+    ("a(x: X, y: N) :- e(x: X), N := count : q(x: X). q(x: Z, y: Y) :- e(x: Z, y: Y).", set()),
+    (
+        "a(x: X, y: Y) :- q(x: X, y: Y). q(x: X, y: Y) :- r(x: X), optional e(x: X, y: Y = 7). r(x: X) :- e(x: X).",
+        {"r"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "gone"), INLINED)
+def test_what_is_inlined(text, gone):
+    source = Relations({"e": (("x", "y"), [(0, 0), (1, 2), (2, 2), (2, 3)])})
+    program = checked(parse(text), source.stored)
+    after = inline(program, Question("a", source.stored))
+    names = {rule.head.relation for rule in program.rules}
+    assert names - {rule.head.relation for rule in after.rules} == gone
+    found = [evaluate(lower(each, source.stored), source).relations["a"].rows.keys() for each in (program, after)]
+    assert found[0] == found[1] and found[0]
+
+
 def test_inlining_is_bounded():
     stages = 400
     text = "a0(x: X) :- r(x: X). r(x: X) :- e(x: X). r(x: X) :- r(x: Y), f(x: Y, y: X)."

@@ -61,7 +61,7 @@ def plan_query(
     `bindings` gives cells that attributes of the answer must have; for that, `demand` must be among the rewrites.
     """
     plain = {name: tuple(column for column in columns if column != CID_COLUMN) for name, columns in stored.items()}
-    question = Question(relation, plain, dict(bindings or {}), statistics.size)
+    question = Question(relation, plain, dict(bindings or {}), lambda name: statistics.size(name, {}))
     applied = []
     for rewrite in rewrites:
         after = rewrite(program, question)

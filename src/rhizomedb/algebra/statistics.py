@@ -1,6 +1,7 @@
 """Statistics: what a planner is told of sizes, and what it makes of them.
 
-A planner asks how many tuples a stored relation has and how many different cells a column; it may be told nothing.
+A planner asks how many tuples a stored relation has, all of them or those that agree with some constants, and how many
+different cells a column has; it may be told nothing.
 For the rest there are the textbook's guesses (Selinger et al. 1979): columns are independent, cells are spread evenly,
 and of two columns that are joined, the one with fewer different cells has all of them in the other.
 """
@@ -36,6 +37,8 @@ from rhizomedb.algebra.relation import (
     Unit,
     Values,
 )
+from rhizomedb.algebra.source import Bound, Source
+from rhizomedb.facts.value import Cell
 
 ROWS = 1000.0
 """How large a relation is taken to be of which nothing is known."""
@@ -50,8 +53,8 @@ ROUNDS = 4.0
 class Statistics(Protocol):
     """What is known of stored relations; `None` where nothing is."""
 
-    def size(self, relation: str) -> int | None:
-        """How many tuples a relation has."""
+    def size(self, relation: str, bound: Bound) -> int | None:
+        """How many tuples a relation has that agree with `bound`."""
         ...
 
     def distinct(self, relation: str, column: str) -> int | None:
@@ -70,13 +73,33 @@ class Counts:
     sizes: Mapping[str, int] = field(default_factory=dict)
     distincts: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
-    def size(self, relation: str) -> int | None:
-        """How many tuples a relation has."""
-        return self.sizes.get(relation)
+    def size(self, relation: str, bound: Bound) -> int | None:
+        """How many tuples a relation has, where that is asked of all of them."""
+        return None if bound else self.sizes.get(relation)
 
     def distinct(self, relation: str, column: str) -> int | None:
         """How many different cells a column has."""
         return self.distincts.get((relation, column))
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """What a source says by itself: its sizes, also of what agrees with constants, and no counts of cells.
+
+    >>> from rhizomedb.algebra.source import Relations
+    >>> Sizes(Relations({"edge": (("from", "to"), [(1, 2), (1, 3), (2, 3)])})).size("edge", {"from": 1})
+    2
+    """
+
+    source: Source
+
+    def size(self, relation: str, bound: Bound) -> int | None:
+        """How many tuples a relation has that agree with `bound`."""
+        return self.source.size(relation, bound)
+
+    def distinct(self, relation: str, column: str) -> int | None:
+        """Nothing is known of single columns."""
+        return None
 
 
 UNKNOWN = Counts()
@@ -159,6 +182,8 @@ class Estimates:
             case Rename(_, renames):
                 new = dict(renames)
                 return Estimate(children[0].rows, {new.get(n, n): d for n, d in children[0].distinct.items()})
+            case Select(Scan() as scan, formula) if scan.relation not in derived:
+                return self._found(scan, formula, _selected(children[0], formula))
             case Select(_, formula):
                 return _selected(children[0], formula)
             case Extend(_, name, operand):
@@ -201,7 +226,7 @@ class Estimates:
     def _scan(self, scan: Scan, derived: Mapping[str, Estimate]) -> Estimate:
         if scan.relation in derived:
             return derived[scan.relation]
-        size = self.statistics.size(scan.relation)
+        size = self.statistics.size(scan.relation, {})
         rows = ROWS if size is None else float(size)
         distinct = {}
         for name in scan.names:
@@ -211,6 +236,21 @@ class Estimates:
         if scan.cid is not None:
             distinct[scan.cid] = float(self.statistics.distinct(scan.relation, CID_COLUMN) or rows)
         return Estimate(rows, distinct)
+
+    def _found(self, scan: Scan, formula: Formula, guess: Estimate) -> Estimate:
+        """What a selection from a stored relation holds, by what is known of its constants instead of a guess."""
+        bound: dict[str, Cell] = {}
+        others = 0
+        for part in conjuncts(formula):
+            match part:
+                case Comparison(Attribute(name), "==", Constant(cell)) | Comparison(
+                    Constant(cell), "==", Attribute(name)
+                ):
+                    bound.setdefault(CID_COLUMN if name == scan.cid else name, cell)
+                case _:
+                    others += 1
+        size = self.statistics.size(scan.relation, bound) if bound else None
+        return guess if size is None else Estimate(size * SELECTED**others, guess.distinct)
 
 
 def _different(cells: Iterable[object]) -> float:

@@ -28,6 +28,7 @@ from rhizomedb.logic.rewrites.dependence import Dependence
 from rhizomedb.logic.rewrites.question import Question
 from rhizomedb.logic.rewrites.substitution import in_predicate
 from rhizomedb.logic.syntax import (
+    Assignment,
     Constraint,
     OptionalAtom,
     Predicate,
@@ -126,5 +127,7 @@ def _read_as(rule: Rule, selection: Selection, number: int) -> list[Predicate]:
         if isinstance(term, Variable) and term not in given and (isinstance(wanted, Variable) or term not in cids):
             given[term] = wanted
         else:
-            equal.append(Constraint(wanted, "==", apart(term) if isinstance(term, Variable) else term))
+            same = apart(term) if isinstance(term, Variable) else term
+            # An assignment binds where nothing else does, and compares where something does.
+            equal.append(Assignment(wanted, same) if isinstance(wanted, Variable) else Constraint(wanted, "==", same))
     return [*(in_predicate(predicate, apart) for predicate in rule.body), *equal]
