@@ -1,0 +1,287 @@
+"""Dataflow: a circuit with its sources and sinks, run epoch by epoch, by hand, synchronously or with asyncio.
+
+An epoch first asks every source and only then runs (O5), so no rule sees one source without the other's batch. Then
+every sink gets what changed. If an epoch fails, the circuit is as it was, and what the sources gave is kept for the
+next one; `discard` lets it go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from rhizomedb.algebra.program import Plan
+from rhizomedb.algebra.relation import Attributes
+from rhizomedb.budget import Budget, Meter
+from rhizomedb.errors import FlowError, nearest_names
+from rhizomedb.facts.value import exact
+from rhizomedb.flow.circuit.build import build
+from rhizomedb.flow.circuit.circuit import Circuit
+from rhizomedb.flow.circuit.order import Element, written
+from rhizomedb.flow.circuit.sink import Feed, Sink
+from rhizomedb.flow.circuit.source import Source
+from rhizomedb.flow.circuit.trace import NO_HISTORY, Trace
+from rhizomedb.flow.circuit.zset import ZSet, total
+from rhizomedb.logic.builtins import AGGREGATES, Aggregate
+
+
+class Dataflow:
+    """A circuit that is kept up to date.
+
+    `columns` are those of the sources whose elements are rows, which are then checked and made exact, so that `1`,
+    `1.0` and `True` stay apart. `meter` makes what each epoch spends from.
+    """
+
+    def __init__(
+        self,
+        circuit: Circuit,
+        *,
+        sources: Sequence[Source] = (),
+        sinks: Sequence[Sink] = (),
+        columns: Mapping[str, Attributes] | None = None,
+        meter: Callable[[], Meter] | None = None,
+    ) -> None:
+        self.circuit = circuit
+        self.sources = list(sources)
+        self.sinks = list(sinks)
+        self.columns = columns or {}
+        self.meter = meter or Budget().meter
+        self.staged: dict[str, list[ZSet]] = {}
+        """What sources gave for an epoch that has not happened yet."""
+        self._held: dict[str, Trace] = dict.fromkeys(circuit.sinks, NO_HISTORY)
+        for source in self.sources:
+            self._known(source.into, circuit.sources, "source")
+        for sink in self.sinks:
+            self._known(sink.relations, circuit.sinks, "sink")
+
+    @classmethod
+    def of(
+        cls,
+        plan: Plan,
+        *,
+        sources: Sequence[Source] = (),
+        sinks: Sequence[Sink] = (),
+        aggregates: Mapping[str, Aggregate] = AGGREGATES,
+        meter: Callable[[], Meter] | None = None,
+    ) -> Dataflow:
+        """The dataflow of a plan: every derived relation is kept up to date with the stored ones."""
+        circuit = build(plan, aggregates)
+        return cls(circuit, sources=sources, sinks=sinks, columns=plan.stored, meter=meter)
+
+    @property
+    def epoch(self) -> int:
+        """The number of the next epoch. It says nothing to anyone else, and is in no fact (O4)."""
+        return self.circuit.epoch
+
+    def holds(self, relation: str) -> ZSet:
+        """What a sink's changes sum to so far: the relation as it is now."""
+        self._known([relation], self._held, "sink")
+        return self._held[relation].consolidate()
+
+    # -- epochs -----------------------------------------------------------------------------------------------------
+
+    def step(self, changes: Mapping[str, ZSet] | None = None, meter: Meter | None = None) -> dict[str, ZSet]:
+        """One epoch with changes that are given by hand; gives how each derived relation changed."""
+        changes = {name: self._rows(name, change) for name, change in (changes or {}).items()}
+        results = self.circuit.step(changes, meter or self.meter())
+        for name, change in results.items():
+            self._held[name] = self._held[name].append(change)
+        return results
+
+    def run_epoch(self) -> dict[str, ZSet]:
+        """One epoch: ask every source, run, and give every sink what changed.
+
+        A sink that fails keeps what it did not take, and gets it at the next epoch before anything else; its error is
+        raised after the other sinks have been served.
+        """
+        for source in self.sources:
+            if source.is_async:
+                raise FlowError("flow.source", "an async source has to be awaited", where=source.name, fix="run()")
+        for sink in self.sinks:
+            if sink.is_async:
+                raise FlowError("flow.sink", "an async sink has to be awaited", where=sink.name, fix="run()")
+            if sink.is_full and not isinstance(sink, Feed):
+                sink.deliver()
+            if sink.is_full:
+                raise FlowError("flow.sink", f"{sink.epochs_max} epochs wait to be read", where=sink.name)
+        self._ask(self.sources)
+        results = self._staged_epoch()
+        failures: list[FlowError] = []
+        for sink in self.sinks:
+            if not isinstance(sink, Feed):
+                try:
+                    sink.deliver()
+                except FlowError as failure:
+                    failures.append(failure)
+        if failures:
+            raise failures[0]
+        return results
+
+    async def run(self) -> None:
+        """Run epochs until every iterator and async source has ended, and every sink has taken everything.
+
+        A plain callable that blocks, blocks everyone: give an async one instead.
+        """
+        feeds = [sink for sink in self.sinks if isinstance(sink, Feed)]
+        for feed in feeds:
+            feed.ended = False
+        pumps = [_Pump(source) for source in self.sources if source.is_async]
+        asked = [source for source in self.sources if not source.is_async]
+        served = [sink for sink in self.sinks if not isinstance(sink, Feed)]
+        tasks = _Tasks([sink.deliver_all() for sink in served] + [pump.run() for pump in pumps])
+        try:
+            while True:
+                for sink in self.sinks:
+                    await tasks.until(sink.wait(partial(_has_room, sink)))
+                self._ask(asked)
+                for pump in pumps:
+                    for batch in pump.ready():
+                        self._stage(pump.source, batch)
+                if self.staged:
+                    self._staged_epoch()
+                    await asyncio.sleep(0)  # so that sinks and sources get their turn
+                elif any(source.keeps_running for source in asked):
+                    await asyncio.sleep(0)
+                elif any(pump.is_live for pump in pumps):
+                    await tasks.until(_any([pump.moved.wait() for pump in pumps if pump.is_live]))
+                else:
+                    break
+                tasks.check()
+            for sink in served:
+                await tasks.until(sink.wait(partial(_is_served, sink)))
+        finally:
+            await tasks.stop()
+            for pump in pumps:
+                for batch in pump.ready():  # taken from its source, and so not to be lost
+                    self._stage(pump.source, batch)
+            for feed in feeds:
+                feed.ended = True
+                feed.moved.set()
+
+    def discard(self) -> None:
+        """Let go of what sources gave for an epoch that failed."""
+        self.staged = {}
+
+    def _ask(self, sources: Iterable[Source]) -> None:
+        for source in sources:
+            self._stage(source, source.take())
+
+    def _stage(self, source: Source, batch: ZSet) -> None:
+        if batch:
+            for name in source.into:
+                self.staged.setdefault(name, []).append(self._rows(name, batch))
+
+    def _staged_epoch(self) -> dict[str, ZSet]:
+        epoch = self.epoch
+        results = self.step({name: total(batches) for name, batches in self.staged.items()})
+        self.staged = {}
+        for sink in self.sinks:
+            sink.put(epoch, results)
+        return results
+
+    def _rows(self, name: str, change: ZSet) -> ZSet:
+        """A change with its rows checked and exact."""
+        columns = self.columns.get(name)
+        if columns is None:
+            return change
+
+        def row(element: Element) -> Element:
+            if not isinstance(element, tuple) or len(element) != len(columns):
+                raise FlowError(
+                    "flow.row",
+                    f"{written(element)} is no row of `{name}`, which has the columns {', '.join(columns)}",
+                )
+            return tuple(map(exact, element))
+
+        return ZSet((row(element), weight) for element, weight in change.items())
+
+    def _known(self, names: Iterable[str], known: Iterable[str], what: str) -> None:
+        for name in names:
+            if name not in known:
+                raise FlowError("flow.unknown", f"there is no {what} `{name}`", nearest=nearest_names(name, known))
+
+
+def _has_room(sink: Sink) -> bool:
+    return not sink.is_full
+
+
+def _is_served(sink: Sink) -> bool:
+    return not sink.waiting
+
+
+class _Pump:
+    """An async source being read ahead of the epochs, but not far."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.held: deque[ZSet] = deque()
+        self.moved = asyncio.Event()
+        """Set whenever a batch comes, and when the source has ended."""
+        self.room = asyncio.Event()
+
+    @property
+    def is_live(self) -> bool:
+        return not self.source.finished or bool(self.held)
+
+    async def run(self) -> None:
+        async for batch in self.source.batches():
+            self.held.append(batch)  # before waiting for room, so that it is never lost
+            self.moved.set()
+            while len(self.held) >= self.source.batches_max:
+                self.room.clear()
+                await self.room.wait()
+        self.moved.set()
+
+    def ready(self) -> list[ZSet]:
+        self.moved.clear()
+        self.room.set()
+        batches = list(self.held)
+        self.held.clear()
+        return batches
+
+
+class _Tasks:
+    """Tasks beside the epochs; the failure of one ends the run."""
+
+    def __init__(self, work: Iterable[Coroutine[Any, Any, None]]) -> None:
+        self.tasks = [asyncio.ensure_future(each) for each in work]
+
+    def check(self) -> None:
+        """Raise what a task has failed with."""
+        for task in self.tasks:
+            if task.done():
+                task.result()
+
+    async def until(self, waited: Coroutine[Any, Any, object]) -> None:
+        """Wait for something, or until a task fails."""
+        self.check()
+        wait = asyncio.ensure_future(waited)
+        try:
+            pending = [task for task in self.tasks if not task.done()]
+            while not wait.done():
+                await asyncio.wait([wait, *pending], return_when=asyncio.FIRST_COMPLETED)
+                self.check()
+                pending = [task for task in pending if not task.done()]
+        finally:
+            wait.cancel()
+            await asyncio.gather(wait, return_exceptions=True)
+
+    async def stop(self) -> None:
+        """End every task."""
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+
+async def _any(waits: Sequence[Coroutine[Any, Any, object]]) -> None:
+    """Wait for the first of some."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
