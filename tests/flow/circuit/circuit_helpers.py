@@ -52,7 +52,7 @@ def follow(plan: Plan, changes: Iterable[Mapping[str, ZSet]], aggregates: Mappin
         told = dataflow.step(change)
         for name, rows in change.items():
             weights[name] += ZSet((tuple(map(exact, row)), weight) for row, weight in rows.items())
-        now = recomputed(plan, {name: rows.distinct().elements() for name, rows in weights.items()})
+        now = recomputed(plan, {name: rows.distinct().elements() for name, rows in weights.items()}, aggregates)
         for name in plan.derived:
             expected = ZSet.of(now[name]) - ZSet.of(before[name])
             assert told[name] == expected, f"{name} changed by {told[name]}, should have by {expected}\n{plan}"
@@ -68,8 +68,8 @@ def histories(draw: Any, data: Mapping[str, Sequence[Any]], epochs_max: int = 5)
     for _ in range(draw(st.integers(1, epochs_max))):
         change = {}
         for name, rows in data.items():
-            rows = sorted(set(rows), key=repr)
-            toggled = draw(st.lists(st.sampled_from(rows), unique=True)) if rows else []
+            choice = sorted(set(rows), key=repr)
+            toggled = draw(st.lists(st.sampled_from(choice), unique=True)) if choice else []
             change[name] = ZSet((row, -1 if row in present[name] else 1) for row in toggled)
             present[name] ^= set(toggled)
         changes.append(change)

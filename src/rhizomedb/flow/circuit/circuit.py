@@ -167,6 +167,15 @@ class Circuit:
         return self._order
 
     def _append(self, node: Node) -> int:
+        root = self
+        while root.outer is not None:
+            root = root.outer
+        if root.epoch:
+            raise FlowError(
+                "flow.running",
+                f"{node} would not know what flowed in the {root.epoch:,} epochs that have been run",
+                fix="build the whole circuit first",
+            )
         self.nodes.append(node)
         self._order = None
         return len(self.nodes) - 1
@@ -192,7 +201,7 @@ class Circuit:
     # -- running ----------------------------------------------------------------------------------------------------
 
     def step(self, changes: Mapping[str, ZSet] | None = None, meter: Meter | None = None) -> dict[str, ZSet]:
-        """Run one epoch with the changes of the sources; gives the change of each sink.
+        """Run one epoch of a root circuit with the changes of its sources; gives the change of each sink.
 
         Raises `BudgetExceeded` where the meter's budget ends. Whatever it raises, the circuit is as it was.
         """

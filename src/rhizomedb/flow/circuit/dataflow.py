@@ -8,7 +8,6 @@ next one; `discard` lets it go.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -21,6 +20,7 @@ from rhizomedb.facts.value import exact
 from rhizomedb.flow.circuit.build import build
 from rhizomedb.flow.circuit.circuit import Circuit
 from rhizomedb.flow.circuit.order import Element, written
+from rhizomedb.flow.circuit.signal import Signal
 from rhizomedb.flow.circuit.sink import Feed, Sink
 from rhizomedb.flow.circuit.source import Source
 from rhizomedb.flow.circuit.trace import NO_HISTORY, Trace
@@ -128,14 +128,15 @@ class Dataflow:
         feeds = [sink for sink in self.sinks if isinstance(sink, Feed)]
         for feed in feeds:
             feed.ended = False
-        pumps = [_Pump(source) for source in self.sources if source.is_async]
+        came = Signal()
+        pumps = [_Pump(source, came) for source in self.sources if source.is_async]
         asked = [source for source in self.sources if not source.is_async]
         served = [sink for sink in self.sinks if not isinstance(sink, Feed)]
         tasks = _Tasks([sink.deliver_all() for sink in served] + [pump.run() for pump in pumps])
         try:
             while True:
                 for sink in self.sinks:
-                    await tasks.until(sink.wait(partial(_has_room, sink)))
+                    await tasks.until(sink.moved.wait(partial(_has_room, sink)))
                 self._ask(asked)
                 for pump in pumps:
                     for batch in pump.ready():
@@ -145,13 +146,13 @@ class Dataflow:
                     await asyncio.sleep(0)  # so that sinks and sources get their turn
                 elif any(source.keeps_running for source in asked):
                     await asyncio.sleep(0)
-                elif any(pump.is_live for pump in pumps):
-                    await tasks.until(_any([pump.moved.wait() for pump in pumps if pump.is_live]))
+                elif live := [pump for pump in pumps if pump.is_live]:
+                    await tasks.until(came.wait(lambda: any(pump.held or not pump.is_live for pump in live)))
                 else:
                     break
                 tasks.check()
             for sink in served:
-                await tasks.until(sink.wait(partial(_is_served, sink)))
+                await tasks.until(sink.moved.wait(partial(_is_served, sink)))
         finally:
             await tasks.stop()
             for pump in pumps:
@@ -159,7 +160,7 @@ class Dataflow:
                     self._stage(pump.source, batch)
             for feed in feeds:
                 feed.ended = True
-                feed.moved.set()
+                feed.moved.tell()
 
     def discard(self) -> None:
         """Let go of what sources gave for an epoch that failed."""
@@ -171,8 +172,9 @@ class Dataflow:
 
     def _stage(self, source: Source, batch: ZSet) -> None:
         if batch:
-            for name in source.into:
-                self.staged.setdefault(name, []).append(self._rows(name, batch))
+            checked = {name: self._rows(name, batch) for name in source.into}  # for all of them or for none
+            for name, rows in checked.items():
+                self.staged.setdefault(name, []).append(rows)
 
     def _staged_epoch(self) -> dict[str, ZSet]:
         epoch = self.epoch
@@ -215,12 +217,12 @@ def _is_served(sink: Sink) -> bool:
 class _Pump:
     """An async source being read ahead of the epochs, but not far."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, came: Signal) -> None:
         self.source = source
-        self.held: deque[ZSet] = deque()
-        self.moved = asyncio.Event()
-        """Set whenever a batch comes, and when the source has ended."""
-        self.room = asyncio.Event()
+        self.came = came
+        """Told whenever a batch comes, and when the source has ended."""
+        self.held: list[ZSet] = []
+        self.room = Signal()
 
     @property
     def is_live(self) -> bool:
@@ -229,17 +231,13 @@ class _Pump:
     async def run(self) -> None:
         async for batch in self.source.batches():
             self.held.append(batch)  # before waiting for room, so that it is never lost
-            self.moved.set()
-            while len(self.held) >= self.source.batches_max:
-                self.room.clear()
-                await self.room.wait()
-        self.moved.set()
+            self.came.tell()
+            await self.room.wait(lambda: len(self.held) < self.source.batches_max)
+        self.came.tell()
 
     def ready(self) -> list[ZSet]:
-        self.moved.clear()
-        self.room.set()
-        batches = list(self.held)
-        self.held.clear()
+        batches, self.held = self.held, []
+        self.room.tell()
         return batches
 
 
@@ -274,14 +272,3 @@ class _Tasks:
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
-
-
-async def _any(waits: Sequence[Coroutine[Any, Any, object]]) -> None:
-    """Wait for the first of some."""
-    tasks = [asyncio.ensure_future(wait) for wait in waits]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

@@ -10,7 +10,6 @@ iterate over it, with `for` or `async for`.
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from rhizomedb.errors import Error, FlowError
+from rhizomedb.flow.circuit.signal import Signal
 from rhizomedb.flow.circuit.zset import ZSet
 
 EPOCHS_MAX = 16
@@ -66,8 +66,8 @@ class Sink:
         self.is_async = inspect.iscoroutinefunction(given)
         self.waiting: deque[deque[Event]] = deque()
         """For each epoch that waits, the events that were not yet taken."""
-        self.moved = asyncio.Event()
-        """Set whenever an epoch comes or goes."""
+        self.moved = Signal()
+        """Told whenever an epoch comes or goes."""
 
     @property
     def is_full(self) -> bool:
@@ -78,7 +78,7 @@ class Sink:
         """Leave what an epoch changed, the mark that it is done after it."""
         events = [Changes(epoch, name, changes[name]) for name in self.relations if changes[name]]
         self.waiting.append(deque([*events, Done(epoch)]))
-        self.moved.set()
+        self.moved.tell()
 
     def deliver(self) -> None:
         """Give a synchronous sink everything that waits. What it fails at waits on, and so does what comes after."""
@@ -102,13 +102,7 @@ class Sink:
                 except Exception as error:
                     raise self.failed(error) from error
                 self.taken()
-            await self.wait(lambda: bool(self.waiting))
-
-    async def wait(self, ready: Callable[[], bool]) -> None:
-        """Wait until something is so, looking whenever an epoch comes or goes."""
-        while not ready():
-            self.moved.clear()
-            await self.moved.wait()
+            await self.moved.wait(lambda: bool(self.waiting))
 
     def first(self) -> Event | None:
         """The next event, which stays until it is taken."""
@@ -119,7 +113,7 @@ class Sink:
         self.waiting[0].popleft()
         if not self.waiting[0]:
             self.waiting.popleft()
-            self.moved.set()
+            self.moved.tell()
 
     def failed(self, error: Exception) -> Error:
         """The failure of the user's function, as an error of ours."""
@@ -149,4 +143,4 @@ class Feed(Sink):
                 yield event
             if self.ended:
                 return
-            await self.wait(lambda: self.ended or bool(self.waiting))
+            await self.moved.wait(lambda: self.ended or bool(self.waiting))

@@ -7,6 +7,7 @@ max; any other pure function from a list of values will do, in whatever order th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -21,6 +22,11 @@ Aggregation = Callable[[list[Element]], Element | None]
 """From the values of a group, each once and at least one, to a result, or `None` for no result."""
 
 
+def total(values: list[Element]) -> Element:
+    """The sum of the values, rounded once where there are floats: no order of them gives another result."""
+    return math.fsum(values) if any(isinstance(value, float) for value in values) else sum(values)
+
+
 def least(values: list[Element]) -> Element:
     """The least value, in the order of elements."""
     return min(values, key=sort_key)
@@ -31,7 +37,7 @@ def greatest(values: list[Element]) -> Element:
     return max(values, key=sort_key)
 
 
-REQUIRED: Mapping[str, Aggregation] = {"count": len, "sum": sum, "min": least, "max": greatest}
+REQUIRED: Mapping[str, Aggregation] = {"count": len, "sum": total, "min": least, "max": greatest}
 """The aggregates that PomoRA and PomoLogic ask for."""
 
 
