@@ -194,7 +194,7 @@ def walk(box, *streams):
 
 @given(nested())
 @settings(LAWS, max_examples=300)
-def test_f30_distinct_trace_is_the_mixed_difference(drawn):
+def test_f30_e22_distinct_trace_is_the_mixed_difference(drawn):
     """E22 to E25, at depths 1 to 3: everything computed anew at every corner."""
     box, changes = drawn
     operator = DistinctTrace()

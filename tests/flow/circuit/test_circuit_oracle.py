@@ -15,7 +15,7 @@ LAWS = settings(max_examples=100, deadline=None, suppress_health_check=list(Heal
 
 @given(st.data(), programs(), relations())
 @LAWS
-def test_incremental_is_recomputing(data, program, rows):
+def test_f1_d6_incremental_is_recomputing(data, program, rows):
     follow(plan_of(program, BASE), data.draw(histories(rows_of(rows))))
 
 
@@ -56,7 +56,7 @@ RECURSIVE = {
 @pytest.mark.parametrize("program", RECURSIVE.values(), ids=list(RECURSIVE))
 @given(st.data(), GRAPHS)
 @settings(LAWS, max_examples=60)
-def test_recursion_under_deletion(program, data, edges):
+def test_f11_recursion_under_deletion(program, data, edges):
     follow(plan_of(program, EDGE), data.draw(histories({"edge": edges}, epochs_max=6)))
 
 

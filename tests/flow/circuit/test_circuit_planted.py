@@ -7,7 +7,7 @@ from circuit_helpers import follow, histories, plan_of, rows_of
 from circuit_planted import PLANTED
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from test_circuit_laws import test_f30_distinct_trace_is_the_mixed_difference as law_of_distinct_trace
+from test_circuit_laws import test_f30_e22_distinct_trace_is_the_mixed_difference as law_of_distinct_trace
 from test_circuit_oracle import RECURSIVE
 
 from rhizomedb.testing.strategies import BASE, programs, relations

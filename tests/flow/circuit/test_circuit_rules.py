@@ -93,6 +93,10 @@ def test_f17_feedback_is_no_cycle():
     assert sorted(order) == list(range(len(circuit.nodes)))
     for place, node in enumerate(circuit.nodes):
         assert all(order.index(edge.node) < order.index(place) for edge in node.inputs)
+    for built in (closure_circuit(), deep_circuit()):
+        order = built.schedule()
+        for place, node in enumerate(built.nodes):
+            assert all(order.index(edge.node) < order.index(place) for edge in node.inputs)
     assert [circuit.step({"in": ZSet({"a": n})})["total"]["a"] for n in (1, 2, 3)] == [1, 3, 6]
 
 
@@ -101,7 +105,8 @@ def test_a_circuit_says_what_it_is():
     halves = circuit.add(Map(lambda n: n // 2), circuit.source("number"))
     circuit.sink("half", halves)
     assert str(circuit) == "0 Source number\n1 Map ← 0\n2 Sink half ← 1"
-    assert "\n  4.1 Import ← 3\n" in str(closure_circuit())
+    assert "\n1 Child ← 4\n" in str(closure_circuit())
+    assert "\n  1.1 Import ← 4\n" in str(closure_circuit())
 
 
 # -- nesting --------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rhizomedb.budget import Budget
-from rhizomedb.errors import BudgetExceeded, FlowError
+from rhizomedb.errors import BudgetExceeded, FlowError, ValueRefused
 from rhizomedb.facts.value import exact
 from rhizomedb.flow.circuit import Changes, Circuit, Dataflow, Done, Feed, Inbox, Sink, Source, ZSet
 from rhizomedb.flow.circuit.operators import Inspect, Plus
@@ -192,9 +192,9 @@ async def failing_later():
     [
         (failing, "OSError: no such disk (mine)"),
         (failing_later, "OSError: no such disk (mine)"),
-        ([3], "a int is no batch of changes (mine)"),
-        (["text"], "a str is no batch of changes (mine)"),
-        (each(4), "a int is no batch of changes (mine)"),
+        ([3], "int is no kind of batch (mine)"),
+        (["text"], "str is no kind of batch (mine)"),
+        (each(4), "int is no kind of batch (mine)"),
     ],
 )
 def test_sources_that_fail_say_which(given, message):
@@ -216,6 +216,7 @@ def test_sources_that_fail_say_which(given, message):
         ("flow.unknown", lambda: Dataflow.of(PLAN).step({"egde": ZSet()})),
         ("flow.row", lambda: Dataflow.of(PLAN).step({"edge": ZSet.of([(1, 2, 3)])})),
         ("flow.row", lambda: Dataflow.of(PLAN).step({"edge": ZSet.of([4])})),
+        ("flow.source", lambda: Dataflow.of(PLAN).step({"edge": "text"})),
         ("flow.source", lambda: Dataflow.of(PLAN, sources=[Source(each(), "edge")]).run_epoch()),
         ("flow.sink", lambda: Dataflow.of(PLAN, sinks=[Sink(failing_later, "path")]).run_epoch()),
     ],
@@ -226,7 +227,13 @@ def test_refused(code, make):
     assert caught.value.code == code
 
 
-def test_values_stay_apart():
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_values_stay_apart(by_hand):
+    """1, 1.0 and true are three values, although Python calls them equal, in one batch too."""
+    rows = [(1, 1), (1.0, 1), (True, 1)]
+    dataflow = Dataflow.of(PLAN, sources=[Source([rows], "edge")])
+    told = dataflow.step({"edge": rows}) if by_hand else dataflow.run_epoch()
+    assert told["path"] == ZSet.of((exact(x), 1) for x, _ in rows)
     dataflow = Dataflow.of(PLAN)
     dataflow.step({"edge": ZSet.of([(1, 2)])})
     assert dataflow.step({"edge": ZSet.of([(1.0, True)])})["path"] == ZSet.of([(exact(1.0), exact(True))])
@@ -440,6 +447,12 @@ def test_several_sinks_of_several_relations():
     dataflow.run_epoch()
     assert [getattr(event, "relation", "done") for event in both] == ["path", "far", "done"]
     assert list(one) == [Changes(0, "far", ZSet.of([(2,), (3,)])), Done(0)]
+
+
+def test_rows_hold_values_and_nothing_else():
+    for wrong in (None, float("nan"), 2**63, [1]):
+        with pytest.raises(ValueRefused):
+            Dataflow.of(PLAN).step({"edge": [(1, wrong)]})
 
 
 def test_o2_o4_epochs_are_counted_here_and_told_to_nobody():

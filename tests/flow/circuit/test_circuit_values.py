@@ -126,8 +126,8 @@ def test_f10_product_order(one, other, ordered):
     assert one == other or not other <= one
 
 
-def test_e21_later_epochs_are_later_in_scheduling_only():
-    """O3: (0, 5) is before (1, 0), although accumulation at (1, 0) does not see it."""
+def test_o3_e21_later_epochs_are_later_in_scheduling_only():
+    """(0, 5) is before (1, 0), although accumulation at (1, 0) does not see it."""
     assert Timestamp(0, 5).before(Timestamp(1, 0))
     assert not Timestamp(0, 5) <= Timestamp(1, 0)
     assert Timestamp(0, 5).since(3) == Timestamp(3, 5)

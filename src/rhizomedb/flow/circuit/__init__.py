@@ -5,6 +5,7 @@ circuit of a PomoRA plan; `Dataflow` runs one with sources and sinks. It is the 
 exact at any depth of recursion, and what faster forms are tested against.
 """
 
+from rhizomedb.flow.circuit import compose
 from rhizomedb.flow.circuit.build import build
 from rhizomedb.flow.circuit.circuit import Circuit
 from rhizomedb.flow.circuit.dataflow import Dataflow
@@ -36,4 +37,5 @@ __all__ = [
     "Trace",
     "ZSet",
     "build",
+    "compose",
 ]

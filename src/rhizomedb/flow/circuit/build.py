@@ -89,13 +89,12 @@ class _Builder:
         self.aggregates = aggregates
         self.parts: dict[str, list[Flow]] = {name: [] for name in plan.derived}
         """What was assigned to each derived relation so far, its columns in the plan's order."""
+        self.sources: dict[str, Stream] = {}
         self.stored: dict[str, Flow] = {}
+        """The stored relations that the plan reads: only these have a history to keep."""
 
     def built(self) -> Circuit:
-        for name, columns in self.plan.stored.items():
-            if name not in self.plan.derived:
-                source = self.circuit.source(name)
-                self.stored[name] = Flow(compose.distinct(source), columns, is_set=True)
+        self.sources = {name: self.circuit.source(name) for name in self.plan.stored if name not in self.plan.derived}
         self.block(self.plan.block)
         for name in self.plan.derived:
             self.circuit.sink(name, self.relation(name).stream)
@@ -114,8 +113,7 @@ class _Builder:
         """A relation as it is at this place in the plan: the set of everything assigned so far."""
         if name not in self.parts:
             if name not in self.stored:
-                known = (*self.parts, *self.stored)
-                raise FlowError("flow.unknown", f"no relation is called `{name}`", nearest=nearest_names(name, known))
+                self.stored[name] = Flow(compose.distinct(self.sources[name]), self.plan.stored[name], is_set=True)
             return self.stored[name]
         columns, parts = self.plan.derived[name], self.parts[name]
         if not parts:

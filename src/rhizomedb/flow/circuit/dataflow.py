@@ -15,14 +15,14 @@ from typing import Any
 from rhizomedb.algebra.program import Plan
 from rhizomedb.algebra.relation import Attributes
 from rhizomedb.budget import Budget, Meter
-from rhizomedb.errors import FlowError, nearest_names
-from rhizomedb.facts.value import exact
+from rhizomedb.errors import Error, FlowError, nearest_names
+from rhizomedb.facts.value import check_value, exact, plain
 from rhizomedb.flow.circuit.build import build
 from rhizomedb.flow.circuit.circuit import Circuit
 from rhizomedb.flow.circuit.order import Element, written
 from rhizomedb.flow.circuit.signal import Signal
 from rhizomedb.flow.circuit.sink import Feed, Sink
-from rhizomedb.flow.circuit.source import Source
+from rhizomedb.flow.circuit.source import Batch, Source, batch_of
 from rhizomedb.flow.circuit.trace import NO_HISTORY, Trace
 from rhizomedb.flow.circuit.zset import ZSet, total
 from rhizomedb.logic.builtins import AGGREGATES, Aggregate
@@ -83,10 +83,13 @@ class Dataflow:
 
     # -- epochs -----------------------------------------------------------------------------------------------------
 
-    def step(self, changes: Mapping[str, ZSet] | None = None, meter: Meter | None = None) -> dict[str, ZSet]:
-        """One epoch with changes that are given by hand; gives how each derived relation changed."""
-        changes = {name: self._rows(name, change) for name, change in (changes or {}).items()}
-        results = self.circuit.step(changes, meter or self.meter())
+    def step(self, changes: Mapping[str, object] | None = None, meter: Meter | None = None) -> dict[str, ZSet]:
+        """One epoch with changes that are given by hand; gives how each derived relation changed.
+
+        A change is a Z-set, a mapping from elements to weights, or elements to add.
+        """
+        given = {name: self._checked(name, batch_of(change, name)) for name, change in (changes or {}).items()}
+        results = self.circuit.step(given, meter or self.meter())
         for name, change in results.items():
             self._held[name] = self._held[name].append(change)
         return results
@@ -109,12 +112,12 @@ class Dataflow:
                 raise FlowError("flow.sink", f"{sink.epochs_max} epochs wait to be read", where=sink.name)
         self._ask(self.sources)
         results = self._staged_epoch()
-        failures: list[FlowError] = []
+        failures: list[Error] = []
         for sink in self.sinks:
             if not isinstance(sink, Feed):
                 try:
                     sink.deliver()
-                except FlowError as failure:
+                except Error as failure:
                     failures.append(failure)
         if failures:
             raise failures[0]
@@ -170,9 +173,9 @@ class Dataflow:
         for source in sources:
             self._stage(source, source.take())
 
-    def _stage(self, source: Source, batch: ZSet) -> None:
+    def _stage(self, source: Source, batch: Batch) -> None:
         if batch:
-            checked = {name: self._rows(name, batch) for name in source.into}  # for all of them or for none
+            checked = {name: self._checked(name, batch) for name in source.into}  # for all of them or for none
             for name, rows in checked.items():
                 self.staged.setdefault(name, []).append(rows)
 
@@ -184,11 +187,11 @@ class Dataflow:
             sink.put(epoch, results)
         return results
 
-    def _rows(self, name: str, change: ZSet) -> ZSet:
-        """A change with its rows checked and exact."""
+    def _checked(self, name: str, batch: Batch) -> ZSet:
+        """A batch as a change, its rows checked and exact."""
         columns = self.columns.get(name)
         if columns is None:
-            return change
+            return ZSet(batch)
 
         def row(element: Element) -> Element:
             if not isinstance(element, tuple) or len(element) != len(columns):
@@ -196,9 +199,9 @@ class Dataflow:
                     "flow.row",
                     f"{written(element)} is no row of `{name}`, which has the columns {', '.join(columns)}",
                 )
-            return tuple(map(exact, element))
+            return tuple(exact(check_value(plain(cell))) for cell in element)
 
-        return ZSet((row(element), weight) for element, weight in change.items())
+        return ZSet((row(element), weight) for element, weight in batch)
 
     def _known(self, names: Iterable[str], known: Iterable[str], what: str) -> None:
         for name in names:
@@ -221,7 +224,7 @@ class _Pump:
         self.source = source
         self.came = came
         """Told whenever a batch comes, and when the source has ended."""
-        self.held: list[ZSet] = []
+        self.held: list[Batch] = []
         self.room = Signal()
 
     @property
@@ -235,7 +238,7 @@ class _Pump:
             await self.room.wait(lambda: len(self.held) < self.source.batches_max)
         self.came.tell()
 
-    def ready(self) -> list[ZSet]:
+    def ready(self) -> list[Batch]:
         batches, self.held = self.held, []
         self.room.tell()
         return batches

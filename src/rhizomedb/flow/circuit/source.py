@@ -20,10 +20,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from typing import Any, TypeAlias
 
 from rhizomedb.errors import Error, FlowError
-from rhizomedb.flow.circuit.zset import EMPTY, ZSet, total
+from rhizomedb.flow.circuit.order import Element
+from rhizomedb.flow.circuit.zset import Weight, ZSet, total
 
 Given: TypeAlias = Callable[[], object] | Iterable[object] | Callable[[], Awaitable[object]] | AsyncIterator[object]
 """What a source can be made of."""
+
+Batch: TypeAlias = list[tuple[Element, Weight]]
+"""What a source gave, before elements that Python calls equal have met: rows are made exact first."""
 
 BATCHES_MAX = 16
 """How many batches of an async source are taken before the epochs that they are for; then it has to wait."""
@@ -58,63 +62,62 @@ class Source:
         """Whether there is more to wait for: a callable that is asked in every epoch has no end to wait for."""
         return not self.finished and (self.is_async or self._iterator is not None)
 
-    def take(self) -> ZSet:
+    def take(self) -> Batch:
         """The batch of a synchronous source for the epoch that begins; nothing if there is none."""
         assert not self.is_async, "async sources are awaited"
         if self.finished:
-            return EMPTY
+            return []
         try:
             if self._iterator is None:
                 assert callable(self.given), "what is no iterator is callable"
-                return self.batch(self.given())
-            return self.batch(next(self._iterator))
+                return batch_of(self.given(), self.name)
+            return batch_of(next(self._iterator), self.name)
         except StopIteration:
             self.finished = True
-            return EMPTY
+            return []
         except Error:
             raise
         except Exception as error:
             raise self._failed(error) from error
 
-    async def batches(self) -> AsyncIterator[ZSet]:
+    async def batches(self) -> AsyncIterator[Batch]:
         """The batches of an async source until it ends."""
         try:
             if hasattr(self.given, "__aiter__"):
                 async for item in self.given:
-                    yield self.batch(item)
+                    yield batch_of(item, self.name)
             else:
                 assert callable(self.given), "what is no async iterator is an async callable"
                 ask: Callable[[], Any] = self.given
                 while (item := await ask()) is not None:
-                    yield self.batch(item)
+                    yield batch_of(item, self.name)
         except Error:
             raise
         except Exception as error:
             raise self._failed(error) from error
         self.finished = True
 
-    def batch(self, item: object) -> ZSet:
-        """An item as a change."""
-        match item:
-            case ZSet():
-                return item
-            case None:
-                return EMPTY
-            case Mapping():
-                return ZSet(item)
-            case str() | bytes():
-                pass
-            case Iterable():
-                return ZSet.of(item)
-        raise FlowError(
-            "flow.source",
-            f"a {type(item).__name__} is no batch of changes",
-            where=self.name,
-            fix="a ZSet, a mapping from elements to weights, or a list of elements",
-        )
-
     def _failed(self, error: Exception) -> FlowError:
         return FlowError("flow.source", f"{type(error).__name__}: {error}", where=self.name)
+
+
+def batch_of(item: object, where: str | None = None) -> Batch:
+    """What was given as changes: a Z-set, a mapping from elements to weights, or elements to add; `None` is nothing."""
+    match item:
+        case None:
+            return []
+        case ZSet() | Mapping():
+            return list(item.items())
+        case str() | bytes():
+            pass
+        case Iterable():
+            return [(element, 1) for element in item]
+    raise FlowError(
+        "flow.source",
+        f"{type(item).__name__} is no kind of batch",
+        where=where,
+        fix="a ZSet, a mapping from elements to weights, or a list of elements",
+    )
 
 
 class Inbox:
