@@ -305,7 +305,7 @@ CODES.update(
         "flow.negative-weight": "An element of negative weight reached an aggregate, which is over sets.",
         "flow.plan": "The plan has no incremental form: something in a loop may take tuples of the loop away.",
         "flow.row": "A change holds an element that is no row of its relation.",
-        "flow.running": "A circuit is built on that has been stepped already.",
+        "flow.running": "A circuit is built on after it was stepped, or stepped or run while it is.",
         "flow.sink": "A sink failed; what it did not take is kept for it.",
         "flow.sink-output": "A stream is asked for that does not come out of the node; nothing comes out of a sink.",
         "flow.source": "A source failed, or gave something that is no change.",

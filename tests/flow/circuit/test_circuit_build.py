@@ -54,6 +54,7 @@ EXPRESSIONS = {
     "scan in another order": Scan("r", ("b", "a")),
     "scan of some columns": Scan("r", ("b",)),
     "scan with cid": Scan("v", ("x",), cid="C"),
+    "scan with a cid that is called as a column is": Scan("v", ("x",), cid="y"),
     "project": Project(R, ("b",)),
     "project to nothing": Project(R, ()),
     "rename that swaps (R6)": Rename(R, (("a", "b"), ("b", "a"))),

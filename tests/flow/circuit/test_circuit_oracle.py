@@ -7,6 +7,7 @@ from circuit_helpers import CLOSURE, EDGE, follow, histories, plan_of, rows_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rhizomedb.facts.cid import Cid
 from rhizomedb.flow.circuit import ZSet
 from rhizomedb.testing.strategies import BASE, programs, relations
 
@@ -58,6 +59,32 @@ RECURSIVE = {
 @settings(LAWS, max_examples=60)
 def test_f11_recursion_under_deletion(program, data, edges):
     follow(plan_of(program, EDGE), data.draw(histories({"edge": edges}, epochs_max=6)))
+
+
+REGISTER = """
+    ancestor(old: P, new: C) :- cause(from: C, to: P).
+    ancestor(old: A, new: C) :- cause(from: C, to: P), ancestor(old: A, new: P).
+    write(c: C, e: E, a: A, v: W) :- C := fact(e: E, a: A, v: W).
+    superseded(c: C) :- write(c: C, e: E, a: A), write(c: D, e: E, a: A), ancestor(old: C, new: D).
+    mvr(e: E, a: A, v: W, c: C) :- write(c: C, e: E, a: A, v: W), !superseded(c: C).
+    top(e: E, a: A, c: M) :- mvr(e: E, a: A), M := max C : mvr(e: E, a: A, c: C).
+    lww(e: E, a: A, v: W) :- top(e: E, a: A, c: M), write(c: M, v: W).
+    dangling(c: C, missing: P) :- cause(from: C, to: P), !write(c: P).
+    notReady(c: C) :- dangling(c: C).
+    notReady(c: C) :- cause(from: C, to: P), notReady(c: P).
+    ready(c: C) :- write(c: C), !notReady(c: C).
+"""
+FACTS = {"fact": ("$cid", "e", "a", "v"), "cause": ("from", "to")}
+
+
+@given(st.data(), st.lists(st.tuples(st.sets(st.integers(0, 9)), st.integers(0, 1), st.integers(0, 2)), max_size=10))
+@settings(LAWS, max_examples=60)
+def test_a_register_while_facts_arrive_in_any_order_and_some_leave(data, drawn):
+    """The register of the CRDTs, whose tuples have CIDs and whose causes may be missing for a while."""
+    cids = [Cid.of(bytes([number])) for number in range(len(drawn))]
+    facts = [(cid, "e", attribute, value) for cid, (_, attribute, value) in zip(cids, drawn, strict=True)]
+    causes = [(cids[n], cids[p]) for n, (parents, _, _) in enumerate(drawn) for p in parents if p < n]
+    follow(plan_of(REGISTER, FACTS), data.draw(histories({"fact": facts, "cause": causes}, epochs_max=6)))
 
 
 @given(

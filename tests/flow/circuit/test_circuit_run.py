@@ -449,6 +449,19 @@ def test_several_sinks_of_several_relations():
     assert list(one) == [Changes(0, "far", ZSet.of([(2,), (3,)])), Done(0)]
 
 
+def test_a_dataflow_is_run_once_at_a_time():
+    async def main():
+        dataflow = Dataflow.of(PLAN, sources=[Source(each(*BATCHES), "edge")])
+        first = asyncio.ensure_future(dataflow.run())
+        await asyncio.sleep(0)
+        with pytest.raises(FlowError, match=r"flow\.running"):
+            await dataflow.run()
+        await first
+        await dataflow.run()
+
+    asyncio.run(main())
+
+
 def test_rows_hold_values_and_nothing_else():
     for wrong in (None, float("nan"), 2**63, [1]):
         with pytest.raises(ValueRefused):

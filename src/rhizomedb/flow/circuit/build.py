@@ -192,10 +192,9 @@ class _Expressions:
     def scan(self, scan: Scan) -> Flow:
         if scan.change:
             raise FlowError("flow.plan", f"{scan.label} reads what a round added; a circuit does that by itself")
-        held = self.relation(scan.relation)
-        names = {CID_COLUMN: scan.cid} if scan.cid is not None else {}
-        whole = Flow(held.stream, tuple(names.get(name) or name for name in held.columns), held.is_set)
-        return self.ordered(whole, scan.attributes)
+        columns = tuple(CID_COLUMN if name == scan.cid else name for name in scan.attributes)
+        held = self.ordered(self.relation(scan.relation), columns)
+        return Flow(held.stream, scan.attributes, held.is_set)
 
     def above(self, node: Relation, below: Flow) -> Flow:
         """An operator over its first child."""

@@ -58,6 +58,7 @@ class Circuit:
         self.histories: dict[Edge, tuple[Stream, Stream]] = {}
         """The traces that `compose.history` has made, before and with the change of now, by the stream they are of."""
         self._order: tuple[int, ...] | None = None
+        self._stepping = False
 
     @property
     def depth(self) -> int:
@@ -100,7 +101,7 @@ class Circuit:
 
     def connect(self, stream: Stream, node: Stream | int) -> None:
         """Connect a stream to a feedback, so that it comes out of it a step later."""
-        place = node.edge.node if isinstance(node, Stream) else node
+        place = self._edge(node, (node.kind,), "`connect`").node if isinstance(node, Stream) else node
         match self.nodes[place]:
             case FeedbackNode(operator, None) as feedback:
                 feedback.source = self._edge(stream, operator.reads[0], operator.name)
@@ -210,10 +211,12 @@ class Circuit:
         for name in changes.keys() - sources.keys():
             raise FlowError("flow.unknown", f"there is no source `{name}`", nearest=nearest_names(name, sources))
         self._check()
+        if self._stepping:
+            raise FlowError("flow.running", "a step cannot begin within a step")
         saved = [(operator, operator.save()) for operator in self._operators() if operator.stateful]
         moment = Moment(Timestamp(self.epoch), meter or Budget().meter())
         self.cells = {Edge(place): changes.get(name, EMPTY) for name, place in sources.items()}
-        done = False
+        done, self._stepping = False, True
         try:
             self._run(moment)
             results = {
@@ -224,6 +227,7 @@ class Circuit:
             moment.meter.check()
             done = True
         finally:
+            self._stepping = False
             if not done:
                 for operator, state in saved:
                     operator.restore(state)

@@ -51,6 +51,7 @@ class Dataflow:
         self.meter = meter or Budget().meter
         self.staged: dict[str, list[ZSet]] = {}
         """What sources gave for an epoch that has not happened yet."""
+        self._running = False
         self._held: dict[str, Trace] = dict.fromkeys(circuit.sinks, NO_HISTORY)
         for source in self.sources:
             self._known(source.into, circuit.sources, "source")
@@ -128,6 +129,9 @@ class Dataflow:
 
         A plain callable that blocks, blocks everyone: give an async one instead.
         """
+        if self._running:
+            raise FlowError("flow.running", "the dataflow is being run already")
+        self._running = True
         feeds = [sink for sink in self.sinks if isinstance(sink, Feed)]
         for feed in feeds:
             feed.ended = False
@@ -158,6 +162,7 @@ class Dataflow:
                 await tasks.until(sink.moved.wait(partial(_is_served, sink)))
         finally:
             await tasks.stop()
+            self._running = False
             for pump in pumps:
                 for batch in pump.ready():  # taken from its source, and so not to be lost
                     self._stage(pump.source, batch)
