@@ -73,6 +73,13 @@ def test_f12_f13_one_cell_for_each_stream_named_by_its_node():
     assert circuit.cells == {}  # nothing of a stream is kept but what operators hold
 
 
+def test_a_sink_gives_the_sum_of_its_streams():
+    circuit = Circuit()
+    one, other = circuit.source("one"), circuit.source("other")
+    circuit.sink("out", one, other)
+    assert circuit.step({"one": ZSet({"a": 1, "b": 2}), "other": ZSet({"a": -1, "b": 1})}) == {"out": ZSet({"b": 3})}
+
+
 def test_f16_recursion_is_in_child_nodes():
     circuit = closure_circuit()
     children = [node for node in circuit.nodes if isinstance(node, ChildNode)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from functools import partial
 from typing import Any
 
@@ -143,7 +144,7 @@ class Dataflow:
         try:
             while True:
                 for sink in self.sinks:
-                    await tasks.until(sink.moved.wait(partial(_has_room, sink)))
+                    await tasks.until(sink.moved, partial(_has_room, sink))
                 self._ask(asked)
                 for pump in pumps:
                     for batch in pump.ready():
@@ -154,12 +155,12 @@ class Dataflow:
                 elif any(source.keeps_running for source in asked):
                     await asyncio.sleep(0)
                 elif live := [pump for pump in pumps if pump.is_live]:
-                    await tasks.until(came.wait(lambda: any(pump.held or not pump.is_live for pump in live)))
+                    await tasks.until(came, partial(_has_come, live))
                 else:
                     break
                 tasks.check()
             for sink in served:
-                await tasks.until(sink.moved.wait(partial(_is_served, sink)))
+                await tasks.until(sink.moved, partial(_is_served, sink))
         finally:
             await tasks.stop()
             self._running = False
@@ -222,6 +223,10 @@ def _is_served(sink: Sink) -> bool:
     return not sink.waiting
 
 
+def _has_come(pumps: Sequence[_Pump]) -> bool:
+    return any(pump.held or not pump.is_live for pump in pumps)
+
+
 class _Pump:
     """An async source being read ahead of the epochs, but not far."""
 
@@ -237,10 +242,11 @@ class _Pump:
         return not self.source.finished or bool(self.held)
 
     async def run(self) -> None:
-        async for batch in self.source.batches():
-            self.held.append(batch)  # before waiting for room, so that it is never lost
-            self.came.tell()
-            await self.room.wait(lambda: len(self.held) < self.source.batches_max)
+        async with aclosing(self.source.batches()) as batches:
+            async for batch in batches:
+                self.held.append(batch)  # before waiting for room, so that it is never lost
+                self.came.tell()
+                await self.room.wait(lambda: len(self.held) < self.source.batches_max)
         self.came.tell()
 
     def ready(self) -> list[Batch]:
@@ -261,10 +267,10 @@ class _Tasks:
             if task.done():
                 task.result()
 
-    async def until(self, waited: Coroutine[Any, Any, object]) -> None:
-        """Wait for something, or until a task fails."""
+    async def until(self, signal: Signal, ready: Callable[[], bool]) -> None:
+        """Wait until something is so, or a task fails."""
         self.check()
-        wait = asyncio.ensure_future(waited)
+        wait = asyncio.ensure_future(signal.wait(ready))
         try:
             pending = [task for task in self.tasks if not task.done()]
             while not wait.done():

@@ -16,7 +16,7 @@ one, and a program can read what that source said alone (D7).
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from rhizomedb.errors import Error, FlowError
@@ -80,7 +80,7 @@ class Source:
         except Exception as error:
             raise self._failed(error) from error
 
-    async def batches(self) -> AsyncIterator[Batch]:
+    async def batches(self) -> AsyncGenerator[Batch, None]:
         """The batches of an async source until it ends."""
         try:
             if hasattr(self.given, "__aiter__"):

@@ -14,6 +14,7 @@ stays: an entry of iteration 3 is seen by a later epoch from its own iteration 3
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from heapq import merge
@@ -34,12 +35,18 @@ Times: TypeAlias = dict[Time, Weight]
 Values: TypeAlias = dict[Element, Times]
 
 
+TIMELESS = sys.maxsize
+"""Later than any epoch: what has no time is never moved to another."""
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """A part of a trace. Nothing of it changes once it is made."""
 
     entries: Mapping[Element, Values]
     size: int
+    oldest: int
+    """The earliest epoch of an entry, `TIMELESS` if none has a time."""
     _sorted: list[tuple[Any, Entry]] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def sorted(self) -> list[tuple[Any, Entry]]:
@@ -89,7 +96,7 @@ class Trace:
             }
         else:
             entries = {element: {NO_VALUE: {time: weight}} for element, weight in change.items()}
-        return self._with(Batch(entries, len(change)))
+        return self._with(Batch(entries, len(change), TIMELESS if time is None else time.epoch))
 
     def _with(self, batch: Batch) -> Trace:
         batches, moved = [*self.batches, batch], self.moved
@@ -168,26 +175,47 @@ class Trace:
 
 def _batch(entries: Iterable[Entry]) -> Batch:
     made: dict[Element, Values] = {}
+    oldest = TIMELESS
     for key, value, time, weight in entries:
         _add(made.setdefault(key, {}), {value: {time: weight}})
-    return _counted({key: values for key, values in made.items() if values})
+        oldest = oldest if time is None else min(oldest, time.epoch)
+    made = {key: values for key, values in made.items() if values}
+    return Batch(made, sum(map(_size, made.values())), oldest)
 
 
-def _counted(entries: dict[Element, Values]) -> Batch:
-    return Batch(entries, sum(len(times) for values in entries.values() for times in values.values()))
+def _size(values: Values) -> int:
+    return sum(map(len, values.values()))
 
 
 def _merged(large: Batch, small: Batch, closed: int) -> Batch:
-    """Both batches as one, the times of closed epochs moved to the last of them."""
-    merged: dict[Element, Values] = {}
-    for batch in (large, small):
-        for key, values in batch.entries.items():
-            into = merged.setdefault(key, {})
-            for value, times in values.items():
-                _add(into, {value: _moved(times, closed)})
-            if not into:
-                del merged[key]
-    return _counted(merged)
+    """Both batches as one, the times of closed epochs moved to the last of them; what only one has is shared."""
+    small, large = sorted((_compacted(large, closed), _compacted(small, closed)), key=lambda batch: batch.size)
+    merged, size = dict(large.entries), large.size + small.size
+    for key, values in small.entries.items():
+        held = merged.get(key)
+        if held is None:
+            merged[key] = values
+            continue
+        both = {value: dict(times) for value, times in held.items()}
+        _add(both, values)
+        size += _size(both) - _size(held) - _size(values)
+        if both:
+            merged[key] = both
+        else:
+            del merged[key]
+    return Batch(merged, size, min(large.oldest, small.oldest))
+
+
+def _compacted(batch: Batch, closed: int) -> Batch:
+    """A batch with the times of closed epochs moved to the last of them."""
+    if batch.oldest >= closed:
+        return batch
+    entries: dict[Element, Values] = {}
+    for key, values in batch.entries.items():
+        moved = {value: there for value, times in values.items() if (there := _moved(times, closed))}
+        if moved:
+            entries[key] = moved
+    return Batch(entries, sum(map(_size, entries.values())), closed)
 
 
 def _moved(times: Times, closed: int) -> Times:
@@ -195,7 +223,7 @@ def _moved(times: Times, closed: int) -> Times:
     for time, weight in times.items():
         seen = time if time is None else time.since(closed)
         moved[seen] = moved.get(seen, 0) + weight
-    return moved
+    return {time: weight for time, weight in moved.items() if weight}
 
 
 def _add(into: Values, values: Values) -> None:

@@ -15,19 +15,23 @@ joins of now with the times in its history are noted as times at which to look a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
+from functools import lru_cache
 from itertools import product
 
 from rhizomedb.flow.circuit.order import Element
 from rhizomedb.flow.circuit.timestamp import Timestamp
 
 
-def corners(now: Timestamp) -> Iterator[tuple[Timestamp, int]]:
+@lru_cache(maxsize=16)  # every key of a step asks for the same
+def corners(now: Timestamp) -> tuple[tuple[Timestamp, int], ...]:
     """The times whose results make the difference at `now`, each with its sign; nothing is before a part of 0."""
+    found = []
     for back in product((0, 1), repeat=len(now)):
         parts = [part - less for part, less in zip(now, back, strict=True)]
         if min(parts) >= 0:
-            yield Timestamp(*parts), (-1) ** sum(back)
+            found.append((Timestamp(*parts), (-1) ** sum(back)))
+    return tuple(found)
 
 
 class Visits:
