@@ -193,7 +193,7 @@ def walk(box, *streams):
 
 
 @given(nested())
-@settings(LAWS, max_examples=300)
+@settings(LAWS, max_examples=120)
 def test_f30_e22_distinct_trace_is_the_mixed_difference(drawn):
     """E22 to E25, at depths 1 to 3: everything computed anew at every corner."""
     box, changes = drawn
@@ -205,7 +205,7 @@ def test_f30_e22_distinct_trace_is_the_mixed_difference(drawn):
 
 
 @given(nested())
-@settings(LAWS, max_examples=200)
+@settings(LAWS, max_examples=120)
 def test_aggregate_trace_is_the_mixed_difference(drawn):
     box, raw = drawn
     changes = {  # what an aggregate is fed: the changes of a set, so that no weight is negative
@@ -226,7 +226,7 @@ def test_aggregate_trace_is_the_mixed_difference(drawn):
 
 
 @given(nested(), st.data())
-@settings(LAWS, max_examples=200)
+@settings(LAWS, max_examples=120)
 def test_e30_the_join_of_nested_streams_is_the_mixed_difference(drawn, data):
     box, left = drawn
     right = dict(zip(data.draw(st.permutations(box)), left.values(), strict=False))

@@ -237,6 +237,7 @@ def wire(*steps):
         ("flow.feedback", lambda c, source, sink, child: (c.feedback(), c.step())),
         ("flow.feedback", lambda c, source, sink, child: (child.feedback(), c.step())),
         ("flow.unknown", lambda c, source, sink, child: c.step({"ni": ZSet()})),
+        ("flow.running", lambda c, source, sink, child: child.step()),
         ("flow.running", lambda c, source, sink, child: (c.step(), child.bring(source))),
         ("flow.running", lambda c, source, sink, child: (c.add(Inspect(lambda _: c.step()), source), c.step())),
         ("flow.function", lambda c, source, sink, child: c.add(Map(3), source)),

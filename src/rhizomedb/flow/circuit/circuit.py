@@ -211,6 +211,8 @@ class Circuit:
         for name in changes.keys() - sources.keys():
             raise FlowError("flow.unknown", f"there is no source `{name}`", nearest=nearest_names(name, sources))
         self._check()
+        if self.outer is not None:
+            raise FlowError("flow.running", "a child circuit is stepped by the circuit around it")
         if self._stepping:
             raise FlowError("flow.running", "a step cannot begin within a step")
         saved = [(operator, operator.save()) for operator in self._operators() if operator.stateful]
