@@ -61,6 +61,7 @@ GROUPS = {
     "logic": "Programs",
     "algebra": "Plans",
     "budget": "Budgets",
+    "flow": "Dataflow",
     "db": "Requests",
     "attachment": "Attachments",
     "exchange": "Files in and out",
