@@ -38,8 +38,8 @@ class Loaded:
         """Derive everything that a program says; how many tuples each answer has."""
         text = self._declared + PROGRAMS[program]
         reading = TableReading(self._tables, self._columns)
-        prepared = queries.prepare(text, self._columns, parameters, relation=answers[0] if len(answers) == 1 else None)
-        self._engine = prepared.engine(reading, UNLIMITED)
+        only = answers[0] if len(answers) == 1 else None
+        self._engine = queries.prepare(text, self._columns, parameters, relation=only).engine(reading, only, UNLIMITED)
         return [len(self._engine.relation(answer).table) for answer in answers]
 
     def rows(self, answer: str) -> list[Row]:

@@ -5,6 +5,7 @@ mod batch;
 mod closure;
 mod components;
 mod condensation;
+mod first;
 mod hash;
 mod nodes;
 mod pairs;
@@ -19,5 +20,6 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<table::Table>()?;
     module.add_class::<closure::Closure>()?;
     module.add_function(wrap_pyfunction!(closure::reach, module)?)?;
+    module.add_function(wrap_pyfunction!(first::first_reached, module)?)?;
     module.add_function(wrap_pyfunction!(components::components, module)?)
 }

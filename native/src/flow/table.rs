@@ -32,6 +32,7 @@ pub struct Table {
     mark: usize,
     rows: Rows,           // where each row stands
     pairs: Option<Pairs>, // instead, while rows are narrow and only added: which rows there are
+    loose: bool,          // neither says of all rows that they are there
     states: Vec<u8>,      // empty while all are alive
     dying: Vec<u32>,
     dead: usize,
@@ -68,7 +69,8 @@ impl Table {
 
     /// From here on it matters where a row stands.
     fn place_rows(&mut self) {
-        if self.pairs.take().is_some() {
+        if self.pairs.take().is_some() || self.loose {
+            self.loose = false;
             self.rows = Rows::with_room(self.extent);
             for (place, &hash) in hashes(&self.columns, 0, self.extent).iter().enumerate() {
                 self.rows.insert(hash, place);
@@ -327,6 +329,7 @@ impl Table {
             mark: 0,
             rows: Rows::default(),
             pairs: (!counted && !stamped && (1..=2).contains(&width)).then(Pairs::new),
+            loose: false,
             states: Vec::new(),
             dying: Vec::new(),
             dead: 0,
@@ -379,6 +382,9 @@ impl Table {
             ));
         }
         let before = self.extent;
+        if self.loose {
+            py.detach(|| self.place_rows());
+        }
         if let Some(pairs) = &mut self.pairs {
             py.detach(|| pairs.add(&mut self.columns, &batch.columns, batch.size));
             self.extent = self.columns[0].len();
@@ -408,6 +414,20 @@ impl Table {
             }
         });
         Ok(self.extent - before)
+    }
+
+    /// Add rows that are known to be different from each other and from all that are there.
+    fn put(&mut self, batch: &Batch) -> PyResult<()> {
+        let plain = self.counts.is_none() && self.stamps.is_none() && self.states.is_empty();
+        if !plain || batch.columns.len() != self.columns.len() {
+            return Err(broken("rows are put into a plain table of their width"));
+        }
+        for (held, column) in self.columns.iter_mut().zip(&batch.columns) {
+            held.extend_from_slice(column);
+        }
+        self.extent += batch.size;
+        self.loose = true;
+        Ok(())
     }
 
     /// Take rows away that are there; how many were.

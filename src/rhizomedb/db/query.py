@@ -9,6 +9,8 @@ from typing import Any, TypeAlias
 
 from rhizomedb.algebra import Derivation, Evaluation, Plan, Relations, Source, lower, show
 from rhizomedb.algebra import evaluate as evaluate_plan
+from rhizomedb.algebra.optimize import optimize
+from rhizomedb.algebra.plan import plan_query
 from rhizomedb.algebra.program import CID_COLUMN
 from rhizomedb.budget import Budget
 from rhizomedb.db.result import Result
@@ -28,24 +30,32 @@ class Prepared:
 
     program: Program
     plan: Plan
+    """What the program says, as it was written: what explanations are asked of."""
+
     aggregates: Mapping[str, Aggregate]
+    stored: Mapping[str, tuple[str, ...]]
 
     def run(self, source: Source, budget: Budget) -> Evaluation:
         """Evaluate over a source within a budget, plainly."""
         return evaluate_plan(self.plan, source, aggregates=self.aggregates, meter=budget.meter())
 
-    def engine(self, reading: Reading, budget: Budget) -> Engine:
-        """The dataflow of the plan after its one step over what is read."""
-        flow = build(self.plan)
+    def engine(self, reading: Reading, relation: str | None, budget: Budget) -> Engine:
+        """The dataflow after its one step over what is read; of one relation, or of all that the program derives."""
+        if relation is None:
+            plan = optimize(self.plan, aggregates=self.aggregates)
+        else:
+            plan = plan_query(self.program, relation, self.stored, aggregates=self.aggregates).plan
+        flow = build(plan, None if relation is None else [relation])
         tables = tables_of(flow, reading)
         engine = Engine(flow, reading.dictionary, aggregates=self.aggregates, standing=False, inputs=tables)
         engine.step({}, budget.meter())
         return engine
 
-    def answers(self, reading: Reading, relations: Iterable[str], budget: Budget) -> Answers:
-        """The tuples of some derived relations over what is read, by the dataflow."""
-        engine = self.engine(reading, budget)
-        return {name: cells_of(engine.relation(name).table.read(), reading.dictionary) for name in relations}
+    def answers(self, reading: Reading, relation: str | None, budget: Budget) -> Answers:
+        """The tuples of one derived relation, or of all, over what is read."""
+        engine = self.engine(reading, relation, budget)
+        names = self.plan.derived if relation is None else [relation]
+        return {name: cells_of(engine.relation(name).table.read(), reading.dictionary) for name in names}
 
 
 Answers: TypeAlias = dict[str, list[tuple[Cell, ...]]]
@@ -77,7 +87,7 @@ def prepare(
     seen = {name: tuple(column for column in columns if column != CID_COLUMN) for name, columns in stored.items()}
     whole = checked(substitute(parsed, values), seen, aggregates=known)
     wanted = whole if relation is None else relevant(whole, relation)
-    return Prepared(wanted, lower(wanted, stored, known), known)
+    return Prepared(wanted, lower(wanted, stored, known), known, stored)
 
 
 def parsed_of(program: str | Program) -> Program:
@@ -126,7 +136,7 @@ def query(
     parsed = parsed_of(program)
     answer = answer_relation(parsed, relation)
     prepared = prepare(parsed, stored, parameters, aggregates, answer)
-    found = prepared.answers(reading, [answer], budget)
+    found = prepared.answers(reading, answer, budget)
     return _result(answer, found[answer], prepared, source, budget)
 
 
@@ -170,7 +180,7 @@ def evaluate(
     given = {name: [_cells(name, row, order[name]) for row in rows] for name, rows in rows_of.items()}
     source = Relations({name: (order[name], rows) for name, rows in given.items()})
     prepared = prepare(parsed, source.stored, parameters, aggregates)
-    found = prepared.answers(CellReading(source), prepared.plan.derived, budget)
+    found = prepared.answers(CellReading(source), None, budget)
     return {name: _result(name, rows, prepared, source, budget) for name, rows in found.items()}
 
 

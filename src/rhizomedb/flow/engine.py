@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from rhizomedb.algebra.program import Plan
 from rhizomedb.budget import Budget, Meter
-from rhizomedb.flow import counted, group, recursive
+from rhizomedb.flow import counted, graph, group, recursive
 from rhizomedb.flow.batch import Batch as Tuples
 from rhizomedb.flow.body import Flow, Stratum
 from rhizomedb.flow.build import build
@@ -86,6 +86,8 @@ class Engine:
                     continue
                 for grouping in stratum.groupings:
                     group.derive(grouping, run)
+                for each in stratum.graphs:
+                    graph.derive(each, run)
                 if stratum.rules:
                     self._derive(stratum)
             run.meter.check()
@@ -129,6 +131,7 @@ class Engine:
         try:
             yield
         except BaseException:
-            for held in self._held.values():
-                held.rollback()
+            if self.standing:
+                for held in self._held.values():
+                    held.rollback()
             raise

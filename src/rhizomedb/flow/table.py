@@ -80,6 +80,10 @@ class Table:
                     self._stamps.append(stamp)
         return len(self._log) - before
 
+    def put(self, batch: Batch) -> None:
+        """Add rows that are known to be different from each other and from all that are there."""
+        self.add(batch)
+
     def remove(self, batch: Batch) -> int:
         """Take rows away that are there; how many were."""
         assert self._counts is None and batch.width == self.width, "rows are removed from an uncounted table"
