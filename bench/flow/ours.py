@@ -31,15 +31,15 @@ class Loaded:
     def __init__(self, relations: Relations) -> None:
         self._declared = _declarations(relations)
         self._columns = {name: tuple(columns) for name, (columns, _) in relations.items()}
-        self._tables = {name: _table(columns) for name, (_, columns) in relations.items()}
+        tables = {name: _table(columns) for name, (_, columns) in relations.items()}
+        self._reading = TableReading(tables, self._columns)
         self._engine: Engine | None = None
 
     def run(self, program: str, answers: Sequence[str], **parameters: int) -> list[int]:
         """Derive everything that a program says; how many tuples each answer has."""
         text = self._declared + PROGRAMS[program]
-        reading = TableReading(self._tables, self._columns)
         only = answers[0] if len(answers) == 1 else None
-        self._engine = queries.prepare(text, self._columns, parameters, relation=only).engine(reading, only, UNLIMITED)
+        self._engine = queries.prepare(text, self._columns, parameters, relation=only).engine(self._reading, only, UNLIMITED)
         return [len(self._engine.relation(answer).table) for answer in answers]
 
     def rows(self, answer: str) -> list[Row]:

@@ -27,7 +27,7 @@ impl Batch {
             .ok_or_else(|| broken("a batch has no such column"))
     }
 
-    fn chosen(&self, rows: &[u32]) -> Self {
+    pub fn chosen(&self, rows: &[u32]) -> Self {
         let columns = self
             .columns
             .iter()

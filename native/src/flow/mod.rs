@@ -18,6 +18,7 @@ use pyo3::prelude::*;
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<batch::Batch>()?;
     module.add_class::<table::Table>()?;
+    module.add_function(wrap_pyfunction!(table::intersect, module)?)?;
     module.add_class::<closure::Closure>()?;
     module.add_function(wrap_pyfunction!(closure::reach, module)?)?;
     module.add_function(wrap_pyfunction!(first::first_reached, module)?)?;

@@ -302,6 +302,19 @@ impl Table {
         last
     }
 
+    /// The set of pairs, where it alone can tell whether a whole row is there.
+    fn whole_pairs(
+        &self,
+        keys: &[KeyPart],
+        new: bool,
+        bounds: Option<&Vec<u32>>,
+    ) -> Option<&Pairs> {
+        let suits = new && bounds.is_none() && !self.loose && keys.len() == 2 && is_ordered(keys);
+        self.pairs
+            .as_ref()
+            .filter(|_| suits && self.columns.len() == 2)
+    }
+
     fn is_asked(&self, place: u32, row: usize, new: bool, bounds: Option<&Vec<u32>>) -> bool {
         self.is_in(place as usize, new)
             && bounds.is_none_or(|bounds| match &self.stamps {
@@ -316,6 +329,140 @@ fn is_ordered(keys: &[KeyPart]) -> bool {
     keys.iter()
         .enumerate()
         .all(|(number, &(column, ..))| column == number)
+}
+
+/// How many ids may be looked at for each that may be made, before an intersection pauses.
+const LOOKS: usize = 4;
+
+/// The places that agree with keys in one table of an intersection, and how a whole row of it is asked for.
+struct Side<'a> {
+    table: PyRef<'a, Table>,
+    postings: usize,
+    asked: Asked<'a>,
+    column: usize,
+}
+
+impl Side<'_> {
+    fn pair(&self, row: usize, id: u32) -> (u32, u32) {
+        let known = self.asked.id(row);
+        if self.column == 1 {
+            (known, id)
+        } else {
+            (id, known)
+        }
+    }
+
+    fn prefetch(&self, row: usize, id: u32) {
+        if let Some(pairs) = &self.table.pairs {
+            let (left, right) = self.pair(row, id);
+            pairs.prefetch(left, right);
+        }
+    }
+
+    fn has(&self, row: usize, id: u32) -> bool {
+        let (left, right) = self.pair(row, id);
+        match &self.table.pairs {
+            Some(pairs) => pairs.contains(left, right),
+            None => {
+                let columns = [vec![left], vec![right]];
+                let hash = hash_of(&columns, 0);
+                self.table
+                    .find_row(&columns, 0, hash)
+                    .is_some_and(|place| self.table.is_in(place, true))
+            }
+        }
+    }
+}
+
+/// Join with several tables of pairs at once: for each row of the batch the ids that every table pairs with what the row
+/// has for it, taken from the table that has the fewest. The twin of the function of that name in `table.py`.
+#[pyfunction]
+#[pyo3(signature = (batch, tables, keys, keep, start=0, limit=1 << 18))]
+pub fn intersect(
+    batch: &Bound<'_, Batch>,
+    tables: Vec<Bound<'_, Table>>,
+    keys: Vec<KeyPart>,
+    keep: Vec<usize>,
+    start: usize,
+    limit: usize,
+) -> PyResult<(Batch, usize)> {
+    let batch = batch.get();
+    let mut postings = Vec::with_capacity(tables.len());
+    for (table, &(column, ..)) in tables.iter().zip(&keys) {
+        let mut table = table.try_borrow_mut()?;
+        if column > 1 || table.columns.len() != 2 {
+            return Err(broken("tables of pairs are intersected"));
+        }
+        if table.loose {
+            table.place_rows();
+        }
+        postings.push(table.posted(vec![column]));
+    }
+    let mut sides = Vec::with_capacity(tables.len());
+    for ((table, &(column, from, id)), postings) in tables.iter().zip(&keys).zip(postings) {
+        let asked = match usize::try_from(from) {
+            Ok(from) => Asked::Each(batch.column_at(from)?),
+            Err(_) => Asked::Same(id),
+        };
+        sides.push(Side {
+            table: table.try_borrow()?,
+            postings,
+            asked,
+            column: 1 - column,
+        });
+    }
+    let kept = keep
+        .iter()
+        .map(|&column| batch.column_at(column))
+        .collect::<PyResult<Vec<_>>>()?;
+    let mut rows: Vec<u32> = Vec::new();
+    let mut ids: Vec<u32> = Vec::new();
+    let mut row = start;
+    let mut looked = 0;
+    while row < batch.size && looked < LOOKS * limit && ids.len() < limit {
+        let places = |side: &Side<'_>| -> usize {
+            let table = &side.table;
+            table.postings[side.postings]
+                .places(&table.columns, &[side.asked.id(row)])
+                .len()
+        };
+        let Some((least, _)) = sides
+            .iter()
+            .map(places)
+            .enumerate()
+            .min_by_key(|&(_, size)| size)
+        else {
+            return Err(broken("something is intersected"));
+        };
+        let side = &sides[least];
+        let table = &side.table;
+        let found = table.postings[side.postings].places(&table.columns, &[side.asked.id(row)]);
+        looked += found.len();
+        let column = &table.columns[side.column];
+        let others = sides.iter().enumerate().filter(|&(at, _)| at != least);
+        for (at, &place) in found.iter().enumerate() {
+            if let Some(&ahead) = found.get(at + AHEAD) {
+                for (_, other) in others.clone() {
+                    other.prefetch(row, column[ahead as usize]);
+                }
+            }
+            if !table.is_in(place as usize, true) {
+                continue;
+            }
+            let id = column[place as usize];
+            if others.clone().all(|(_, other)| other.has(row, id)) {
+                rows.push(row as u32);
+                ids.push(id);
+            }
+        }
+        row += 1;
+    }
+    let mut columns: Vec<Vec<u32>> = kept
+        .iter()
+        .map(|column| rows.iter().map(|&row| column[row as usize]).collect())
+        .collect();
+    columns.push(ids);
+    Ok((Batch::new(columns, rows.len()), row))
 }
 
 #[pymethods]
@@ -645,18 +792,25 @@ impl Table {
         let bounds = self.bounds(batch, before)?;
         Ok(py.detach(|| {
             let mut chosen: Vec<u32> = Vec::new();
+            if let Some(pairs) = self.whole_pairs(&keys, new, bounds) {
+                for row in 0..batch.size {
+                    let ahead = row + AHEAD;
+                    if ahead < batch.size {
+                        pairs.prefetch(asked[0].id(ahead), asked[1].id(ahead));
+                    }
+                    if pairs.contains(asked[0].id(row), asked[1].id(row)) == wanted {
+                        chosen.push(row as u32);
+                    }
+                }
+                return batch.chosen(&chosen);
+            }
             self.visit(&asked, &keys, new, bounds, (0, batch.size), |row, found| {
                 if found.next().is_some() == wanted {
                     chosen.push(row as u32);
                 }
                 true
             });
-            let columns = batch
-                .columns
-                .iter()
-                .map(|column| chosen.iter().map(|&row| column[row as usize]).collect())
-                .collect();
-            Batch::new(columns, chosen.len())
+            batch.chosen(&chosen)
         }))
     }
 

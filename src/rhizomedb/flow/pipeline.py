@@ -18,8 +18,13 @@ from rhizomedb.flow import formulas
 from rhizomedb.flow.batch import CONSTANT, Batch
 from rhizomedb.flow.body import Atom, Compute, Given, Keep, Rule, Step, Term, Variable
 from rhizomedb.flow.dictionary import Dictionary
+from rhizomedb.flow.relation import Table as PairTable
+from rhizomedb.flow.relation import intersect
 from rhizomedb.flow.table import LIMIT, Key, Table
 
+
+SELECTED: Final = 1 / 3
+"""Which part of the rows a test is taken to keep."""
 
 STAMP: Final = "\0stamp"
 """The variable of a seed under which the stamps of its rows stand."""
@@ -49,6 +54,19 @@ class Probe(Stage):
 
     def __str__(self) -> str:
         return f"probe {self.atom}{'' if self.new else ', as it was'}"
+
+
+@dataclass(slots=True)
+class Intersect(Stage):
+    """Bind one variable by several atoms of pairs at once, so that none makes what another one drops."""
+
+    atoms: tuple[Atom, ...]
+    tables: list[Table]
+    keys: list[Key]
+    keep: list[int]
+
+    def __str__(self) -> str:
+        return f"intersect {' and '.join(map(str, self.atoms))}"
 
 
 @dataclass(slots=True)
@@ -89,7 +107,7 @@ class Column(Stage):
         return f"{self.variable} := {self.operand}"
 
 
-AnyStage: TypeAlias = Probe | Match | Filter | Column
+AnyStage: TypeAlias = Probe | Intersect | Match | Filter | Column
 
 
 @dataclass(slots=True)
@@ -115,7 +133,7 @@ class Pipeline:
             stage = self.stages[number]
             stage.taken += len(batch)
             match stage:
-                case Probe():
+                case Probe() | Intersect():
                     for piece in _pieces(stage, batch, meter):
                         yield from self._through(piece, number + 1, dictionary, meter)
                     return
@@ -130,18 +148,22 @@ class Pipeline:
             yield batch
 
 
-def _pieces(stage: Probe, batch: Batch, meter: Meter) -> Iterator[Batch]:
+def _pieces(stage: Probe | Intersect, batch: Batch, meter: Meter) -> Iterator[Batch]:
     start, rows = 0, len(batch)
     while start < rows:
-        piece, start = stage.table.probe(
-            batch, stage.keys, stage.keep, stage.take, stage.new, stage.before, start, LIMIT
-        )
+        if isinstance(stage, Intersect):
+            piece, start = intersect(batch, stage.tables, stage.keys, stage.keep, start, LIMIT)
+        else:
+            piece, start = stage.table.probe(
+                batch, stage.keys, stage.keep, stage.take, stage.new, stage.before, start, LIMIT
+            )
         if len(piece):
             meter.spend(len(piece), piece.width)
-            for left, right in stage.equal:
-                piece = piece.where_equal(left, right, True)
-            if stage.distinct:
-                piece = piece.distinct()
+            if isinstance(stage, Probe):
+                for left, right in stage.equal:
+                    piece = piece.where_equal(left, right, True)
+                if stage.distinct:
+                    piece = piece.distinct()
             stage.made += len(piece)
             yield piece
     meter.check()
@@ -186,16 +208,39 @@ class Planner:
                 run.match(number, negations.pop(number), wanted=False)
             if not atoms:
                 break
-            number = self._next(atoms, run.places)
+            number = self._next(atoms, run.places, steps)
+            together = self._together(number, atoms, run)
+            if together:
+                run.intersect([atoms.pop(each) for each in together])
+                continue
             atom = atoms.pop(number)
             run.join(number, atom, _needed(rule, [*atoms.values(), *negations.values()], steps), bool(atoms))
         assert not steps and not negations, "a checked rule leaves nothing unbound"
         return run.finish()
 
-    def _next(self, atoms: Mapping[int, Atom], places: Mapping[str, int]) -> int:
+    def _next(self, atoms: Mapping[int, Atom], places: Mapping[str, int], steps: Sequence[Step]) -> int:
         if len(atoms) == 1 or not self.reorder:
             return next(iter(atoms))
-        return min(atoms, key=lambda number: self._cost(atoms[number], places))
+
+        def cost(number: int) -> tuple[bool, float]:
+            unconnected, rows = self._cost(atoms[number], places)
+            bound = atoms[number].variables | places.keys()
+            tests = sum(isinstance(step, Keep) and step.needs <= bound for step in steps)
+            return unconnected, rows * SELECTED**tests
+
+        return min(atoms, key=cost)
+
+    def _together(self, number: int, atoms: Mapping[int, Atom], run: _Run) -> list[int]:
+        """The atoms that bind one variable, and nothing else, together with that of a number, if there are others.
+
+        They are pairs, each with its other end bound; all are read as they are now, and derivations are not counted.
+        """
+        variable = _other_end(atoms[number], run.places)
+        if variable is None or run.stamped or run.rule.head in self.counted:
+            return []
+        found = [n for n, atom in atoms.items() if _other_end(atom, run.places) == variable and run.is_new(n)]
+        tables = [self.tables[atoms[n].relation] for n in found]
+        return found if len(found) > 1 and all(isinstance(table, PairTable) for table in tables) else []
 
     def _cost(self, atom: Atom, places: Mapping[str, int]) -> tuple[bool, float]:
         """Whether an atom is unconnected, and about how many of its rows each row so far would be joined with."""
@@ -214,6 +259,14 @@ class Planner:
     def id_of(self, term: Given) -> int:
         """The id of a constant."""
         return self.dictionary.ids([term.cell])[0]
+
+
+def _other_end(atom: Atom, places: Mapping[str, int]) -> str | None:
+    """The variable that an atom over pairs binds, where its other column is given."""
+    if len(atom.terms) != 2:
+        return None
+    free = [term for term in atom.terms if not _is_given(term, places)]
+    return free[0].name if len(free) == 1 and isinstance(free[0], Variable) else None
 
 
 def _is_given(term: Term | None, places: Mapping[str, int]) -> bool:
@@ -278,6 +331,19 @@ class _Run:
                 case Variable(name) if name in places:
                     keys.append((column, places[name], 0))
         return keys
+
+    def intersect(self, atoms: Sequence[Atom]) -> None:
+        """Bind the variable that several atoms share."""
+        variable = _other_end(atoms[0], self.places)
+        assert variable is not None, "each of the atoms binds one variable"
+        tables = [self.planner.tables[atom.relation] for atom in atoms]
+        keys = [key for atom in atoms for key in self._keys(atom)]
+        self.stages.append(Intersect(tuple(atoms), tables, keys, list(range(len(self.names)))))
+        self.names.append(variable)
+
+    def is_new(self, number: int) -> bool:
+        """Whether an atom is read as it is now."""
+        return self._is_new(number)
 
     def _is_new(self, number: int) -> bool:
         return self.versions[number] if self.versions else True

@@ -166,12 +166,20 @@ class TableReading:
     ) -> None:
         self._tables = tables
         self._columns = columns
+        self._made: dict[Input, Rows] = {}
         self.dictionary: Interned = dictionary if dictionary is not None else Interned()
 
-    def table(self, input: Input) -> Rows | None:
-        """The table of a relation that is read whole."""
-        whole = not input.bound and input.columns == tuple(self._columns[input.relation])
-        return self._tables[input.relation] if whole else None
+    def table(self, input: Input) -> Rows:
+        """The table of what is read; it is kept, since what it is taken from stays as it is."""
+        found = self._made.get(input)
+        if found is None:
+            columns = self._columns[input.relation]
+            if not input.bound and input.columns == tuple(columns):
+                return self._tables[input.relation]
+            found = self._made[input] = Table(len(input.columns))
+            whole = {*input.columns, *(name for name, _ in input.bound)} == set(columns)
+            (found.put if whole else found.add)(self.read(input))
+        return found
 
     def read(self, input: Input) -> Tuples:
         """All that is read."""
@@ -203,8 +211,7 @@ class TableReading:
 
 def tables_of(flow: Flow, reading: Reading) -> Mapping[str, Rows]:
     """A table for each input of a flow."""
-    ready = reading.table if isinstance(reading, TableReading) else lambda _: None
-    return {
-        name: ready(input) or StoredTable(input, reading)  # type: ignore[misc]  # it has a table's interface
-        for name, input in flow.inputs.items()
-    }
+    if isinstance(reading, TableReading):
+        return {name: reading.table(input) for name, input in flow.inputs.items()}
+    # a stand-in has a table's interface, but for what changes one
+    return {name: StoredTable(input, reading) for name, input in flow.inputs.items()}  # type: ignore[misc]

@@ -253,3 +253,25 @@ class Table:
                 postings[tuple(row[column] for column in columns)].append(place)
         self._postings[columns] = len(self._log), postings
         return postings
+
+
+def intersect(
+    batch: Batch, tables: list[Table], keys: list[Key], keep: list[int], start: int = 0, limit: int = LIMIT
+) -> tuple[Batch, int]:
+    """Join with several tables of pairs at once, as they are now: a step of a worst-case optimal join.
+
+    For each row of the batch: its kept columns with each id that every table pairs with what the row has for it (one key
+    for each table: the column of the table that is given). Begins, ends and goes on as `Table.probe` does.
+    """
+    made: list[Row] = []
+    rows = batch.rows()
+    while start < len(rows) and len(made) < limit:
+        row = rows[start]
+        found: set[int] | None = None
+        for table, key in zip(tables, keys, strict=True):
+            ids = {table._log[place][1 - key[0]] for place in table._found(row, [key], True, -1)}
+            found = ids if found is None else found & ids
+        kept = tuple(row[column] for column in keep)
+        made += [(*kept, id) for id in sorted(found or ())]
+        start += 1
+    return Batch(made, len(keep) + 1), start
