@@ -68,6 +68,7 @@ from rhizomedb.flow.body import (
     Term,
     Variable,
 )
+from rhizomedb.flow.factor import factored
 from rhizomedb.logic.stratify import components
 
 ALTERNATIVES_MAX = 16
@@ -190,29 +191,50 @@ class _Builder:
         self._drop_copies()
         self._reach_first()
         self._drop_copies()
-        graph: dict[str, list[str]] = {name: [] for name in self.widths}
+        for members in components(self._graph_of()):
+            self._factor(frozenset(members))
+        graph = self._graph_of()
+        return Flow(
+            tuple(self._stratum(members, graph) for members in components(graph)), self.widths, self.inputs, self.given
+        )
+
+    def _graph_of(self) -> dict[str, list[str]]:
+        """For each relation, those that it is derived from."""
+        derived = {rule.head for rule in self.rules} | {each.head for each in (*self.groupings, *self.graphs)}
+        graph: dict[str, list[str]] = {name: [] for name in self.widths if name in derived or name in self.plan.derived}
         for rule in self.rules:
             graph[rule.head] += [a.relation for a in (*rule.body.atoms, *rule.body.negations) if a.relation in graph]
-        for grouping in self.groupings:
-            graph[grouping.head] += [grouping.source] if grouping.source in graph else []
-        for each in self.graphs:
+        for each in (*self.groupings, *self.graphs):
             graph[each.head] += [each.source] if each.source in graph else []
-        strata = []
-        for members in components(graph):
-            inside = set(members)
-            rules = tuple(rule for rule in self.rules if rule.head in inside)
-            groupings = tuple(grouping for grouping in self.groupings if grouping.head in inside)
-            graphs = tuple(each for each in self.graphs if each.head in inside)
-            recursive = len(members) > 1 or members[0] in graph[members[0]]
-            guarded = {a.relation for rule in rules for a in rule.body.negations} | {g.source for g in (*groupings, *graphs)}
-            if recursive and guarded & inside:
-                raise PlanError(
-                    "algebra.not-monotone",
-                    f"the loop of {', '.join(sorted(inside))} takes away or counts what it derives",
-                    fix="negate and aggregate only what an earlier statement assigns",
-                )
-            strata.append(Stratum(members, rules, groupings, graphs, recursive))
-        return Flow(tuple(strata), self.widths, self.inputs, self.given)
+        return graph
+
+    def _factor(self, members: frozenset[str]) -> None:
+        if not any(atom.relation in members for rule in self.rules if rule.head in members for atom in rule.body.atoms):
+            return
+
+        def name(width: int) -> str:
+            made = self._name()
+            self.widths[made] = width
+            return made
+
+        own = [rule for rule in self.rules if rule.head in members]
+        self.rules = [rule for rule in self.rules if rule.head not in members] + factored(own, members, name)
+
+    def _stratum(self, members: tuple[str, ...], graph: Mapping[str, list[str]]) -> Stratum:
+        inside = set(members)
+        rules = tuple(rule for rule in self.rules if rule.head in inside)
+        groupings = tuple(grouping for grouping in self.groupings if grouping.head in inside)
+        graphs = tuple(each for each in self.graphs if each.head in inside)
+        recursive = len(members) > 1 or members[0] in graph[members[0]]
+        guarded = {a.relation for rule in rules for a in rule.body.negations}
+        guarded |= {each.source for each in (*groupings, *graphs)}
+        if recursive and guarded & inside:
+            raise PlanError(
+                "algebra.not-monotone",
+                f"the loop of {', '.join(sorted(inside))} takes away or counts what it derives",
+                fix="negate and aggregate only what an earlier statement assigns",
+            )
+        return Stratum(members, rules, groupings, graphs, recursive)
 
     def _reach_first(self) -> None:
         """Where of all that is reached only the least or greatest is read, the rest is not derived."""
