@@ -1,7 +1,7 @@
 //! Tables: the tuples of one relation, through one step of change at a time. The twin of `rhizomedb/flow/table.py`.
 
 use super::batch::{broken, Batch};
-use super::hash::{mix, seed};
+use super::hash::{mix, prefetch, seed};
 use super::pairs::Pairs;
 use super::postings::{Asked, Postings};
 use super::rows::{fold, hash_of, hashes, Rows, AHEAD};
@@ -11,6 +11,9 @@ use std::collections::HashSet;
 const ALIVE: u8 = 0;
 const DYING: u8 = 1; // gone in this step: part of the old state, no more of the new
 const DEAD: u8 = 2;
+
+/// The stamp of a row that is no more: no bound lets it through.
+const GONE: u32 = u32::MAX;
 
 /// A table is packed when more than half of its rows, and more than this many, are dead.
 const DEAD_MIN: usize = 1024;
@@ -35,6 +38,7 @@ pub struct Table {
     loose: bool,          // neither says of all rows that they are there
     states: Vec<u8>,      // empty while all are alive
     dying: Vec<u32>,
+    dying_stamps: Vec<u32>, // what the stamps of the dying were
     dead: usize,
     stamps: Option<Vec<u32>>,
     counts: Option<Vec<i64>>,
@@ -281,23 +285,40 @@ impl Table {
                     .fold(seed(), |hash, ids| mix(hash, ids.id(row))),
             )
         };
-        for row in first..last {
-            if row + AHEAD < last {
-                self.rows.prefetch(hash_at(row + AHEAD));
+        let mut hashes = [0u64; AHEAD];
+        let mut row = first;
+        while row < last {
+            let block = AHEAD.min(last - row);
+            for (offset, hash) in hashes[..block].iter_mut().enumerate() {
+                *hash = hash_at(row + offset);
+                self.rows.prefetch(*hash);
             }
-            let found = self.rows.find(hash_at(row), |place| {
-                self.columns
-                    .iter()
-                    .zip(asked)
-                    .all(|(column, ids)| column[place] == ids.id(row))
-            });
-            let mut places = found
-                .map(|place| place as u32)
-                .into_iter()
-                .filter(|&place| self.is_asked(place, row, true, bounds));
-            if !visitor(row, &mut places) {
-                return row + 1;
+            for &hash in &hashes[..block] {
+                if let Some(place) = self.rows.guess(hash) {
+                    for column in &self.columns {
+                        prefetch(column, place);
+                    }
+                    if let Some(stamps) = &self.stamps {
+                        prefetch(stamps, place);
+                    }
+                }
             }
+            for (offset, &hash) in hashes[..block].iter().enumerate() {
+                let found = self.rows.find(hash, |place| {
+                    self.columns
+                        .iter()
+                        .zip(asked)
+                        .all(|(column, ids)| column[place] == ids.id(row + offset))
+                });
+                let mut places = found
+                    .map(|place| place as u32)
+                    .into_iter()
+                    .filter(|&place| self.is_asked(place, row + offset, true, bounds));
+                if !visitor(row + offset, &mut places) {
+                    return row + offset + 1;
+                }
+            }
+            row += block;
         }
         last
     }
@@ -316,11 +337,13 @@ impl Table {
     }
 
     fn is_asked(&self, place: u32, row: usize, new: bool, bounds: Option<&Vec<u32>>) -> bool {
-        self.is_in(place as usize, new)
-            && bounds.is_none_or(|bounds| match &self.stamps {
-                Some(stamps) => stamps[place as usize] < bounds[row],
-                None => true,
-            })
+        match (bounds, &self.stamps) {
+            (Some(bounds), Some(stamps)) if new => stamps[place as usize] < bounds[row],
+            (Some(bounds), Some(stamps)) => {
+                stamps[place as usize] < bounds[row] && self.is_in(place as usize, new)
+            }
+            _ => self.is_in(place as usize, new),
+        }
     }
 }
 
@@ -479,6 +502,7 @@ impl Table {
             loose: false,
             states: Vec::new(),
             dying: Vec::new(),
+            dying_stamps: Vec::new(),
             dead: 0,
             stamps: stamped.then(Vec::new),
             counts: counted.then(Vec::new),
@@ -594,7 +618,12 @@ impl Table {
                 continue;
             }
             removed += 1;
+            let stamp = self
+                .stamps
+                .as_mut()
+                .map_or(0, |stamps| std::mem::replace(&mut stamps[place], GONE));
             if place < self.mark {
+                self.dying_stamps.push(stamp);
                 self.mark_as(place, DYING);
                 self.dying.push(place as u32);
             } else {
@@ -670,6 +699,7 @@ impl Table {
             self.states[place as usize] = DEAD;
             self.dead += 1;
         }
+        self.dying_stamps.clear();
         self.undo.clear();
         self.mark = self.extent;
         if self.dead > DEAD_MIN && 2 * self.dead > self.extent {
@@ -697,8 +727,15 @@ impl Table {
         if let Some(stamps) = &mut self.stamps {
             stamps.truncate(self.mark);
         }
-        for place in std::mem::take(&mut self.dying) {
+        let before = std::mem::take(&mut self.dying_stamps);
+        for (place, stamp) in std::mem::take(&mut self.dying)
+            .into_iter()
+            .zip(before.into_iter().map(Some).chain(std::iter::repeat(None)))
+        {
             self.states[place as usize] = ALIVE;
+            if let (Some(stamps), Some(stamp)) = (&mut self.stamps, stamp) {
+                stamps[place as usize] = stamp;
+            }
         }
         self.states.truncate(self.mark);
         self.extent = self.mark;
@@ -747,7 +784,8 @@ impl Table {
             .iter()
             .map(|&column| batch.column_at(column))
             .collect::<PyResult<Vec<_>>>()?;
-        if take.iter().any(|&column| column >= self.columns.len()) {
+        let most = self.columns.len() + usize::from(self.stamps.is_some());
+        if take.iter().any(|&column| column >= most) {
             return Err(broken("a table has no such column"));
         }
         Ok(py.detach(|| {
@@ -769,7 +807,12 @@ impl Table {
                 .iter()
                 .map(|column| rows.iter().map(|&row| column[row as usize]).collect());
             let from_table = take.iter().map(|&column| {
-                let column = &self.columns[column];
+                let stamps = self.stamps.as_ref();
+                let column = self
+                    .columns
+                    .get(column)
+                    .or(stamps)
+                    .expect("it was checked that there is one");
                 places.iter().map(|&place| column[place as usize]).collect()
             });
             let columns = from_batch.chain(from_table).collect();
@@ -778,7 +821,8 @@ impl Table {
     }
 
     /// The rows of the batch with which some row of a version agrees on the keys, or none does.
-    #[pyo3(signature = (batch, keys, wanted, new=true, before=-1))]
+    #[pyo3(signature = (batch, keys, wanted, new=true, before=-1, after=Vec::new()))]
+    #[allow(clippy::too_many_arguments)] // as its twin has
     fn matching(
         &mut self,
         py: Python<'_>,
@@ -787,10 +831,20 @@ impl Table {
         wanted: bool,
         new: bool,
         before: isize,
+        after: Vec<usize>,
     ) -> PyResult<Batch> {
+        let after = after
+            .iter()
+            .map(|&column| batch.column_at(column))
+            .collect::<PyResult<Vec<_>>>()?;
         let asked = self.asked(batch, &keys)?;
         let bounds = self.bounds(batch, before)?;
-        Ok(py.detach(|| {
+        // Lent to the visit, which has no bounds of its own then.
+        if !after.is_empty() && before >= 0 {
+            return Err(broken("stamps are bounded from one side"));
+        }
+        let stamps = self.stamps.take_if(|_| !after.is_empty());
+        let found = py.detach(|| {
             let mut chosen: Vec<u32> = Vec::new();
             if let Some(pairs) = self.whole_pairs(&keys, new, bounds) {
                 for row in 0..batch.size {
@@ -811,7 +865,11 @@ impl Table {
                 true
             });
             batch.chosen(&chosen)
-        }))
+        });
+        if stamps.is_some() {
+            self.stamps = stamps;
+        }
+        Ok(found)
     }
 
     /// The batch with one more column: the stamp of each of its rows, which are rows of the table.

@@ -191,16 +191,18 @@ class Planner:
         without: int | None = None,
         versions: Sequence[bool] = (),
         stamped: Collection[str] = (),
+        telling: Collection[str] = (),
     ) -> Pipeline:
         """The pipeline for a seed of these variables; `without` is the number of the atom or negation that it stands for.
 
         `versions` says for each atom and negation whether it is read as it is now (default: all are). Of the `stamped`
-        relations only rows with a smaller stamp than the seed's `STAMP` are joined.
+        relations only rows with a smaller stamp than the seed's `STAMP` are joined. After the head's columns come the
+        stamps of the rows joined from the `telling` relations, and first the seed's `STAMP` if it has one.
         """
         body = rule.body
         atoms = {number: atom for number, atom in enumerate(body.atoms) if number != without}
         negations = {n: atom for n, atom in enumerate(body.negations, len(body.atoms)) if n != without}
-        run = _Run(self, rule, list(seed), versions, stamped)
+        run = _Run(self, rule, list(seed), versions, stamped, telling)
         steps: list[Step] = list(body.steps)
         while True:
             run.take_steps(steps)
@@ -289,7 +291,13 @@ class _Run:
     """A pipeline in the making: the variables of the batch so far, in order."""
 
     def __init__(
-        self, planner: Planner, rule: Rule, names: list[str], versions: Sequence[bool], stamped: Collection[str]
+        self,
+        planner: Planner,
+        rule: Rule,
+        names: list[str],
+        versions: Sequence[bool],
+        stamped: Collection[str],
+        telling: Collection[str],
     ) -> None:
         self.planner = planner
         self.rule = rule
@@ -297,6 +305,7 @@ class _Run:
         self.names = names
         self.versions = versions
         self.stamped = stamped
+        self.telling = telling
         self.stages: list[AnyStage] = []
 
     @property
@@ -369,10 +378,11 @@ class _Run:
                 else:
                     new[term.name] = column
         taken = {name: column for name, column in new.items() if name in needed or any(n == name for n, _ in equal)}
-        if not taken and not self.counts(atom, places):
+        tells = atom.relation in self.telling
+        if not taken and not tells and not self.counts(atom, places):
             self.match(number, atom, wanted=True)
             return
-        kept = [name for name in self.names if name in needed]
+        kept = [name for name in self.names if name in needed or name.startswith(STAMP)]
         # What no longer differs need not be joined again and again, unless derivations are counted.
         distinct = more and len(kept) < len(self.names) and self.rule.head not in self.planner.counted
         table = self.planner.tables[atom.relation]
@@ -387,6 +397,9 @@ class _Run:
         )
         # columns that were only taken to be compared stay behind the named ones, and nothing asks for them
         self.names = [*names, *(f"{name}={column}" for name, column in equal)]
+        if tells:
+            take.append(table.width)
+            self.names.append(f"{STAMP} {number}")
 
     def counts(self, atom: Atom, places: Mapping[str, int]) -> bool:
         """Whether how often an atom matches matters: where derivations are counted and it is not bound whole."""
@@ -401,6 +414,8 @@ class _Run:
             else:
                 columns.append(CONSTANT)
                 constants.append(self.planner.id_of(term))
+        if self.telling:
+            columns += [place for name, place in places.items() if name.startswith(STAMP)]
         return Pipeline(self.rule, self.seed, tuple(self.stages), columns, constants)
 
 

@@ -89,9 +89,17 @@ class StoredTable:
         """Join, as a table does."""
         return self._asked(batch, keys).probe(batch, keys, keep, take, new, before, start, limit)
 
-    def matching(self, batch: Tuples, keys: list[Key], wanted: bool, new: bool = True, before: int = -1) -> Tuples:
+    def matching(
+        self,
+        batch: Tuples,
+        keys: list[Key],
+        wanted: bool,
+        new: bool = True,
+        before: int = -1,
+        after: Sequence[int] = (),
+    ) -> Tuples:
         """Keep rows, as a table does."""
-        return self._asked(batch, keys).matching(batch, keys, wanted, new, before)
+        return self._asked(batch, keys).matching(batch, keys, wanted, new, before, list(after))
 
     def size(self, keys: list[tuple[int, int]]) -> int:
         """About how many rows agree with constants."""

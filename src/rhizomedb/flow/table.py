@@ -9,7 +9,7 @@ Three kinds:
 * plain: rows are added and removed;
 * counted: rows are counted up and down, and are there while their count is above zero. The count is the weight that a
   Z-set has before `distinct`: the number of derivations of a tuple that does not depend on itself;
-* stamped: every row knows the number of the round that added it. A tuple of a recursion stands for as long as some
+* stamped: every row knows a number that grows with what is added. A tuple of a recursion stands for as long as some
   derivation of it uses only tuples with smaller stamps: such support cannot be circular.
 
 Look-ups go by *keys*: triples of a column of the table, a column of the asking batch or -1, and a constant for -1.
@@ -198,7 +198,8 @@ class Table:
     ) -> tuple[Batch, int]:
         """Join: the kept columns of each row of the batch with the taken ones of each row that agrees on the keys.
 
-        `before` is a column of the batch that bounds the stamps of the rows joined to it. Begins at row `start`, ends
+        `before` is a column of the batch that bounds the stamps of the rows joined to it; the stamp of a joined row is
+        the column after the last. Begins at row `start`, ends
         after the row that brings the result to `limit` rows, and returns the row to go on from.
         """
         made: list[Row] = []
@@ -207,16 +208,34 @@ class Table:
             row = rows[start]
             kept = tuple(row[column] for column in keep)
             for place in self._found(row, keys, new, before):
-                made.append((*kept, *(self._log[place][column] for column in take)))
+                whole = self._log[place] if self._stamps is None else (*self._log[place], self._stamps[place])
+                made.append((*kept, *(whole[column] for column in take)))
             start += 1
             if len(made) >= limit:
                 break
         return Batch(made, len(keep) + len(take)), start
 
-    def matching(self, batch: Batch, keys: list[Key], wanted: bool, new: bool = True, before: int = -1) -> Batch:
-        """The rows of the batch with which some row of a version agrees on the keys; or those with which none does."""
-        rows = [row for row in batch.rows() if any(True for _ in self._found(row, keys, new, before)) == wanted]
-        return Batch(rows, batch.width)
+    def matching(
+        self,
+        batch: Batch,
+        keys: list[Key],
+        wanted: bool,
+        new: bool = True,
+        before: int = -1,
+        after: Sequence[int] = (),
+    ) -> Batch:
+        """The rows of the batch with which some row of a version agrees on the keys; or those with which none does.
+
+        `after` are columns of the batch that must be less than the stamp of the row.
+        """
+        assert not (after and before >= 0), "stamps are bounded from one side"
+
+        def found(row: Row) -> bool:
+            places = self._found(row, keys, new, before)
+            stamps = self._stamps
+            return any(stamps is None or all(row[column] < stamps[place] for column in after) for place in places)
+
+        return Batch([row for row in batch.rows() if found(row) == wanted], batch.width)
 
     def with_stamps(self, batch: Batch) -> Batch:
         """The batch with one more column: the stamps of its rows, which are rows of the table."""
