@@ -362,6 +362,7 @@ struct Side<'a> {
     table: PyRef<'a, Table>,
     postings: usize,
     asked: Asked<'a>,
+    bounds: Option<&'a Vec<u32>>,
     column: usize,
 }
 
@@ -376,36 +377,50 @@ impl Side<'_> {
     }
 
     fn prefetch(&self, row: usize, id: u32) {
-        if let Some(pairs) = &self.table.pairs {
-            let (left, right) = self.pair(row, id);
-            pairs.prefetch(left, right);
+        let (left, right) = self.pair(row, id);
+        match &self.table.pairs {
+            Some(pairs) => pairs.prefetch(left, right),
+            None => self
+                .table
+                .rows
+                .prefetch(fold(mix(mix(seed(), left), right))),
         }
+    }
+
+    /// Whether a place belongs to the new version, and its stamp is less than the row's bound.
+    fn is_asked(&self, place: u32, row: usize) -> bool {
+        self.table.is_asked(place, row, true, self.bounds)
     }
 
     fn has(&self, row: usize, id: u32) -> bool {
         let (left, right) = self.pair(row, id);
-        match &self.table.pairs {
+        let table = &*self.table;
+        match &table.pairs {
             Some(pairs) => pairs.contains(left, right),
-            None => {
-                let columns = [vec![left], vec![right]];
-                let hash = hash_of(&columns, 0);
-                self.table
-                    .find_row(&columns, 0, hash)
-                    .is_some_and(|place| self.table.is_in(place, true))
-            }
+            None => table
+                .rows
+                .find(fold(mix(mix(seed(), left), right)), |place| {
+                    table.columns[0][place] == left && table.columns[1][place] == right
+                })
+                .is_some_and(|place| self.is_asked(place as u32, row)),
         }
     }
 }
 
 /// Join with several tables of pairs at once: for each row of the batch the ids that every table pairs with what the row
-/// has for it, taken from the table that has the fewest. The twin of the function of that name in `table.py`.
+/// has for it, taken from the table that has the fewest. `bounds` are for each table a column of the batch that stamps must
+/// be less than, or -1; with `once`, a row that has any such id is kept as it is, without it. The twin of the function of that
+/// name in `table.py`.
 #[pyfunction]
-#[pyo3(signature = (batch, tables, keys, keep, start=0, limit=1 << 18))]
+#[pyo3(signature = (batch, tables, keys, keep, bounds, once=false, start=0, limit=1 << 18))]
+#[allow(clippy::too_many_arguments)] // as its twin has
 pub fn intersect(
     batch: &Bound<'_, Batch>,
     tables: Vec<Bound<'_, Table>>,
     keys: Vec<KeyPart>,
     keep: Vec<usize>,
+    bounds: Vec<isize>,
+    once: bool,
     start: usize,
     limit: usize,
 ) -> PyResult<(Batch, usize)> {
@@ -422,7 +437,8 @@ pub fn intersect(
         postings.push(table.posted(vec![column]));
     }
     let mut sides = Vec::with_capacity(tables.len());
-    for ((table, &(column, from, id)), postings) in tables.iter().zip(&keys).zip(postings) {
+    let asking = tables.iter().zip(&keys).zip(&bounds).zip(postings);
+    for (((table, &(column, from, id)), &bound), postings) in asking {
         let asked = match usize::try_from(from) {
             Ok(from) => Asked::Each(batch.column_at(from)?),
             Err(_) => Asked::Same(id),
@@ -431,6 +447,10 @@ pub fn intersect(
             table: table.try_borrow()?,
             postings,
             asked,
+            bounds: usize::try_from(bound)
+                .ok()
+                .map(|column| batch.column_at(column))
+                .transpose()?,
             column: 1 - column,
         });
     }
@@ -469,13 +489,16 @@ pub fn intersect(
                     other.prefetch(row, column[ahead as usize]);
                 }
             }
-            if !table.is_in(place as usize, true) {
+            if !side.is_asked(place, row) {
                 continue;
             }
             let id = column[place as usize];
             if others.clone().all(|(_, other)| other.has(row, id)) {
                 rows.push(row as u32);
                 ids.push(id);
+                if once {
+                    break;
+                }
             }
         }
         row += 1;
@@ -484,7 +507,9 @@ pub fn intersect(
         .iter()
         .map(|column| rows.iter().map(|&row| column[row as usize]).collect())
         .collect();
-    columns.push(ids);
+    if !once {
+        columns.push(ids);
+    }
     Ok((Batch::new(columns, rows.len()), row))
 }
 

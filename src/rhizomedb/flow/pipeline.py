@@ -64,8 +64,12 @@ class Intersect(Stage):
     tables: list[Table]
     keys: list[Key]
     keep: list[int]
+    bounds: list[int]
+    once: bool
 
     def __str__(self) -> str:
+        if self.once:
+            return f"where {' and '.join(map(str, self.atoms))} meet"
         return f"intersect {' and '.join(map(str, self.atoms))}"
 
 
@@ -152,7 +156,9 @@ def _pieces(stage: Probe | Intersect, batch: Batch, meter: Meter) -> Iterator[Ba
     start, rows = 0, len(batch)
     while start < rows:
         if isinstance(stage, Intersect):
-            piece, start = intersect(batch, stage.tables, stage.keys, stage.keep, start, LIMIT)
+            piece, start = intersect(
+                batch, stage.tables, stage.keys, stage.keep, stage.bounds, stage.once, start, LIMIT
+            )
         else:
             piece, start = stage.table.probe(
                 batch, stage.keys, stage.keep, stage.take, stage.new, stage.before, start, LIMIT
@@ -213,7 +219,8 @@ class Planner:
             number = self._next(atoms, run.places, steps)
             together = self._together(number, atoms, run)
             if together:
-                run.intersect([atoms.pop(each) for each in together])
+                joined = [atoms.pop(each) for each in together]
+                run.intersect(joined, _needed(rule, [*atoms.values(), *negations.values()], steps))
                 continue
             atom = atoms.pop(number)
             run.join(number, atom, _needed(rule, [*atoms.values(), *negations.values()], steps), bool(atoms))
@@ -238,7 +245,7 @@ class Planner:
         They are pairs, each with its other end bound; all are read as they are now, and derivations are not counted.
         """
         variable = _other_end(atoms[number], run.places)
-        if variable is None or run.stamped or run.rule.head in self.counted:
+        if variable is None or run.telling or run.rule.head in self.counted:
             return []
         found = [n for n, atom in atoms.items() if _other_end(atom, run.places) == variable and run.is_new(n)]
         tables = [self.tables[atoms[n].relation] for n in found]
@@ -341,14 +348,17 @@ class _Run:
                     keys.append((column, places[name], 0))
         return keys
 
-    def intersect(self, atoms: Sequence[Atom]) -> None:
-        """Bind the variable that several atoms share."""
+    def intersect(self, atoms: Sequence[Atom], needed: set[str]) -> None:
+        """Bind the variable that several atoms share; or where nothing needs it later, see that there is one."""
         variable = _other_end(atoms[0], self.places)
         assert variable is not None, "each of the atoms binds one variable"
         tables = [self.planner.tables[atom.relation] for atom in atoms]
         keys = [key for atom in atoms for key in self._keys(atom)]
-        self.stages.append(Intersect(tuple(atoms), tables, keys, list(range(len(self.names)))))
-        self.names.append(variable)
+        once = variable not in needed
+        bounds = [self._before(atom) for atom in atoms]
+        self.stages.append(Intersect(tuple(atoms), tables, keys, list(range(len(self.names))), bounds, once))
+        if not once:
+            self.names.append(variable)
 
     def is_new(self, number: int) -> bool:
         """Whether an atom is read as it is now."""

@@ -275,22 +275,34 @@ class Table:
 
 
 def intersect(
-    batch: Batch, tables: list[Table], keys: list[Key], keep: list[int], start: int = 0, limit: int = LIMIT
+    batch: Batch,
+    tables: list[Table],
+    keys: list[Key],
+    keep: list[int],
+    bounds: list[int],
+    once: bool = False,
+    start: int = 0,
+    limit: int = LIMIT,
 ) -> tuple[Batch, int]:
-    """Join with several tables of pairs at once, as they are now: a step of a worst-case optimal join.
+    """Join with several tables of pairs at once, as they are now: a step of a worst-case optimal join (Ngo et al. 2018).
 
     For each row of the batch: its kept columns with each id that every table pairs with what the row has for it (one key
-    for each table: the column of the table that is given). Begins, ends and goes on as `Table.probe` does.
+    for each table: the column of the table that is given). `bounds` are for each table a column of the batch that stamps
+    must be less than, or -1. With `once`, a row for which there is any such id is kept, without it. Begins, ends and goes on
+    as `Table.probe` does.
     """
     made: list[Row] = []
     rows = batch.rows()
     while start < len(rows) and len(made) < limit:
         row = rows[start]
         found: set[int] | None = None
-        for table, key in zip(tables, keys, strict=True):
-            ids = {table._log[place][1 - key[0]] for place in table._found(row, [key], True, -1)}
+        for table, key, bound in zip(tables, keys, bounds, strict=True):
+            ids = {table._log[place][1 - key[0]] for place in table._found(row, [key], True, bound)}
             found = ids if found is None else found & ids
         kept = tuple(row[column] for column in keep)
-        made += [(*kept, id) for id in sorted(found or ())]
+        if once:
+            made += [kept] if found else []
+        else:
+            made += [(*kept, id) for id in sorted(found or ())]
         start += 1
-    return Batch(made, len(keep) + 1), start
+    return Batch(made, len(keep) + (not once)), start
