@@ -39,7 +39,9 @@ class Loaded:
         """Derive everything that a program says; how many tuples each answer has."""
         text = self._declared + PROGRAMS[program]
         only = answers[0] if len(answers) == 1 else None
-        self._engine = queries.prepare(text, self._columns, parameters, relation=only).engine(self._reading, only, UNLIMITED)
+        self._engine = queries.prepare(text, self._columns, parameters, relation=only).engine(
+            self._reading, only, UNLIMITED
+        )
         return [len(self._engine.relation(answer).table) for answer in answers]
 
     def rows(self, answer: str) -> list[Row]:

@@ -9,7 +9,9 @@ from rhizomedb.algebra import lower
 from rhizomedb.logic.check import checked
 from rhizomedb.testing.strategies import BASE, programs
 
-LAWS = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.reuse, Phase.generate])
+LAWS = settings(
+    max_examples=300, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.reuse, Phase.generate]
+)
 
 
 @given(programs(), histories())

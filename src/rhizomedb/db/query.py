@@ -213,9 +213,7 @@ def _cells(relation: str, row: Any, names: tuple[str, ...]) -> tuple[Value, ...]
     return tuple(map(check_value, row))
 
 
-def _result(
-    relation: str, rows: list[tuple[Cell, ...]], prepared: Prepared, source: Source, budget: Budget
-) -> Result:
+def _result(relation: str, rows: list[tuple[Cell, ...]], prepared: Prepared, source: Source, budget: Budget) -> Result:
     @cache
     def evaluation() -> Evaluation:
         return prepared.run(source, budget)

@@ -190,4 +190,6 @@ class Flow:
     given: Mapping[str, tuple[Cells, ...]] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return "\n".join(str(stratum) for stratum in self.strata if stratum.rules or stratum.groupings or stratum.graphs)
+        return "\n".join(
+            str(stratum) for stratum in self.strata if stratum.rules or stratum.groupings or stratum.graphs
+        )

@@ -200,11 +200,11 @@ class _Builder:
 
     def _graph_of(self) -> dict[str, list[str]]:
         """For each relation, those that it is derived from."""
-        derived = {rule.head for rule in self.rules} | {each.head for each in (*self.groupings, *self.graphs)}
+        derived = {rule.head for rule in self.rules} | {each.head for each in self._made()}
         graph: dict[str, list[str]] = {name: [] for name in self.widths if name in derived or name in self.plan.derived}
         for rule in self.rules:
             graph[rule.head] += [a.relation for a in (*rule.body.atoms, *rule.body.negations) if a.relation in graph]
-        for each in (*self.groupings, *self.graphs):
+        for each in self._made():
             graph[each.head] += [each.source] if each.source in graph else []
         return graph
 
@@ -227,7 +227,7 @@ class _Builder:
         graphs = tuple(each for each in self.graphs if each.head in inside)
         recursive = len(members) > 1 or members[0] in graph[members[0]]
         guarded = {a.relation for rule in rules for a in rule.body.negations}
-        guarded |= {each.source for each in (*groupings, *graphs)}
+        guarded |= {grouping.source for grouping in groupings} | {each.source for each in graphs}
         if recursive and guarded & inside:
             raise PlanError(
                 "algebra.not-monotone",
@@ -253,10 +253,14 @@ class _Builder:
             kept.append(grouping)
         self.groupings = kept
 
+    def _made(self) -> list[Grouping | Graph]:
+        """What is derived otherwise than by rules."""
+        return [*self.groupings, *self.graphs]
+
     def _read_count(self) -> Counter[str]:
         """How often each relation is read."""
         read = Counter(a.relation for rule in self.rules for a in (*rule.body.atoms, *rule.body.negations))
-        read.update(each.source for each in (*self.groupings, *self.graphs))
+        read.update(each.source for each in self._made())
         return read
 
     def _drop_copies(self) -> None:
@@ -265,7 +269,7 @@ class _Builder:
         for rule in self.rules:
             by_head.setdefault(rule.head, []).append(rule)
         read = self._read_count()
-        made = {each.head: each for each in (*self.groupings, *self.graphs)}
+        made = {each.head: each for each in self._made()}
         for head, rules in by_head.items():
             if len(rules) != 1 or rules[0].body.negations or rules[0].body.steps or len(rules[0].body.atoms) != 1:
                 continue
@@ -422,8 +426,8 @@ class _Builder:
             case Constant(cell):
                 return part.with_terms({**part.terms, name: Given(cell)})
             case computed:
-                variable = self._variable(name)
-                return part.with_step(Compute(variable.name, computed)).with_terms({**part.terms, name: variable})
+                fresh = self._variable(name)
+                return part.with_step(Compute(fresh.name, computed)).with_terms({**part.terms, name: fresh})
 
     def _joined(self, left: _Part, right: Relation) -> Iterator[_Part]:
         alternatives = self.parts(right)
@@ -471,7 +475,7 @@ class _Builder:
         variables = [term for term in atom.terms if isinstance(term, Variable)]
         if len(set(variables)) < len(variables):
             return None  # columns of its own that must be equal
-        places = {}
+        places: dict[str, int] = {}
         for attribute in shared:
             term = part.terms[attribute]
             if not isinstance(term, Variable) or term in (part.terms[other] for other in places):

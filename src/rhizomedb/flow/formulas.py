@@ -40,7 +40,7 @@ def keep(batch: Batch, formula: Formula, places: Mapping[str, int], dictionary: 
             meter.check()
         return batch if len(kept) == len(ids) else batch.where_among(column, kept)
     verdicts: dict[tuple[int, ...], bool] = {}
-    asked = [row for row in _rows(batch, [places[name] for name in names])]
+    asked = list(_rows(batch, [places[name] for name in names]))
     for row, cells in _cells(asked, dictionary, meter):
         verdicts[row] = test(cells)
     return batch.masked(bytes(verdicts[row] for row in asked))
@@ -109,9 +109,7 @@ def _rows(batch: Batch, columns: Sequence[int]) -> list[tuple[int, ...]]:
     return batch.shaped(list(columns), []).rows()
 
 
-def _cells(
-    asked: Sequence[tuple[int, ...]], dictionary: Dictionary, meter: Meter
-) -> list[tuple[tuple[int, ...], Row]]:
+def _cells(asked: Sequence[tuple[int, ...]], dictionary: Dictionary, meter: Meter) -> list[tuple[tuple[int, ...], Row]]:
     """The different tuples of ids, each with its cells."""
     distinct = list(dict.fromkeys(asked))
     known = dict.fromkeys(id for row in distinct for id in row)

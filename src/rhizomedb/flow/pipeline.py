@@ -22,7 +22,6 @@ from rhizomedb.flow.relation import Table as PairTable
 from rhizomedb.flow.relation import intersect
 from rhizomedb.flow.table import LIMIT, Key, Table
 
-
 SELECTED: Final = 1 / 3
 """Which part of the rows a test is taken to keep."""
 
@@ -401,9 +400,16 @@ class _Run:
         pairs = tuple((names.index(name), len(names) + number) for number, (name, _) in enumerate(equal))
         self.stages.append(
             Probe(
-                atom, table, self._keys(atom), [places[name] for name in kept], take,
-                self._is_new(number), self._before(atom), pairs, distinct,
-            )  # fmt: skip
+                atom,
+                table,
+                self._keys(atom),
+                [places[name] for name in kept],
+                take,
+                self._is_new(number),
+                self._before(atom),
+                pairs,
+                distinct,
+            )
         )
         # columns that were only taken to be compared stay behind the named ones, and nothing asks for them
         self.names = [*names, *(f"{name}={column}" for name, column in equal)]
@@ -427,5 +433,3 @@ class _Run:
         if self.telling:
             columns += [place for name, place in places.items() if name.startswith(STAMP)]
         return Pipeline(self.rule, self.seed, tuple(self.stages), columns, constants)
-
-

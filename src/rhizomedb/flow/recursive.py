@@ -48,7 +48,7 @@ class _Recursion:
 
     def step(self) -> None:
         if self.run.is_first:
-            begin = {name: 0 for name in self.tables}
+            begin = dict.fromkeys(self.tables, 0)
             self.run.meter.round()
             for rule in self.stratum.rules:
                 if self.own.isdisjoint(atom.relation for atom in rule.body.atoms):
@@ -204,4 +204,3 @@ def _except(batch: Tuples, without: Iterable[Tuples]) -> Tuples:
     if not len(table):
         return batch
     return table.matching(batch, [(column, column, 0) for column in range(batch.width)], False)
-

@@ -40,7 +40,9 @@ def turned(negation: Atom, held: Held, dictionary: Dictionary) -> Change:
     """
     names = variables_of(negation.terms)
     keys = [
-        (column, names.index(term.name), 0) if isinstance(term, Variable) else (column, -1, dictionary.ids([term.cell])[0])
+        (column, names.index(term.name), 0)
+        if isinstance(term, Variable)
+        else (column, -1, dictionary.ids([term.cell])[0])
         for column, term in enumerate(negation.terms)
         if term is not None
     ]

@@ -68,9 +68,7 @@ class Numbers:
         numbers = [id for id in ids if id < OWN]
         known = self._view.cells(numbers) if numbers else {}
         digests = dict(zip(facts, self._view.cids([id - ROW for id in facts]), strict=True)) if facts else {}
-        return [
-            digests[id] if id >= ROW else known[id] if id < OWN else self._own_cells[id - OWN] for id in ids
-        ]
+        return [digests[id] if id >= ROW else known[id] if id < OWN else self._own_cells[id - OWN] for id in ids]
 
     def is_ordered(self, greatest: int) -> bool:
         """Never: cells are numbered in the order in which they are met."""

@@ -19,8 +19,8 @@ from rhizomedb.store.file import Durability, File
 from rhizomedb.store.indexed import Indexed
 from rhizomedb.store.keeper import Keeper
 from rhizomedb.store.layout import FORMAT, HELD, HELD_1, Mark, pack, seal, unpack
-from rhizomedb.store.quota import USUAL, Quota
 from rhizomedb.store.numbers import Numbers
+from rhizomedb.store.quota import USUAL, Quota
 from rhizomedb.store.relations import View
 from rhizomedb.store.said import said_by
 from rhizomedb.store.storage import Storage, storage_of
