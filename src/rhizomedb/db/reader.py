@@ -354,11 +354,12 @@ class Reader:
             source,
             reading_of(self._store, self.cut, source),
             COLUMNS,
-            with_stands(whole),
+            program,
             relation=relation,
             parameters={**(parameters or {}), **more_parameters},
             aggregates=aggregates,
             budget=budget or Budget(),
+            extend=with_stands,
         )
         result.notices = tuple(self._unknown_attributes(whole))
         return result

@@ -6,7 +6,7 @@ decides at each look-up. What was read whole stays a table for the rest of the q
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, Protocol
 
 from rhizomedb.algebra.program import CID_COLUMN
@@ -217,9 +217,10 @@ class TableReading:
         return Batch.concatenated(found, len(take))
 
 
-def tables_of(flow: Flow, reading: Reading) -> Mapping[str, Rows]:
-    """A table for each input of a flow."""
+def tables_of(flow: Flow, reading: Reading, but: Collection[str] = ()) -> Mapping[str, Rows]:
+    """A table for each input of a flow, but for those of some relations."""
+    inputs = {name: input for name, input in flow.inputs.items() if input.relation not in but}
     if isinstance(reading, TableReading):
-        return {name: reading.table(input) for name, input in flow.inputs.items()}
+        return {name: reading.table(input) for name, input in inputs.items()}
     # a stand-in has a table's interface, but for what changes one
-    return {name: StoredTable(input, reading) for name, input in flow.inputs.items()}  # type: ignore[misc]
+    return {name: StoredTable(input, reading) for name, input in inputs.items()}  # type: ignore[misc]
