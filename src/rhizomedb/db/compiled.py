@@ -23,7 +23,7 @@ from rhizomedb.flow.body import Flow
 from rhizomedb.flow.build import build
 from rhizomedb.flow.engine import Engine
 from rhizomedb.flow.relation import Batch, Table
-from rhizomedb.flow.stored import Reading, tables_of
+from rhizomedb.flow.stored import Kept, Reading, tables_of
 from rhizomedb.logic import AGGREGATES, Aggregate, Program, checked, parse, relevant, substitute
 from rhizomedb.logic.parameters import VALUE, relation_of, with_relations
 
@@ -61,16 +61,17 @@ class Compiled:
         """The same for other values."""
         return replace(self, given=values) if self.parameters else self
 
-    def run(self, reading: Reading, budget: Budget) -> Engine:
+    def run(self, reading: Reading | Kept, budget: Budget) -> Engine:
         """The dataflow after its one step over what is read."""
+        source = reading.reading if isinstance(reading, Kept) else reading
         tables = dict(tables_of(self.flow, reading, frozenset(map(relation_of, self.parameters))))
         for name, input in self.flow.inputs.items():
             for parameter in self.parameters:
                 if input.relation == relation_of(parameter):
                     table = tables[name] = Table(1)
-                    ids = reading.dictionary.ids([exact(self.given[parameter])])
+                    ids = source.dictionary.ids([exact(self.given[parameter])])
                     table.put(Batch.of_rows([tuple(ids)], 1))
-        engine = Engine(self.flow, reading.dictionary, aggregates=self.aggregates, standing=False, inputs=tables)
+        engine = Engine(self.flow, source.dictionary, aggregates=self.aggregates, standing=False, inputs=tables)
         engine.step({}, budget.meter())
         return engine
 

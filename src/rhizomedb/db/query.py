@@ -15,7 +15,7 @@ from rhizomedb.errors import ProgramError, RequestError, nearest_names
 from rhizomedb.facts.value import Cell, Value, check_value
 from rhizomedb.flow.batch import Batch
 from rhizomedb.flow.dictionary import Dictionary
-from rhizomedb.flow.stored import CellReading, Reading
+from rhizomedb.flow.stored import CellReading, Kept
 from rhizomedb.logic import Aggregate, Program, columns
 
 
@@ -73,7 +73,7 @@ def answer_relation(program: Program, relation: str | None) -> str:
 
 def query(
     source: Source,
-    reading: Reading,
+    reading: Kept,
     stored: Mapping[str, tuple[str, ...]],
     program: str | Program,
     *,
@@ -93,7 +93,7 @@ def query(
     def evaluation() -> Evaluation:
         return prepare(extend(whole), stored, parameters, aggregates, answer).run(source, budget)
 
-    return _result(answer, ready, cells_of(table.read(), reading.dictionary), evaluation, budget)
+    return _result(answer, ready, cells_of(table.read(), reading.reading.dictionary), evaluation, budget)
 
 
 def explain(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from rhizomedb.db.source import StoreSource
 from rhizomedb.flow.batch import IDS
@@ -12,17 +13,32 @@ from rhizomedb.flow.batch import Batch as Tuples
 from rhizomedb.flow.body import Input
 from rhizomedb.flow.dictionary import Dictionary
 from rhizomedb.flow.relation import Batch
-from rhizomedb.flow.stored import CellReading, Reading
+from rhizomedb.flow.stored import CellReading, Kept
 from rhizomedb.store.numbers import Numbers
 from rhizomedb.store.sqlite import SqliteStore
 from rhizomedb.store.store import Cut, Store
 
+BYTES_MAX: Final = 256 << 20
+"""How much of a store is kept in tables from one query to the next."""
 
-def reading_of(store: Store, cut: Cut, source: StoreSource) -> Reading:
-    """How the stored relations of a store at a cut are read best."""
-    if isinstance(store, SqliteStore):
-        return NumberReading(store.numbers(cut), source)
-    return CellReading(source)
+OWN_MAX: Final = 1 << 20
+"""How many computed cells are numbered before all are forgotten."""
+
+_KEPT: Final[WeakKeyDictionary[SqliteStore, tuple[Any, Kept]]] = WeakKeyDictionary()
+"""What was read of each open store, at the moment that it was last asked about."""
+
+
+def reading_of(store: Store, cut: Cut, source: StoreSource) -> Kept:
+    """How the stored relations of a store at a cut are read best; what was read there before is kept."""
+    if not isinstance(store, SqliteStore):
+        return Kept(CellReading(source), BYTES_MAX)
+    moment = (cut, store.moment(cut))
+    held = _KEPT.get(store)
+    if held is not None and held[0] == moment and held[1].reading.is_small:  # type: ignore[attr-defined]
+        return held[1]
+    kept = Kept(NumberReading(store.numbers(cut), source), BYTES_MAX)
+    _KEPT[store] = moment, kept
+    return kept
 
 
 class NumberReading:
@@ -31,6 +47,11 @@ class NumberReading:
     def __init__(self, numbers: Numbers, source: StoreSource) -> None:
         self._numbers = numbers
         self._source = source
+
+    @property
+    def is_small(self) -> bool:
+        """Whether few cells were computed and numbered so far."""
+        return self._numbers.own < OWN_MAX
 
     @property
     def dictionary(self) -> Dictionary:

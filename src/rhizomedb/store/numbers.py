@@ -42,6 +42,11 @@ class Numbers:
         self._own_cells: list[Cell] = []
         self._translated: dict[int, int] | None = None
 
+    @property
+    def own(self) -> int:
+        """How many cells have numbers of the reader's own."""
+        return len(self._own_cells)
+
     # -- ids and cells ----------------------------------------------------------------------------------------------
 
     def ids(self, cells: Iterable[Cell]) -> list[int]:
