@@ -13,7 +13,7 @@ from threading import Lock
 from typing import Any, Final
 
 from rhizomedb.algebra import Evaluation, Plan, Source, evaluate, lower
-from rhizomedb.algebra.optimize import optimize
+from rhizomedb.algebra.optimize import Applied, traced
 from rhizomedb.algebra.plan import plan_query
 from rhizomedb.algebra.program import CID_COLUMN
 from rhizomedb.algebra.relation import Attributes
@@ -54,6 +54,7 @@ class Compiled:
     flow: Flow
     columns: Mapping[str, Attributes]
     aggregates: Mapping[str, Aggregate]
+    applied: tuple[Applied, ...] = ()
     parameters: tuple[str, ...] = ()
     given: Mapping[str, Value] = field(default_factory=dict)
 
@@ -147,14 +148,17 @@ def _compile(
     relation: str | None,
 ) -> Compiled:
     prepared = prepare(program, stored, values, aggregates, relation)
-    return Compiled(_built(prepared, relation), prepared.plan.derived, prepared.aggregates)
+    return _built(prepared, relation)
 
 
-def _built(prepared: Prepared, relation: str | None) -> Flow:
+def _built(prepared: Prepared, relation: str | None, parameters: tuple[str, ...] = ()) -> Compiled:
     if relation is None:
-        return build(optimize(prepared.plan, aggregates=prepared.aggregates))
-    planned = plan_query(prepared.program, relation, prepared.stored, aggregates=prepared.aggregates)
-    return build(planned.plan, [relation])
+        found = traced(prepared.plan, aggregates=prepared.aggregates)
+        flow, applied = build(found.plan), found.applied
+    else:
+        planned = plan_query(prepared.program, relation, prepared.stored, aggregates=prepared.aggregates)
+        flow, applied = build(planned.plan, [relation]), planned.applied
+    return Compiled(flow, prepared.plan.derived, prepared.aggregates, applied, parameters)
 
 
 def _for_all_values(
@@ -165,7 +169,7 @@ def _for_all_values(
         return None
     wider = {**stored, **{relation_of(name): (VALUE,) for name in kinds}}
     prepared = prepare(whole, wider, {}, None, relation)
-    return Compiled(_built(prepared, relation), prepared.plan.derived, prepared.aggregates, tuple(kinds))
+    return _built(prepared, relation, tuple(kinds))
 
 
 def _plain(stored: Stored) -> dict[str, tuple[str, ...]]:

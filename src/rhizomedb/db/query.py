@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from rhizomedb.algebra import Derivation, Evaluation, Relations, Source, show
+from rhizomedb.algebra import Derivation, Evaluation, Relations, Source
 from rhizomedb.budget import Budget
 from rhizomedb.db.compiled import Compiled, Prepared, compiled, parsed
 from rhizomedb.db.compiled import prepare as prepare_program
@@ -15,6 +15,7 @@ from rhizomedb.errors import ProgramError, RequestError, nearest_names
 from rhizomedb.facts.value import Cell, Value, check_value
 from rhizomedb.flow.batch import Batch
 from rhizomedb.flow.dictionary import Dictionary
+from rhizomedb.flow.show import show
 from rhizomedb.flow.stored import CellReading, Kept
 from rhizomedb.logic import Aggregate, Program, columns
 
@@ -97,7 +98,7 @@ def query(
 
 
 def explain(
-    source: Source,
+    reading: Kept,
     stored: Mapping[str, tuple[str, ...]],
     program: str | Program,
     *,
@@ -105,11 +106,15 @@ def explain(
     parameters: Mapping[str, object] | None = None,
     aggregates: Mapping[str, Aggregate] | None = None,
     budget: Budget,
+    extend: Callable[[Program], Program] = lambda program: program,
 ) -> str:
-    """The plan of a query with estimated and real tuple counts."""
+    """The plan of a query as it ran: the rewrites that changed something, and each stage with tuples and time."""
     whole = parsed_of(program)
-    prepared = prepare(whole, stored, parameters, aggregates, answer_relation(whole, relation))
-    return show(prepared.plan, source, prepared.run(source, budget))
+    answer = answer_relation(whole, relation)
+    ready = compiled(program, stored, parameters or {}, aggregates, answer, extend)
+    engine = ready.run(reading, budget)
+    applied = [f"rewritten by {each}" for each in ready.applied]
+    return "\n".join([*applied, *([""] if applied else []), show(engine)])
 
 
 def evaluate(
