@@ -75,6 +75,8 @@ class NumberReading:
                 return Batch.of_rows(list(self._numbers.facts_of(given, names)), len(names))
             case "cause" if not bound:
                 return self._chosen(input, self._numbers.causes())
+            case "asserts" if not bound:
+                return self._chosen(input, self._numbers.sayings(), ("delta", "fact"))
             case "cause":
                 return self._causes(input, *next(iter(bound.items())), bound)
         return self._cells(input, self._source.scan(input.relation, bound))
@@ -93,6 +95,8 @@ class NumberReading:
         if input.relation == "cause" and not input.bound and names in (["from"], ["to"]):
             ids = keys.column_ids(0)
             return self._chosen(input, (self._numbers.causes if names == ["from"] else self._numbers.effects)(ids))
+        if input.relation == "asserts" and not input.bound and names == ["fact"]:
+            return self._chosen(input, self._numbers.sayings(keys.column_ids(0)), ("delta", "fact"))
         rows = [tuple(self._numbers.cells(row)) for row in keys.rows()]
         return self._cells(input, self._source.scan_keys(input.relation, dict(input.bound), tuple(names), rows))
 
@@ -108,13 +112,15 @@ class NumberReading:
             input, (pair for pair in pairs if all(w in (None, p) for w, p in zip(wanted, pair, strict=True)))
         )
 
-    def _chosen(self, input: Input, pairs: Iterable[tuple[int, int]]) -> Tuples:
-        effects, causes = array(IDS), array(IDS)
-        for effect, cause in pairs:
-            effects.append(effect)
-            causes.append(cause)
-        columns = [effects if name == "from" else causes for name in input.columns]
-        return Batch.of(columns) if columns else Batch.of_rows([()] * len(effects), 0)
+    def _chosen(
+        self, input: Input, pairs: Iterable[tuple[int, int]], names: tuple[str, str] = ("from", "to")
+    ) -> Tuples:
+        first, second = array(IDS), array(IDS)
+        for left, right in pairs:
+            first.append(left)
+            second.append(right)
+        columns = [first if name == names[0] else second for name in input.columns]
+        return Batch.of(columns) if columns else Batch.of_rows([()] * len(first), 0)
 
     def _cells(self, input: Input, rows: Iterable[Sequence[Any]]) -> Tuples:
         columns = self._source.columns(input.relation)

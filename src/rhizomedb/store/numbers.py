@@ -182,6 +182,17 @@ class Numbers:
                 if is_seen:
                     yield row | ROW, id
 
+    # -- deltas -----------------------------------------------------------------------------------------------------
+
+    def sayings(self, facts: Iterable[int] | None = None) -> Iterator[tuple[int, int]]:
+        """Which delta asserts which fact: of some facts, or of all."""
+        groups = [self._view.sayings()] if facts is None else (self._view.sayings(id - ROW) for id in facts if id > ROW)
+        for group in groups:
+            for delta, rows in group:
+                id = self._id(delta)
+                for row in rows:
+                    yield id, row | ROW
+
 
 def _replaced(numbers: object, links: Mapping[int, int]) -> Ids:
     """Numbers of values as ids: links to facts that are here by the rows of these."""
