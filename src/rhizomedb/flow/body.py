@@ -164,6 +164,13 @@ class Stratum:
         return f"loop\n  {lines.replace(chr(10), chr(10) + '  ')}\nend" if self.recursive else lines
 
 
+def read_by(stratum: Stratum) -> set[str]:
+    """The relations from below that a stratum reads."""
+    read = {a.relation for rule in stratum.rules for a in (*rule.body.atoms, *rule.body.negations)}
+    read |= {grouping.source for grouping in stratum.groupings} | {graph.source for graph in stratum.graphs}
+    return read - set(stratum.relations)
+
+
 @dataclass(frozen=True, slots=True)
 class Input:
     """What is read of a stored relation: these columns of the tuples that agree with some constants.

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from rhizomedb.flow.body import Rule, Stratum
 from rhizomedb.flow.relation import UNIT, Change
 from rhizomedb.flow.run import Run
-from rhizomedb.flow.seeds import bindings, turned
 
 
 def derive(stratum: Stratum, run: Run) -> None:
@@ -41,12 +40,10 @@ def terms(rule: Rule, run: Run) -> Iterator[tuple[Change, int | None]]:
     for number, atom in enumerate(body.atoms):
         change = run.held(atom.relation).change
         if change:
-            plus, minus = (bindings(batch, atom.terms, run.dictionary) for batch in (change.plus, change.minus))
-            yield Change(plus, minus), number
+            yield Change(run.bindings(change.plus, atom.terms), run.bindings(change.minus, atom.terms)), number
     for number, atom in enumerate(body.negations, len(body.atoms)):
-        held = run.held(atom.relation)
-        if held.change:
-            yield turned(atom, held, run.dictionary), number
+        if run.held(atom.relation).change:
+            yield run.turned(atom), number
 
 
 def term_versions(rule: Rule, term: int | None) -> tuple[bool, ...]:

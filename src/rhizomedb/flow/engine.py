@@ -14,7 +14,7 @@ from rhizomedb.algebra.program import Plan
 from rhizomedb.budget import Budget, Meter
 from rhizomedb.flow import counted, graph, group, recursive
 from rhizomedb.flow.batch import Batch as Tuples
-from rhizomedb.flow.body import Flow, Rule, Stratum
+from rhizomedb.flow.body import Flow, Rule, Stratum, read_by
 from rhizomedb.flow.build import build
 from rhizomedb.flow.dictionary import Dictionary, Interned
 from rhizomedb.flow.pipeline import Pipeline
@@ -59,6 +59,7 @@ class Engine:
         }
         self._held = held
         self._run = Run(held, self.dictionary, aggregates, self.counted)
+        self._strata = [(stratum, [held[name] for name in read_by(stratum)]) for stratum in self.flow.strata]
 
     def relation(self, name: str) -> Held:
         """A relation of the plan."""
@@ -85,7 +86,9 @@ class Engine:
                 else:
                     held.table.add(change.plus)
                 held.settle()
-            for stratum in self.flow.strata:
+            for stratum, inputs in self._strata:
+                if not run.is_first and not any(held.change for held in inputs):
+                    continue
                 if stratum.recursive:
                     recursive.derive(stratum, run)
                     continue

@@ -19,7 +19,6 @@ from rhizomedb.flow.batch import Batch as Tuples
 from rhizomedb.flow.body import Rule, Stratum
 from rhizomedb.flow.relation import UNIT, Batch, Table
 from rhizomedb.flow.run import Run
-from rhizomedb.flow.seeds import bindings, head_bindings, turned
 
 
 def derive(stratum: Stratum, run: Run) -> None:
@@ -87,7 +86,7 @@ class _Recursion:
             for rule in self.stratum.rules:
                 for number, atom in enumerate(rule.body.atoms):
                     if atom.relation in gone:
-                        seeds = bindings(stamps[atom.relation], atom.terms, self.run.dictionary, more=1)
+                        seeds = self.run.bindings(stamps[atom.relation], atom.terms, more=1)
                         lost[rule.head] += self._lost(rule, number, seeds, below=True)
         return suspended
 
@@ -96,11 +95,11 @@ class _Recursion:
         body = rule.body
         for number, atom in enumerate(body.atoms):
             if atom.relation not in self.own and len(minus := self.run.held(atom.relation).change.minus):
-                yield number, bindings(minus, atom.terms, self.run.dictionary)
+                yield number, self.run.bindings(minus, atom.terms)
         for number, atom in enumerate(body.negations, len(body.atoms)):
             held = self.run.held(atom.relation)
             if len(held.change.plus):
-                yield number, turned(atom, held, self.run.dictionary).minus
+                yield number, self.run.turned(atom).minus
 
     def _lost(self, rule: Rule, number: int, seeds: Tuples, below: bool) -> list[Tuples]:
         """Heads of the derivations that some bindings of an atom had a part in.
@@ -137,7 +136,7 @@ class _Recursion:
         for rule in self.stratum.rules:
             if rule.head != name or not len(candidates):
                 continue
-            seeds = head_bindings(rule, table.with_stamps(candidates), self.run.dictionary, more=1)
+            seeds = self.run.bindings(table.with_stamps(candidates), rule.terms, more=1)
             candidates = _except(candidates, self._rederived(rule, seeds, stamped=True))
         return candidates
 
@@ -156,7 +155,7 @@ class _Recursion:
             asked = Batch.concatenated(batches, self.tables[name].width)
             for rule in self.stratum.rules:
                 if rule.head == name:
-                    seeds = head_bindings(rule, asked, self.run.dictionary)
+                    seeds = self.run.bindings(asked, rule.terms)
                     back.append((name, self._rederived(rule, seeds, stamped=False)))
         for name, found in back:
             for batch in found:
@@ -166,11 +165,11 @@ class _Recursion:
         for rule in self.stratum.rules:
             for number, atom in enumerate(rule.body.atoms):
                 if atom.relation not in self.own and len(plus := self.run.held(atom.relation).change.plus):
-                    self._add(rule, number, bindings(plus, atom.terms, self.run.dictionary))
+                    self._add(rule, number, self.run.bindings(plus, atom.terms))
             for number, atom in enumerate(rule.body.negations, len(rule.body.atoms)):
                 held = self.run.held(atom.relation)
                 if len(held.change.minus):
-                    self._add(rule, number, turned(atom, held, self.run.dictionary).plus)
+                    self._add(rule, number, self.run.turned(atom).plus)
 
     def _extend(self, begin: dict[str, int]) -> None:
         """Join what is new with everything until nothing more is new."""
@@ -184,7 +183,7 @@ class _Recursion:
                     table = self.tables[atom.relation]
                     for first in range(begin[atom.relation], end[atom.relation], self.run.piece):
                         new = table.read(True, first, min(first + self.run.piece, end[atom.relation]))
-                        self._add(rule, number, bindings(new, atom.terms, self.run.dictionary))
+                        self._add(rule, number, self.run.bindings(new, atom.terms))
             begin = end
 
     def _add(self, rule: Rule, number: int | None, seeds: Tuples) -> None:

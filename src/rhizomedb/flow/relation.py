@@ -44,16 +44,21 @@ class Held:
     name: str
     table: table.Table
     change: Change = field(init=False)
+    is_touched: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         self.change = nothing(self.table.width)
 
     def settle(self) -> None:
         """Take what the table changed in this step as the step's change."""
+        self.is_touched = True
         self.change = Change(*self.table.settle())
 
     def commit(self) -> None:
         """The step is over."""
+        if not self.is_touched:
+            return
+        self.is_touched = False
         self.table.commit()
         if self.change:
             self.change = nothing(self.table.width)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from rhizomedb.budget import Meter
-from rhizomedb.flow.body import Rule
+from rhizomedb.flow.batch import Batch
+from rhizomedb.flow.body import Atom, Rule, Term
 from rhizomedb.flow.dictionary import Dictionary
 from rhizomedb.flow.pipeline import STAMP, Pipeline, Planner
-from rhizomedb.flow.relation import Held
-from rhizomedb.flow.seeds import variables_of
+from rhizomedb.flow.relation import Change, Held
+from rhizomedb.flow.seeds import Shape, keys_of, variables_of
 from rhizomedb.logic.builtins import Aggregate
 
 PIECE: Final = 1 << 16
@@ -38,6 +39,7 @@ class Run:
         self.piece = PIECE
         self.meter: Meter
         self.planner = Planner({name: each.table for name, each in held.items()}, dictionary, counted)
+        self._shapes: dict[int, Shape] = {}
         self._pipelines: dict[tuple[int, int | None, tuple[bool, ...]], Pipeline] = {}
         self._lost: dict[tuple[int, int, tuple[bool, ...]], Pipeline] = {}
         self._checks: dict[tuple[int, bool], Pipeline] = {}
@@ -45,6 +47,30 @@ class Run:
     def held(self, name: str) -> Held:
         """The relation of a name."""
         return self._held[name]
+
+    def bindings(self, batch: Batch, terms: Sequence[Term | None], more: int = 0) -> Batch:
+        """Tuples of a relation as bindings of the variables of an atom, without those that do not agree with it.
+
+        `more` columns after those of the terms stay at the end.
+        """
+        shape = self._shapes.get(id(terms))
+        if shape is None:
+            shape = self._shapes[id(terms)] = Shape(terms, self.dictionary)
+        return shape.of(batch, more)
+
+    def turned(self, negation: Atom) -> Change:
+        """The bindings for which a negation came to hold in this step, and those for which it no longer does.
+
+        It holds for a binding while no tuple agrees with that: what matters is whether the first came or the last went.
+        """
+        held = self.held(negation.relation)
+        keys, table = keys_of(negation.terms, self.dictionary), held.table
+        freed = self.bindings(held.change.minus, negation.terms).distinct()
+        taken = self.bindings(held.change.plus, negation.terms).distinct()
+        return Change(
+            table.matching(freed, keys, False, new=True) if len(freed) else freed,
+            table.matching(taken, keys, False, new=False) if len(taken) else taken,
+        )
 
     def next_stamp(self) -> int:
         """A stamp greater than all before."""
