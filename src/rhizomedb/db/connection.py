@@ -6,13 +6,14 @@ import getpass
 import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
+from rhizomedb.budget import Budget
 from rhizomedb.db import attachment, view
 from rhizomedb.db.care import Care
 from rhizomedb.db.database import Database
@@ -20,8 +21,9 @@ from rhizomedb.db.intake import Attached, Content, Intake, Progress, take_in
 from rhizomedb.db.keyring import Keyring
 from rhizomedb.db.limits import Limits
 from rhizomedb.db.naming import Authors, Names
+from rhizomedb.db.open_views import OpenViews
 from rhizomedb.db.quotas import quota_of
-from rhizomedb.db.reader import VIEW_BUDGET, now_ms
+from rhizomedb.db.reader import VIEW_BUDGET, Moment, Reader, now_ms
 from rhizomedb.db.result import show
 from rhizomedb.db.standing import Changed, sort_out
 from rhizomedb.db.transaction import (
@@ -48,6 +50,8 @@ from rhizomedb.store.chunks import Stored
 from rhizomedb.store.store import Cut, Finding, Held, Store
 
 if TYPE_CHECKING:
+    from rhizomedb.db.live_view import View
+    from rhizomedb.logic import Aggregate, Program
     from rhizomedb.store.file import Durability
 
 Scope = Literal["seen", "own"]
@@ -85,6 +89,7 @@ class Connection(Care):
         self._clock = clock
         self._system = system or secrets.token_hex(8)
         self._due_ms: int | None = None
+        self._views = OpenViews(store, self._newest)
         self._release()
 
     @property
@@ -102,6 +107,47 @@ class Connection(Care):
     def snapshot(self) -> Database:
         """The database as it is now, as a value."""
         return Database(self._store, self.cut, self._authors, self._clock, self._limits)
+
+    # -- standing views ---------------------------------------------------------------------------------------------
+
+    def view(
+        self,
+        program: str | Program,
+        parameters: Mapping[str, object] | None = None,
+        *,
+        relation: str | None = None,
+        aggregates: Mapping[str, Aggregate] | None = None,
+        budget: Budget | None = None,
+        by: str | Iterable[str] = (),
+        since: Moment | None = None,
+        as_of: Moment | None = None,
+        **more_parameters: object,
+    ) -> View:
+        """A standing view of what a program derives: it is kept up to date, and costs what changed, not what there is.
+
+            with db.view(program) as view:
+                print(view.relation())
+                for change in view.watch():
+                    print(change.plus, change.minus)
+
+        The program is that of a `query`, of which a view has every relation, or with `relation` only that one and what
+        it depends on. `by`, `since` and `as_of` narrow what it sees, as for a reader. The first evaluation, and each
+        step after it, has to keep within the budget.
+        """
+        reader: Reader = self
+        if by:
+            reader = reader.by(*([by] if isinstance(by, str) else by))
+        reader = reader if since is None else reader.since(since)
+        reader = reader if as_of is None else reader.as_of(as_of)
+        return self._views.open(
+            program,
+            reader.cut,
+            relation=relation,
+            parameters={**(parameters or {}), **more_parameters},
+            aggregates=aggregates,
+            budget=budget or Budget(),
+            notices=self._unknown_attributes,
+        )
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
@@ -128,7 +174,7 @@ class Connection(Care):
             )
         self._release_if_due()
         items = list(items)  # whatever is wrong with the iterable shows before anything is locked
-        with self._store.writing():
+        with self._writing():
             return self._transact(items, expect or {}, author, scope, origin)
 
     def attach(
@@ -153,7 +199,7 @@ class Connection(Care):
 
         def say(intake: Intake) -> Attached:
             self._release_if_due()
-            with self._store.writing():
+            with self._writing():
                 cid = intake.finish()
                 said = self._transact([(entity, attribute, cid)], {}, author, scope, origin)
             return Attached(said.epoch, said.deltas, said.facts, cid, intake.size, intake.new)
@@ -177,7 +223,7 @@ class Connection(Care):
         """
         self._release_if_due()
         me = self._keyring.find(self._author_name(author))
-        with self._store.writing():
+        with self._writing():
             cut = self.cut
             names = Names(self._store, cut)
             subject = names.entity(entity)
@@ -221,7 +267,7 @@ class Connection(Care):
         are said without a look at each value where nothing was said before, or the same; `plainly` takes no short cut.
         """
         key = self._key(author)
-        with self._store.writing():
+        with self._writing():
             cut, spoke_before = self.cut, self._store.has_author(key.public)
 
             def evaluated(items: Iterable[Item]) -> Iterator[Fact]:
@@ -245,6 +291,7 @@ class Connection(Care):
         """Take in signed deltas from elsewhere: each is verified; what is known already is passed over."""
         admission = admit(self._store, envelopes, now_ms=self._clock(), origin=origin)
         self._release()
+        self._views.tell()
         return admission
 
     def put_blocks(self, blocks: Iterable[tuple[Cid, bytes]]) -> Stored:
@@ -300,7 +347,8 @@ class Connection(Care):
         return self._store.rebuild_index()
 
     def close(self) -> None:
-        """Release the file. What was read before stays valid; nothing can be asked any more."""
+        """Release the file, and close its views. What was read before stays valid; nothing can be asked any more."""
+        self._views.close()
         self._store.close()
 
     def __enter__(self) -> Connection:
@@ -315,6 +363,13 @@ class Connection(Care):
         return f"<rhizomedb.Connection {self._store.path}>"
 
     # -- within -----------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """One write, of which the views learn when it is kept."""
+        with self._store.writing():
+            yield
+        self._views.tell()
 
     def _transact(
         self,
