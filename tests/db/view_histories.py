@@ -58,6 +58,7 @@ STEPS = st.one_of(
     st.tuples(st.sampled_from(["person", "source", "import", "elsewhere", "ahead"]), AUTHORS, SAYINGS),
     st.tuples(st.just("causes"), AUTHORS, SAYINGS),
     st.tuples(st.just("echo"), AUTHORS, st.integers(0, 3)),
+    st.tuples(st.just("echo"), AUTHORS, st.just(0)),
     st.tuples(st.sampled_from(["retract", "retract own"]), AUTHORS, st.sampled_from(ENTITIES)),
     st.tuples(st.sampled_from(["merge", "wait"]), st.none(), st.none()),
 )
