@@ -21,7 +21,6 @@ from rhizomedb.db.intake import Attached, Content, Intake, Progress, take_in
 from rhizomedb.db.keyring import Keyring
 from rhizomedb.db.limits import Limits
 from rhizomedb.db.naming import Authors, Names
-from rhizomedb.db.open_views import OpenViews
 from rhizomedb.db.quotas import quota_of
 from rhizomedb.db.reader import VIEW_BUDGET, Moment, Reader, now_ms
 from rhizomedb.db.result import show
@@ -51,6 +50,7 @@ from rhizomedb.store.store import Cut, Finding, Held, Store
 
 if TYPE_CHECKING:
     from rhizomedb.db.live_view import View
+    from rhizomedb.db.open_views import OpenViews
     from rhizomedb.logic import Aggregate, Program
     from rhizomedb.store.file import Durability
 
@@ -89,7 +89,7 @@ class Connection(Care):
         self._clock = clock
         self._system = system or secrets.token_hex(8)
         self._due_ms: int | None = None
-        self._views = OpenViews(store, self._newest)
+        self._views: OpenViews | None = None
         self._release()
 
     @property
@@ -139,6 +139,10 @@ class Connection(Care):
             reader = reader.by(*([by] if isinstance(by, str) else by))
         reader = reader if since is None else reader.since(since)
         reader = reader if as_of is None else reader.as_of(as_of)
+        if self._views is None:
+            from rhizomedb.db.open_views import OpenViews  # it loads asyncio, which most programs never need
+
+            self._views = OpenViews(self._store, self._newest)
         return self._views.open(
             program,
             reader.cut,
@@ -291,7 +295,7 @@ class Connection(Care):
         """Take in signed deltas from elsewhere: each is verified; what is known already is passed over."""
         admission = admit(self._store, envelopes, now_ms=self._clock(), origin=origin)
         self._release()
-        self._views.tell()
+        self._tell_views()
         return admission
 
     def put_blocks(self, blocks: Iterable[tuple[Cid, bytes]]) -> Stored:
@@ -348,7 +352,8 @@ class Connection(Care):
 
     def close(self) -> None:
         """Release the file, and close its views. What was read before stays valid; nothing can be asked any more."""
-        self._views.close()
+        if self._views is not None:
+            self._views.close()
         self._store.close()
 
     def __enter__(self) -> Connection:
@@ -369,7 +374,11 @@ class Connection(Care):
         """One write, of which the views learn when it is kept."""
         with self._store.writing():
             yield
-        self._views.tell()
+        self._tell_views()
+
+    def _tell_views(self) -> None:
+        if self._views is not None:
+            self._views.tell()
 
     def _transact(
         self,

@@ -87,6 +87,10 @@ class View:
         """The relations that can be read and watched."""
         return tuple(self._columns)
 
+    def columns(self, name: str | None = None) -> tuple[str, ...]:
+        """The attributes of a relation, in the order in which its tuples have them."""
+        return self._columns[self._known(name)]
+
     @property
     def notices(self) -> tuple[str, ...]:
         """What the asker should know, such as an attribute in the program that no fact has."""
@@ -119,7 +123,7 @@ class View:
         if self._reasons.cut != kept.cut:
             self._reasons = _Reasons(self._prepared, self._store, kept.cut, self._budget)
         result = Result(name, self._columns[name], rows, self._reasons.of(name))
-        waits = self.holding_back()
+        waits = self._holding_back()
         behind = () if waits is None else (f"the view waits at epoch {self.epoch} until {waits!r} takes its changes",)
         result.notices = (*self.notices, *behind)
         return result
@@ -144,7 +148,7 @@ class View:
         kept, newest = self._kept(), self._newest()
         if type(epoch) is not int or not 0 <= epoch <= newest:
             raise RequestError("db.epoch", f"there is no epoch {epoch!r}", fix=f"0 to {newest}")
-        if self.holding_back() is not None and epoch != kept.epoch:
+        if self._holding_back() is not None and epoch != kept.epoch:
             raise RequestError(
                 "db.view-waits", "the view waits for a watch or sink that has not taken its changes", fix="take them"
             )
@@ -155,10 +159,10 @@ class View:
             self._tell()
         return self
 
-    def pull(self) -> bool:
+    def _pull(self) -> bool:
         """Move on by one epoch; whether it moved."""
         try:
-            if self._is_pinned or self._is_moving or self.holding_back() is not None:
+            if self._is_pinned or self._is_moving or self._holding_back() is not None:
                 return False
             kept = self._kept()
             if self._error is not None:
@@ -178,7 +182,7 @@ class View:
         """Whether there is a newer epoch that the view should be at."""
         return not self._is_pinned and self._kept().epoch < self._newest()
 
-    def committed(self) -> None:
+    def _committed(self) -> None:
         """Follow what this connection has written. What goes wrong is said when the view is read: the write is kept."""
         if self._upkeep is None or self._is_pinned or self._is_moving or self._error is not None:
             return
@@ -190,7 +194,7 @@ class View:
         kept = self._kept()
         self._check_still()
         self._tell()  # what an interruption kept from being told
-        while kept.epoch < (newest := self._newest()) and self.holding_back() is None:
+        while kept.epoch < (newest := self._newest()) and self._holding_back() is None:
             self._advance(kept.epoch + 1 if self._outlets else newest)
             if self._upkeep is None:  # a sink has closed it
                 return
@@ -231,7 +235,7 @@ class View:
         """Tell everybody of the last move who was not told yet: first all are offered it, then sinks are called."""
         serial, epoch, before, differences = self._move
         for outlet in list(self._outlets):
-            outlet.offer(serial, epoch, before, differences)
+            outlet._offer(serial, epoch, before, differences)
         for outlet in list(self._outlets):
             if isinstance(outlet, Sink):
                 outlet.deliver()
@@ -286,15 +290,15 @@ class View:
         if not from_now:
             everything = {name: Difference(tuples(kept.rows(name), self._makers[name])) for name in outlet.relations}
             there = {name: difference for name, difference in everything.items() if difference}
-            outlet.offer(self._move[0] + 1, kept.epoch, None, there)
-        outlet.serial = self._move[0]
+            outlet._offer(self._move[0] + 1, kept.epoch, None, there)
+        outlet._serial = self._move[0]
         self._outlets.append(outlet)
 
-    def holding_back(self) -> Outlet | None:
+    def _holding_back(self) -> Outlet | None:
         """The outlet that the view waits for, if it does."""
-        return next((outlet for outlet in self._outlets if outlet.is_full), None)
+        return next((outlet for outlet in self._outlets if outlet._is_full), None)
 
-    def detach(self, outlet: Outlet) -> None:
+    def _detach(self, outlet: Outlet) -> None:
         """Tell an outlet nothing more."""
         if outlet in self._outlets:
             self._outlets.remove(outlet)

@@ -62,7 +62,7 @@ class OpenViews:
         if self._store.is_writing:
             return
         for view in list(self._views.values()):
-            view.committed()
+            view._committed()
 
     def close(self) -> None:
         """Close every view."""

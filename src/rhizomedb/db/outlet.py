@@ -30,11 +30,11 @@ Receiver = Callable[[ViewChange], Awaitable[object] | object]
 class Telling(Protocol):
     """The view, as its outlets see it."""
 
-    def pull(self) -> bool:
+    def _pull(self) -> bool:
         """Move on by an epoch, if there is a newer one and nobody holds the view back; whether it moved."""
         ...
 
-    def holding_back(self) -> Outlet | None:
+    def _holding_back(self) -> Outlet | None:
         """The outlet that the view waits for."""
         ...
 
@@ -43,7 +43,7 @@ class Telling(Protocol):
         """Whether there is a newer epoch that the view should be at."""
         ...
 
-    def detach(self, outlet: Outlet) -> None:
+    def _detach(self, outlet: Outlet) -> None:
         """Tell an outlet nothing more."""
         ...
 
@@ -53,8 +53,7 @@ class Outlet:
 
     def __init__(self, view: Telling, relations: tuple[str, ...], buffer: int, overflow: Overflow) -> None:
         self.relations = relations
-        self.serial = 0
-        """The last move of the view that this outlet was offered."""
+        self._serial = 0  # the last move of the view that this outlet was offered
         self._view: Telling | None = view
         self._size = buffer
         self._overflow = overflow
@@ -62,7 +61,7 @@ class Outlet:
         self._missed = 0
 
     @property
-    def is_full(self) -> bool:
+    def _is_full(self) -> bool:
         """Whether the view has to wait for it."""
         return self._overflow == "wait" and len(self._buffer) >= self._size
 
@@ -71,11 +70,11 @@ class Outlet:
         """Whether nothing more comes."""
         return self._view is None
 
-    def offer(self, serial: int, epoch: int, before: int | None, differences: Mapping[str, Difference]) -> None:
+    def _offer(self, serial: int, epoch: int, before: int | None, differences: Mapping[str, Difference]) -> None:
         """Take in what a move changed, as far as it is about what is watched."""
-        if serial <= self.serial:
+        if serial <= self._serial:
             return
-        self.serial = serial
+        self._serial = serial
         of = {name: differences[name] for name in self.relations if name in differences}
         if of or before is None:
             self._take(ViewChange(epoch, before, self.relations[0], of))
@@ -96,23 +95,23 @@ class Outlet:
 
     # -- a full buffer ----------------------------------------------------------------------------------------------
 
-    def keep(self, change: ViewChange) -> None:
+    def _keep(self, change: ViewChange) -> None:
         """Keep it: the view waited as soon as the buffer was full, and does not go on before something is taken."""
         self._buffer.append(change)
 
-    def drop_oldest(self, change: ViewChange) -> None:
+    def _drop_oldest(self, change: ViewChange) -> None:
         """Drop what is oldest; the next change says how many were."""
         self._buffer.popleft()
         self._missed += 1
         self._buffer.append(change)
 
-    def coalesce(self, change: ViewChange) -> None:
+    def _coalesce(self, change: ViewChange) -> None:
         """Make it one with the last: the sum stays right, only which epoch did what is lost."""
         both = self._buffer.pop().then(change)
         if both or both.before is None:
             self._buffer.append(both)
 
-    def fail(self, change: ViewChange) -> None:
+    def _fail(self, change: ViewChange) -> None:
         """End: what is in the buffer can still be taken, and then an error says why nothing more comes."""
         self._fault = RequestError(
             "db.view-overflow",
@@ -127,14 +126,14 @@ class Outlet:
         """Take in nothing more."""
         view, self._view = self._view, None
         if view is not None:
-            view.detach(self)
+            view._detach(self)
 
 
 OVERFLOWS: Final[Mapping[str, Callable[[Outlet, ViewChange], None]]] = {
-    "wait": Outlet.keep,
-    "drop-oldest": Outlet.drop_oldest,
-    "coalesce": Outlet.coalesce,
-    "error": Outlet.fail,
+    "wait": Outlet._keep,
+    "drop-oldest": Outlet._drop_oldest,
+    "coalesce": Outlet._coalesce,
+    "error": Outlet._fail,
 }
 """What becomes of a change for which there is no room."""
 
@@ -178,7 +177,7 @@ class ViewWatch(Outlet):
             if pause is None:
                 break
             view = self._view
-            holding = None if view is None else view.holding_back()
+            holding = None if view is None else view._holding_back()
             if holding is not None and view is not None and view.is_behind:
                 # Nobody else runs in this thread, so waiting for it would not end.
                 raise RequestError(
@@ -217,7 +216,7 @@ class ViewWatch(Outlet):
                     raise self._fault.with_traceback(None)
                 yield None
                 return
-            if self._view.pull():
+            if self._view._pull():
                 yield 0.0
                 nap, began = self._poll_s / 10, time.monotonic()
                 continue
@@ -301,7 +300,7 @@ class Sink(Outlet):
                 while answer is None:
                     if self._view is not None and not self._buffer:
                         with suppress(Error):  # the view says it to who reads it
-                            self._view.pull()  # if the view waited for this sink, it goes on
+                            self._view._pull()  # if the view waited for this sink, it goes on
                     if not self._buffer:
                         return
                     answer = self._call()

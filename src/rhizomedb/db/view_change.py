@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rhizomedb.facts.value import exact, order_cell, plain
@@ -51,7 +51,7 @@ class ViewChange:
     epoch: int
     before: int | None
     relation: str
-    relations: Mapping[str, Difference] = field(default_factory=dict)
+    relations: Mapping[str, Difference]
     missed: int = 0
 
     @property
