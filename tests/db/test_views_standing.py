@@ -314,6 +314,20 @@ def test_several_slow_readers_in_one_loop_are_told_everything(db: Connection) ->
     assert asyncio.run(main()) == [list(range(1, 13))] * 2
 
 
+def test_a_watch_outlives_an_event_loop(db: Connection) -> None:
+    view = db.view(COUNTED)
+    watch = view.watch(poll_s=0.01)
+
+    async def one() -> int:
+        asyncio.get_running_loop().call_later(0.005, numbered, db, len(told) + 1, len(told) + 1)
+        return (await anext(watch)).epoch
+
+    told: list[int] = []
+    for _ in range(3):
+        told.append(asyncio.run(one()))
+    assert told == [1, 2, 3]
+
+
 # Sinks
 
 

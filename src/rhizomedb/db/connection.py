@@ -13,7 +13,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
-from rhizomedb.budget import Budget
 from rhizomedb.db import attachment, view
 from rhizomedb.db.care import Care
 from rhizomedb.db.database import Database
@@ -22,7 +21,7 @@ from rhizomedb.db.keyring import Keyring
 from rhizomedb.db.limits import Limits
 from rhizomedb.db.naming import Authors, Names
 from rhizomedb.db.quotas import quota_of
-from rhizomedb.db.reader import VIEW_BUDGET, Moment, Reader, now_ms
+from rhizomedb.db.reader import VIEW_BUDGET, now_ms
 from rhizomedb.db.result import show
 from rhizomedb.db.standing import Changed, sort_out
 from rhizomedb.db.transaction import (
@@ -49,9 +48,6 @@ from rhizomedb.store.chunks import Stored
 from rhizomedb.store.store import Cut, Finding, Held, Store
 
 if TYPE_CHECKING:
-    from rhizomedb.db.live_view import View
-    from rhizomedb.db.open_views import OpenViews
-    from rhizomedb.logic import Aggregate, Program
     from rhizomedb.store.file import Durability
 
 Scope = Literal["seen", "own"]
@@ -89,7 +85,6 @@ class Connection(Care):
         self._clock = clock
         self._system = system or secrets.token_hex(8)
         self._due_ms: int | None = None
-        self._views: OpenViews | None = None
         self._release()
 
     @property
@@ -107,51 +102,6 @@ class Connection(Care):
     def snapshot(self) -> Database:
         """The database as it is now, as a value."""
         return Database(self._store, self.cut, self._authors, self._clock, self._limits)
-
-    # -- standing views ---------------------------------------------------------------------------------------------
-
-    def view(
-        self,
-        program: str | Program,
-        parameters: Mapping[str, object] | None = None,
-        *,
-        relation: str | None = None,
-        aggregates: Mapping[str, Aggregate] | None = None,
-        budget: Budget | None = None,
-        by: str | Iterable[str] = (),
-        since: Moment | None = None,
-        as_of: Moment | None = None,
-        **more_parameters: object,
-    ) -> View:
-        """A standing view of what a program derives: it is kept up to date, and costs what changed, not what there is.
-
-            with db.view(program) as view:
-                print(view.relation())
-                for change in view.watch():
-                    print(change.plus, change.minus)
-
-        The program is that of a `query`, of which a view has every relation, or with `relation` only that one and what
-        it depends on. `by`, `since` and `as_of` narrow what it sees, as for a reader. The first evaluation, and each
-        step after it, has to keep within the budget.
-        """
-        reader: Reader = self
-        if by:
-            reader = reader.by(*([by] if isinstance(by, str) else by))
-        reader = reader if since is None else reader.since(since)
-        reader = reader if as_of is None else reader.as_of(as_of)
-        if self._views is None:
-            from rhizomedb.db.open_views import OpenViews  # it loads asyncio, which most programs never need
-
-            self._views = OpenViews(self._store, self._newest)
-        return self._views.open(
-            program,
-            reader.cut,
-            relation=relation,
-            parameters={**(parameters or {}), **more_parameters},
-            aggregates=aggregates,
-            budget=budget or Budget(),
-            notices=self._unknown_attributes,
-        )
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
@@ -375,10 +325,6 @@ class Connection(Care):
         with self._store.writing():
             yield
         self._tell_views()
-
-    def _tell_views(self) -> None:
-        if self._views is not None:
-            self._views.tell()
 
     def _transact(
         self,

@@ -167,7 +167,8 @@ class View:
             kept = self._kept()
             if self._error is not None:
                 raise self._error.with_traceback(None)
-            if not self.is_behind:
+            self._tell()  # what an interruption kept from being told
+            if not self.is_behind or self._holding_back() is not None:
                 return False
             self._advance(kept.epoch + 1)
         except (StoreError, RequestError) as error:

@@ -156,16 +156,21 @@ class ViewWatch(Outlet):
         super().__init__(view, relations, buffer, overflow)
         self._poll_s = poll_s
         self._timeout_s = timeout_s
-        self._came = asyncio.Event()
+        self._waiting: set[asyncio.Future[None]] = set()
 
     def _take(self, change: ViewChange) -> None:
         super()._take(change)
-        self._came.set()
+        self._wake()
 
     def close(self) -> None:
         """End: what came already can still be taken."""
         super().close()
-        self._came.set()
+        self._wake()
+
+    def _wake(self) -> None:
+        for waiting in self._waiting:
+            if not waiting.done():
+                waiting.set_result(None)
 
     def __iter__(self) -> Iterator[ViewChange]:
         return self
@@ -199,9 +204,12 @@ class ViewWatch(Outlet):
             if pause is None:
                 break
             if pause:
-                self._came.clear()
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._came.wait(), pause)
+                waiting = asyncio.get_running_loop().create_future()
+                self._waiting.add(waiting)
+                try:
+                    await asyncio.wait([waiting], timeout=pause)
+                finally:
+                    self._waiting.discard(waiting)
             else:
                 await asyncio.sleep(0)  # others have their turn between two epochs
         raise StopAsyncIteration

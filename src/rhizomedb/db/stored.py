@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 Row: TypeAlias = "tuple[Cell, ...]"
 
 STRETCHES_REMEMBERED: Final = 16
-DELTAS_REMEMBERED_MAX: Final = 64
+STRETCH_BYTES_MAX: Final = 1 << 18
 """How many stretches of the log are remembered, and how long one may be: several views read the same ones."""
 
 _ATTRIBUTE: Final = "attribute"
@@ -70,14 +70,16 @@ class Arrivals:
             yield from known
             return
         read: list[tuple[int, Delta]] = []
+        size = 0
         for epoch, envelope in self._store.envelopes(after):
             if epoch > last:
                 break
             arrived = epoch, self._decoded(epoch, envelope)
-            if len(read) <= DELTAS_REMEMBERED_MAX:
+            size += len(envelope)
+            if size <= STRETCH_BYTES_MAX:
                 read.append(arrived)
             yield arrived
-        if len(read) <= DELTAS_REMEMBERED_MAX:
+        if size <= STRETCH_BYTES_MAX:
             while len(self._remembered) >= STRETCHES_REMEMBERED:
                 del self._remembered[next(iter(self._remembered))]
             self._remembered[after, last] = read
