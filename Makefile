@@ -11,7 +11,7 @@ NATIVE       := $(if $(CARGO),$(VENV)/.installed-native,plain)
 BACKEND      := $(if $(CARGO),rust,python)
 KERNEL_TESTS := tests/facts tests/store
 
-.PHONY: demo test lint lint-native native plain soak-store bench docs clean
+.PHONY: demo test lint lint-native native plain soak-store bench bench-flow docs clean
 .NOTPARALLEL:
 
 demo: $(VENV)/.installed
@@ -45,6 +45,10 @@ soak-store: $(STAMP) native
 bench: $(VENV)/.installed-bench native
 	@$(BIN)/python -m bench
 
+# The edit history of a text is read from the folder that RHIZOMEDB_BENCH_DATA names (see bench/flow/edits.py).
+bench-flow: $(VENV)/.installed-bench native
+	@$(BIN)/python -m bench flow
+
 native: $(NATIVE)
 
 plain:
@@ -70,6 +74,8 @@ $(STAMP): pyproject.toml | $(VENV)/bin/python
 $(VENV)/.installed-bench: pyproject.toml | $(VENV)/bin/python
 	@echo "setting up for benchmarks (once) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench-cozo]' || \
+		echo "Cozo could not be installed: the benchmarks go on without it"
 	@touch $@
 
 $(VENV)/.installed-native: native/Cargo.toml native/Cargo.lock native/pyproject.toml $(wildcard native/src/*.rs native/src/*/*.rs) | $(VENV)/bin/python

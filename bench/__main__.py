@@ -1,7 +1,6 @@
-"""Run the benchmarks named, or all: `python -m bench [ingest] [get] [query] [store] [--quick] [--folder DIR]`.
+"""Run the benchmarks named, or all: `python -m bench [ingest] [get] [query] [store] [flow] [--small] [--folder DIR]`.
 
-A whole run at full size writes `bench/RESULTS.md`; anything less prints the same page, so that the file never mixes
-runs.
+A run at full size writes its sections of `bench/RESULTS.md` and leaves the others as they are; a small run only prints.
 """
 
 from __future__ import annotations
@@ -14,9 +13,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.report import load, page
+from bench.report import load, machine, page, sections_of
 
-NAMES = ("ingest", "get", "query", "store")
+NAMES = ("ingest", "get", "query", "store", "flow")
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 
@@ -25,28 +24,32 @@ def main() -> None:
     """Run and report."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(NAMES)} (default: all)")
-    parser.add_argument("--quick", action="store_true", help="small sizes, to see that everything works")
+    parser.add_argument(
+        "--small", "--quick", dest="quick", action="store_true", help="small sizes, to see that everything works"
+    )
     parser.add_argument("--folder", help="where to put the files (default: a temporary folder)")
     options = parser.parse_args()
     for name in options.names:
         if name not in NAMES:
             parser.error(f"there is no benchmark {name!r}; there are {', '.join(NAMES)}")
     chosen = [name for name in NAMES if name in options.names or not options.names]
-    load_before, started = load(), time.perf_counter()
-    sections = []
+    measured: dict[str, str] = {}
     with tempfile.TemporaryDirectory(prefix="rhizome-bench-", dir=options.folder) as scratch:
         os.environ["RHIZOME_HOME"] = str(Path(scratch) / "home")  # the keys of a run go with it
         for name in chosen:
             print(f"{name} ...", file=sys.stderr, flush=True)
+            load_before, started = load(), time.perf_counter()
             folder = Path(scratch) / name
             folder.mkdir()
-            sections.append(importlib.import_module(f"bench.{name}").run(folder, quick=options.quick))
-    text = page(sections, load_before, time.perf_counter() - started)
-    if options.quick or len(chosen) < len(NAMES):
-        print(text)
-    else:
-        RESULTS.write_text(text, encoding="utf-8")
-        print(f"written to {RESULTS.relative_to(Path.cwd()) if RESULTS.is_relative_to(Path.cwd()) else RESULTS}")
+            section = importlib.import_module(f"bench.{name}").run(folder, quick=options.quick)
+            measured[name] = section.text(machine(load_before, time.perf_counter() - started))
+    if options.quick:
+        print(page(measured))
+        return
+    known = sections_of(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    known.update(measured)
+    RESULTS.write_text(page({name: known[name] for name in NAMES if name in known}), encoding="utf-8")
+    print(f"written to {RESULTS.relative_to(Path.cwd()) if RESULTS.is_relative_to(Path.cwd()) else RESULTS}")
 
 
 if __name__ == "__main__":

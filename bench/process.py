@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -38,25 +39,83 @@ class Run:
     peak_bytes: int
 
 
-def command(*words: str | Path) -> Run:
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What a process is given before it is ended: seconds by the wall clock, and bytes of memory that it holds."""
+
+    seconds: float
+    bytes: int
+
+
+class LeftOut(Exception):
+    """A process that was given a limit did not end well within it; the reason, as the end of a sentence."""
+
+
+def command(*words: str | Path, limit: Limit | None = None) -> Run:
     """Run a command of this environment as a process; its answer is what it printed."""
     started = time.perf_counter()
     process = subprocess.Popen([str(word) for word in words], stdout=subprocess.PIPE, cwd=ROOT)
+    watchdog = Watchdog(process, limit) if limit else None
     assert process.stdout is not None, "the output is piped"
     with process.stdout as output:
         answer = output.read().decode()
+    # The watchdog is done before the process is waited for: until then its number means this process.
+    reason = watchdog.stop() if watchdog else None
     _, status, usage = os.wait4(process.pid, 0)
     wall = time.perf_counter() - started
     process.returncode = os.waitstatus_to_exitcode(status)
+    if reason is not None:
+        raise LeftOut(reason)
+    if process.returncode and limit:
+        raise LeftOut("it failed")
     if process.returncode:
         raise SystemExit(f"a part of the benchmark failed: {' '.join(map(str, words[1:]))}")
     times = {PROCESS: [Time(wall, usage.ru_utime + usage.ru_stime)]}
     return Run(times, answer, usage.ru_maxrss * MAXRSS_BYTES)
 
 
-def part(module: str, function: str, **options: Any) -> Run:
+class Watchdog(threading.Thread):
+    """Ends a process that goes beyond its limit."""
+
+    PAUSE_SECONDS = 0.05
+
+    def __init__(self, process: subprocess.Popen[bytes], limit: Limit) -> None:
+        super().__init__(daemon=True)
+        self._process = process
+        self._limit = limit
+        self._over = threading.Event()
+        self._reason: str | None = None
+        self.start()
+
+    def run(self) -> None:
+        ends = time.monotonic() + self._limit.seconds
+        while self._reason is None and not self._over.wait(self.PAUSE_SECONDS):
+            if time.monotonic() > ends:
+                self._reason = f"it did not end within {self._limit.seconds:.0f} s"
+            elif _resident_bytes(self._process.pid) > self._limit.bytes:
+                self._reason = f"it held more than {self._limit.bytes / (1 << 30):.0f} GiB of memory"
+        if self._reason is not None:
+            self._process.kill()
+
+    def stop(self) -> str | None:
+        """Why the process was ended, if it was."""
+        self._over.set()
+        self.join()
+        return self._reason
+
+
+def _resident_bytes(pid: int) -> int:
+    """What a process holds in memory; 0 where the system does not say."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError):
+        return 0
+
+
+def part(module: str, function: str, *, limit: Limit | None = None, **options: Any) -> Run:
     """Run a function of a benchmark in a fresh process (see `child`)."""
-    run = command(sys.executable, "-m", "bench.child", f"bench.{module}", function, json.dumps(options, default=str))
+    called = json.dumps(options, default=str)
+    run = command(sys.executable, "-m", "bench.child", f"bench.{module}", function, called, limit=limit)
     said = json.loads(run.answer)
     times = {name: [Time(*lap) for lap in laps] for name, laps in said["times"].items()}
     return Run({**run.times, **times}, said["answer"], run.peak_bytes)

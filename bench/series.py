@@ -46,6 +46,8 @@ class Series:
         return statistics.median(self.cpu)
 
     def __str__(self) -> str:
+        if len(self.wall) == 1:
+            return duration(self.median)
         return f"{duration(self.median)} ({duration(min(self.wall))} – {duration(max(self.wall))})"
 
 
@@ -127,12 +129,13 @@ def _ratio(case: Case) -> str:
     if case.peer is None:
         return ""
     cpu = case.ours.median_cpu / case.peer.median_cpu
-    return f"{_factor(case.ours.median / case.peer.median)} (CPU {_factor(cpu)})"
+    return f"{factor(case.ours.median / case.peer.median)} (CPU {factor(cpu)})"
 
 
 def _growth(smaller: Series | None, larger: Series | None) -> str:
-    return "" if smaller is None or larger is None else _factor(larger.median / smaller.median)
+    return "" if smaller is None or larger is None else factor(larger.median / smaller.median)
 
 
-def _factor(number: float) -> str:
+def factor(number: float) -> str:
+    """How many times as much, to two digits or to the whole."""
     return f"×{number:,.0f}" if number >= 9.95 else f"×{number:.2g}"

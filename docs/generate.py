@@ -65,6 +65,7 @@ GROUPS = {
     "logic": "Programs",
     "algebra": "Plans",
     "budget": "Budgets",
+    "flow": "Dataflow",
     "db": "Requests",
     "attachment": "Attachments",
     "exchange": "Files in and out",

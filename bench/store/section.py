@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.report import Section
-from bench.series import Series, case_table, duration, mebibytes, table
+from bench.series import case_table, duration, mebibytes, table
 from bench.store.imports import case
 from bench.store.measure import ALL_IN, ENGINES, LOADED, OURS, Room, Size
 from bench.store.must import must_be
@@ -101,14 +101,10 @@ def _times(sizes: Sequence[Size]) -> str:
                 continue
             series = size.series[name]
             growth = "" if before is None else f"×{size.of(name) / before.of(name):.2g}"
-            figures = (_figure(series[engine]) if engine in series else "" for engine in ENGINES)
+            figures = (str(series[engine]) if engine in series else "" for engine in ENGINES)
             rows.append((called, f"{size.facts:,}", *figures, growth))
             before = size
     return table(("what", "facts", *ENGINES.values(), "growth, ours"), rows)
-
-
-def _figure(series: Series) -> str:
-    return str(series) if len(series.wall) > 1 else duration(series.median)
 
 
 def _room(sizes: Sequence[Size]) -> str:

@@ -169,6 +169,10 @@ class BudgetExceeded(Error):
     """A computation reached one of its limits and was stopped; nothing was changed (`budget.*`)."""
 
 
+class FlowError(Error):
+    """A circuit, source or sink that is wired or fed in a way that has no meaning (`flow.*`)."""
+
+
 class RequestError(Error):
     """A call or a command that asks for something that is not there or makes no sense (`db.*`)."""
 
@@ -289,6 +293,26 @@ CODES.update(
         "budget.rounds": "A recursion took more rounds than the budget allows.",
         "budget.time": "The computation took longer than the budget allows.",
         "budget.memory": "The computation held more than the budget allows.",
+        # dataflow
+        "flow.arity": "An operator or sink is given another number of streams than it reads.",
+        "flow.connected": "A stream is connected to a node that has all its inputs already.",
+        "flow.duplicate": "A source or sink of that name is there already.",
+        "flow.feedback": "Nothing is connected to a feedback.",
+        "flow.foreign-stream": "A stream of another circuit is used without being brought in or exported.",
+        "flow.function": "A function that was given to an operator failed.",
+        "flow.impure": "A function that was given to an operator is seen not to be pure.",
+        "flow.kind": "An operator is given a stream of another kind than it reads.",
+        "flow.negative-weight": "An element of negative weight reached an aggregate, which is over sets.",
+        "flow.plan": "The plan has no incremental form: something in a loop may take tuples of the loop away.",
+        "flow.row": "A change holds an element that is no row of its relation.",
+        "flow.running": "A circuit is built on after it was stepped, or stepped or run while it is.",
+        "flow.sink": "A sink failed; what it did not take is kept for it.",
+        "flow.sink-output": "A stream is asked for that does not come out of the node; nothing comes out of a sink.",
+        "flow.source": "A source failed, or gave something that is no change.",
+        "flow.source-input": "A stream is connected to a source, which accepts none.",
+        "flow.timestamp": "The parts of a timestamp are not unsigned integers, or two timestamps differ in depth.",
+        "flow.unknown": "There is no source, sink or relation of that name.",
+        "flow.weight": "A weight is not an integer.",
         # requests
         "db.unknown-entity": "Nothing in the database has this name or id.",
         "db.ambiguous-entity": "Several entities have this name.",

@@ -27,7 +27,7 @@ impl Batch {
             .ok_or_else(|| broken("a batch has no such column"))
     }
 
-    fn chosen(&self, rows: &[u32]) -> Self {
+    pub fn chosen(&self, rows: &[u32]) -> Self {
         let columns = self
             .columns
             .iter()
@@ -45,7 +45,7 @@ impl Batch {
     }
 }
 
-fn ids_of(buffer: &Bound<'_, PyAny>) -> PyResult<Vec<u32>> {
+pub fn ids_of(buffer: &Bound<'_, PyAny>) -> PyResult<Vec<u32>> {
     if let Ok(ids) = PyBuffer::<u32>::get(buffer) {
         return ids.to_vec(buffer.py());
     }
@@ -171,6 +171,11 @@ impl Batch {
     fn where_constant(&self, column: usize, id: u32, wanted: bool) -> PyResult<Self> {
         let column = self.column_at(column)?;
         Ok(self.chosen_by(|row| (column[row] == id) == wanted))
+    }
+
+    fn where_less(&self, left: usize, right: usize, equal: bool) -> PyResult<Self> {
+        let (left, right) = (self.column_at(left)?, self.column_at(right)?);
+        Ok(self.chosen_by(|row| left[row] < right[row] || equal && left[row] == right[row]))
     }
 
     fn masked(&self, mask: &[u8]) -> PyResult<Self> {

@@ -1,7 +1,13 @@
-//! Kernels of the dataflow engine: batches and tables of dense ids. The twins of `rhizomedb/flow/batch.py` and `table.py`.
+//! Kernels of the dataflow engine: batches and tables of dense ids, and what of graphs needs no rounds. The twins of
+//! `rhizomedb/flow/batch.py`, `table.py`, `closure.py` and `components.py`.
 
 mod batch;
+mod closure;
+mod components;
+mod condensation;
+mod first;
 mod hash;
+mod nodes;
 mod pairs;
 mod postings;
 mod rows;
@@ -11,5 +17,10 @@ use pyo3::prelude::*;
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<batch::Batch>()?;
-    module.add_class::<table::Table>()
+    module.add_class::<table::Table>()?;
+    module.add_function(wrap_pyfunction!(table::intersect, module)?)?;
+    module.add_class::<closure::Closure>()?;
+    module.add_function(wrap_pyfunction!(closure::reach, module)?)?;
+    module.add_function(wrap_pyfunction!(first::first_reached, module)?)?;
+    module.add_function(wrap_pyfunction!(components::components, module)?)
 }

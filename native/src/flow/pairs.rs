@@ -23,10 +23,15 @@ pub struct Bits {
 }
 
 #[inline(always)]
+fn pair(left: u32, right: u32) -> u64 {
+    u64::from(left) << 32 | u64::from(right)
+}
+
+#[inline(always)]
 fn key_at(columns: &[Vec<u32>], row: usize) -> u64 {
     match columns {
         [one] => u64::from(one[row]),
-        [left, right, ..] => u64::from(left[row]) << 32 | u64::from(right[row]),
+        [left, right, ..] => pair(left[row], right[row]),
         [] => 0,
     }
 }
@@ -48,6 +53,45 @@ impl Pairs {
         match self {
             Self::Hashed { keys, .. } => 8 * keys.len(),
             Self::Bits(bits) => 8 * bits.words.len(),
+        }
+    }
+
+    /// Ask for the memory in which the answer for a pair stands.
+    #[inline(always)]
+    pub fn prefetch(&self, left: u32, right: u32) {
+        match self {
+            Self::Hashed { keys, .. } if !keys.is_empty() => {
+                prefetch(keys, slot_of(pair(left, right), keys.len() - 1));
+            }
+            Self::Bits(bits) => {
+                if let Some((word, _)) = bits.place(left, right) {
+                    prefetch(&bits.words, word);
+                }
+            }
+            Self::Hashed { .. } => {}
+        }
+    }
+
+    #[inline(always)]
+    pub fn contains(&self, left: u32, right: u32) -> bool {
+        match self {
+            Self::Hashed { keys, .. } => {
+                if keys.is_empty() {
+                    return false;
+                }
+                let (key, mask) = (pair(left, right), keys.len() - 1);
+                let mut slot = slot_of(key, mask);
+                while keys[slot] != EMPTY {
+                    if keys[slot] == key {
+                        return true;
+                    }
+                    slot = (slot + 1) & mask;
+                }
+                false
+            }
+            Self::Bits(bits) => bits
+                .place(left, right)
+                .is_some_and(|(word, bit)| bits.words[word] & bit != 0),
         }
     }
 

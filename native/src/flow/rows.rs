@@ -50,6 +50,16 @@ impl Rows {
         }
     }
 
+    /// Where a row of this hash may stand: the first place of which the slots do not tell otherwise.
+    #[inline(always)]
+    pub fn guess(&self, hash: u64) -> Option<usize> {
+        if self.slots.is_empty() {
+            return None;
+        }
+        let held = self.slots[hash as usize & (self.slots.len() - 1)];
+        (held != 0 && tag(held) == tag(hash)).then(|| (held as u32 - 1) as usize)
+    }
+
     /// The place that a slot leads to becomes another: the same row now stands there.
     pub fn replace(&mut self, hash: u64, old: usize, new: usize) {
         let mask = self.slots.len() - 1;

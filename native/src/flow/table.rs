@@ -1,7 +1,7 @@
 //! Tables: the tuples of one relation, through one step of change at a time. The twin of `rhizomedb/flow/table.py`.
 
 use super::batch::{broken, Batch};
-use super::hash::{mix, seed};
+use super::hash::{mix, prefetch, seed};
 use super::pairs::Pairs;
 use super::postings::{Asked, Postings};
 use super::rows::{fold, hash_of, hashes, Rows, AHEAD};
@@ -11,6 +11,9 @@ use std::collections::HashSet;
 const ALIVE: u8 = 0;
 const DYING: u8 = 1; // gone in this step: part of the old state, no more of the new
 const DEAD: u8 = 2;
+
+/// The stamp of a row that is no more: no bound lets it through.
+const GONE: u32 = u32::MAX;
 
 /// A table is packed when more than half of its rows, and more than this many, are dead.
 const DEAD_MIN: usize = 1024;
@@ -32,8 +35,10 @@ pub struct Table {
     mark: usize,
     rows: Rows,           // where each row stands
     pairs: Option<Pairs>, // instead, while rows are narrow and only added: which rows there are
+    loose: bool,          // neither says of all rows that they are there
     states: Vec<u8>,      // empty while all are alive
     dying: Vec<u32>,
+    dying_stamps: Vec<u32>, // what the stamps of the dying were
     dead: usize,
     stamps: Option<Vec<u32>>,
     counts: Option<Vec<i64>>,
@@ -68,7 +73,8 @@ impl Table {
 
     /// From here on it matters where a row stands.
     fn place_rows(&mut self) {
-        if self.pairs.take().is_some() {
+        if self.pairs.take().is_some() || self.loose {
+            self.loose = false;
             self.rows = Rows::with_room(self.extent);
             for (place, &hash) in hashes(&self.columns, 0, self.extent).iter().enumerate() {
                 self.rows.insert(hash, place);
@@ -279,33 +285,65 @@ impl Table {
                     .fold(seed(), |hash, ids| mix(hash, ids.id(row))),
             )
         };
-        for row in first..last {
-            if row + AHEAD < last {
-                self.rows.prefetch(hash_at(row + AHEAD));
+        let mut hashes = [0u64; AHEAD];
+        let mut row = first;
+        while row < last {
+            let block = AHEAD.min(last - row);
+            for (offset, hash) in hashes[..block].iter_mut().enumerate() {
+                *hash = hash_at(row + offset);
+                self.rows.prefetch(*hash);
             }
-            let found = self.rows.find(hash_at(row), |place| {
-                self.columns
-                    .iter()
-                    .zip(asked)
-                    .all(|(column, ids)| column[place] == ids.id(row))
-            });
-            let mut places = found
-                .map(|place| place as u32)
-                .into_iter()
-                .filter(|&place| self.is_asked(place, row, true, bounds));
-            if !visitor(row, &mut places) {
-                return row + 1;
+            for &hash in &hashes[..block] {
+                if let Some(place) = self.rows.guess(hash) {
+                    for column in &self.columns {
+                        prefetch(column, place);
+                    }
+                    if let Some(stamps) = &self.stamps {
+                        prefetch(stamps, place);
+                    }
+                }
             }
+            for (offset, &hash) in hashes[..block].iter().enumerate() {
+                let found = self.rows.find(hash, |place| {
+                    self.columns
+                        .iter()
+                        .zip(asked)
+                        .all(|(column, ids)| column[place] == ids.id(row + offset))
+                });
+                let mut places = found
+                    .map(|place| place as u32)
+                    .into_iter()
+                    .filter(|&place| self.is_asked(place, row + offset, true, bounds));
+                if !visitor(row + offset, &mut places) {
+                    return row + offset + 1;
+                }
+            }
+            row += block;
         }
         last
     }
 
+    /// The set of pairs, where it alone can tell whether a whole row is there.
+    fn whole_pairs(
+        &self,
+        keys: &[KeyPart],
+        new: bool,
+        bounds: Option<&Vec<u32>>,
+    ) -> Option<&Pairs> {
+        let suits = new && bounds.is_none() && !self.loose && keys.len() == 2 && is_ordered(keys);
+        self.pairs
+            .as_ref()
+            .filter(|_| suits && self.columns.len() == 2)
+    }
+
     fn is_asked(&self, place: u32, row: usize, new: bool, bounds: Option<&Vec<u32>>) -> bool {
-        self.is_in(place as usize, new)
-            && bounds.is_none_or(|bounds| match &self.stamps {
-                Some(stamps) => stamps[place as usize] < bounds[row],
-                None => true,
-            })
+        match (bounds, &self.stamps) {
+            (Some(bounds), Some(stamps)) if new => stamps[place as usize] < bounds[row],
+            (Some(bounds), Some(stamps)) => {
+                stamps[place as usize] < bounds[row] && self.is_in(place as usize, new)
+            }
+            _ => self.is_in(place as usize, new),
+        }
     }
 }
 
@@ -314,6 +352,165 @@ fn is_ordered(keys: &[KeyPart]) -> bool {
     keys.iter()
         .enumerate()
         .all(|(number, &(column, ..))| column == number)
+}
+
+/// How many ids may be looked at for each that may be made, before an intersection pauses.
+const LOOKS: usize = 4;
+
+/// The places that agree with keys in one table of an intersection, and how a whole row of it is asked for.
+struct Side<'a> {
+    table: PyRef<'a, Table>,
+    postings: usize,
+    asked: Asked<'a>,
+    bounds: Option<&'a Vec<u32>>,
+    column: usize,
+}
+
+impl Side<'_> {
+    fn pair(&self, row: usize, id: u32) -> (u32, u32) {
+        let known = self.asked.id(row);
+        if self.column == 1 {
+            (known, id)
+        } else {
+            (id, known)
+        }
+    }
+
+    fn prefetch(&self, row: usize, id: u32) {
+        let (left, right) = self.pair(row, id);
+        match &self.table.pairs {
+            Some(pairs) => pairs.prefetch(left, right),
+            None => self
+                .table
+                .rows
+                .prefetch(fold(mix(mix(seed(), left), right))),
+        }
+    }
+
+    /// Whether a place belongs to the new version, and its stamp is less than the row's bound.
+    fn is_asked(&self, place: u32, row: usize) -> bool {
+        self.table.is_asked(place, row, true, self.bounds)
+    }
+
+    fn has(&self, row: usize, id: u32) -> bool {
+        let (left, right) = self.pair(row, id);
+        let table = &*self.table;
+        match &table.pairs {
+            Some(pairs) => pairs.contains(left, right),
+            None => table
+                .rows
+                .find(fold(mix(mix(seed(), left), right)), |place| {
+                    table.columns[0][place] == left && table.columns[1][place] == right
+                })
+                .is_some_and(|place| self.is_asked(place as u32, row)),
+        }
+    }
+}
+
+/// Join with several tables of pairs at once: for each row of the batch the ids that every table pairs with what the row
+/// has for it, taken from the table that has the fewest. `bounds` are for each table a column of the batch that stamps must
+/// be less than, or -1; with `once`, a row that has any such id is kept as it is, without it. The twin of the function of that
+/// name in `table.py`.
+#[pyfunction]
+#[pyo3(signature = (batch, tables, keys, keep, bounds, once=false, start=0, limit=1 << 18))]
+#[allow(clippy::too_many_arguments)] // as its twin has
+pub fn intersect(
+    batch: &Bound<'_, Batch>,
+    tables: Vec<Bound<'_, Table>>,
+    keys: Vec<KeyPart>,
+    keep: Vec<usize>,
+    bounds: Vec<isize>,
+    once: bool,
+    start: usize,
+    limit: usize,
+) -> PyResult<(Batch, usize)> {
+    let batch = batch.get();
+    let mut postings = Vec::with_capacity(tables.len());
+    for (table, &(column, ..)) in tables.iter().zip(&keys) {
+        let mut table = table.try_borrow_mut()?;
+        if column > 1 || table.columns.len() != 2 {
+            return Err(broken("tables of pairs are intersected"));
+        }
+        if table.loose {
+            table.place_rows();
+        }
+        postings.push(table.posted(vec![column]));
+    }
+    let mut sides = Vec::with_capacity(tables.len());
+    let asking = tables.iter().zip(&keys).zip(&bounds).zip(postings);
+    for (((table, &(column, from, id)), &bound), postings) in asking {
+        let asked = match usize::try_from(from) {
+            Ok(from) => Asked::Each(batch.column_at(from)?),
+            Err(_) => Asked::Same(id),
+        };
+        sides.push(Side {
+            table: table.try_borrow()?,
+            postings,
+            asked,
+            bounds: usize::try_from(bound)
+                .ok()
+                .map(|column| batch.column_at(column))
+                .transpose()?,
+            column: 1 - column,
+        });
+    }
+    let kept = keep
+        .iter()
+        .map(|&column| batch.column_at(column))
+        .collect::<PyResult<Vec<_>>>()?;
+    let mut rows: Vec<u32> = Vec::new();
+    let mut ids: Vec<u32> = Vec::new();
+    let mut row = start;
+    let mut looked = 0;
+    while row < batch.size && looked < LOOKS * limit && ids.len() < limit {
+        let places = |side: &Side<'_>| -> usize {
+            let table = &side.table;
+            table.postings[side.postings]
+                .places(&table.columns, &[side.asked.id(row)])
+                .len()
+        };
+        let Some((least, _)) = sides
+            .iter()
+            .map(places)
+            .enumerate()
+            .min_by_key(|&(_, size)| size)
+        else {
+            return Err(broken("something is intersected"));
+        };
+        let side = &sides[least];
+        let table = &side.table;
+        let found = table.postings[side.postings].places(&table.columns, &[side.asked.id(row)]);
+        looked += found.len();
+        let column = &table.columns[side.column];
+        let others = sides.iter().enumerate().filter(|&(at, _)| at != least);
+        for (at, &place) in found.iter().enumerate() {
+            if let Some(&ahead) = found.get(at + AHEAD) {
+                for (_, other) in others.clone() {
+                    other.prefetch(row, column[ahead as usize]);
+                }
+            }
+            if !side.is_asked(place, row) {
+                continue;
+            }
+            let id = column[place as usize];
+            if others.clone().all(|(_, other)| other.has(row, id)) {
+                rows.push(row as u32);
+                ids.push(id);
+                if once {
+                    break;
+                }
+            }
+        }
+        row += 1;
+    }
+    let mut columns: Vec<Vec<u32>> = kept
+        .iter()
+        .map(|column| rows.iter().map(|&row| column[row as usize]).collect())
+        .collect();
+    if !once {
+        columns.push(ids);
+    }
+    Ok((Batch::new(columns, rows.len()), row))
 }
 
 #[pymethods]
@@ -327,8 +524,10 @@ impl Table {
             mark: 0,
             rows: Rows::default(),
             pairs: (!counted && !stamped && (1..=2).contains(&width)).then(Pairs::new),
+            loose: false,
             states: Vec::new(),
             dying: Vec::new(),
+            dying_stamps: Vec::new(),
             dead: 0,
             stamps: stamped.then(Vec::new),
             counts: counted.then(Vec::new),
@@ -379,6 +578,9 @@ impl Table {
             ));
         }
         let before = self.extent;
+        if self.loose {
+            py.detach(|| self.place_rows());
+        }
         if let Some(pairs) = &mut self.pairs {
             py.detach(|| pairs.add(&mut self.columns, &batch.columns, batch.size));
             self.extent = self.columns[0].len();
@@ -410,6 +612,20 @@ impl Table {
         Ok(self.extent - before)
     }
 
+    /// Add rows that are known to be different from each other and from all that are there.
+    fn put(&mut self, batch: &Batch) -> PyResult<()> {
+        let plain = self.counts.is_none() && self.stamps.is_none() && self.states.is_empty();
+        if !plain || batch.columns.len() != self.columns.len() {
+            return Err(broken("rows are put into a plain table of their width"));
+        }
+        for (held, column) in self.columns.iter_mut().zip(&batch.columns) {
+            held.extend_from_slice(column);
+        }
+        self.extent += batch.size;
+        self.loose = true;
+        Ok(())
+    }
+
     /// Take rows away that are there; how many were.
     fn remove(&mut self, batch: &Batch) -> PyResult<usize> {
         if self.counts.is_some() || batch.columns.len() != self.columns.len() {
@@ -427,7 +643,12 @@ impl Table {
                 continue;
             }
             removed += 1;
+            let stamp = self
+                .stamps
+                .as_mut()
+                .map_or(0, |stamps| std::mem::replace(&mut stamps[place], GONE));
             if place < self.mark {
+                self.dying_stamps.push(stamp);
                 self.mark_as(place, DYING);
                 self.dying.push(place as u32);
             } else {
@@ -503,6 +724,7 @@ impl Table {
             self.states[place as usize] = DEAD;
             self.dead += 1;
         }
+        self.dying_stamps.clear();
         self.undo.clear();
         self.mark = self.extent;
         if self.dead > DEAD_MIN && 2 * self.dead > self.extent {
@@ -530,8 +752,15 @@ impl Table {
         if let Some(stamps) = &mut self.stamps {
             stamps.truncate(self.mark);
         }
-        for place in std::mem::take(&mut self.dying) {
+        let before = std::mem::take(&mut self.dying_stamps);
+        for (place, stamp) in std::mem::take(&mut self.dying)
+            .into_iter()
+            .zip(before.into_iter().map(Some).chain(std::iter::repeat(None)))
+        {
             self.states[place as usize] = ALIVE;
+            if let (Some(stamps), Some(stamp)) = (&mut self.stamps, stamp) {
+                stamps[place as usize] = stamp;
+            }
         }
         self.states.truncate(self.mark);
         self.extent = self.mark;
@@ -580,7 +809,8 @@ impl Table {
             .iter()
             .map(|&column| batch.column_at(column))
             .collect::<PyResult<Vec<_>>>()?;
-        if take.iter().any(|&column| column >= self.columns.len()) {
+        let most = self.columns.len() + usize::from(self.stamps.is_some());
+        if take.iter().any(|&column| column >= most) {
             return Err(broken("a table has no such column"));
         }
         Ok(py.detach(|| {
@@ -602,7 +832,12 @@ impl Table {
                 .iter()
                 .map(|column| rows.iter().map(|&row| column[row as usize]).collect());
             let from_table = take.iter().map(|&column| {
-                let column = &self.columns[column];
+                let stamps = self.stamps.as_ref();
+                let column = self
+                    .columns
+                    .get(column)
+                    .or(stamps)
+                    .expect("it was checked that there is one");
                 places.iter().map(|&place| column[place as usize]).collect()
             });
             let columns = from_batch.chain(from_table).collect();
@@ -611,7 +846,8 @@ impl Table {
     }
 
     /// The rows of the batch with which some row of a version agrees on the keys, or none does.
-    #[pyo3(signature = (batch, keys, wanted, new=true, before=-1))]
+    #[pyo3(signature = (batch, keys, wanted, new=true, before=-1, after=Vec::new()))]
+    #[allow(clippy::too_many_arguments)] // as its twin has
     fn matching(
         &mut self,
         py: Python<'_>,
@@ -620,24 +856,45 @@ impl Table {
         wanted: bool,
         new: bool,
         before: isize,
+        after: Vec<usize>,
     ) -> PyResult<Batch> {
+        let after = after
+            .iter()
+            .map(|&column| batch.column_at(column))
+            .collect::<PyResult<Vec<_>>>()?;
         let asked = self.asked(batch, &keys)?;
         let bounds = self.bounds(batch, before)?;
-        Ok(py.detach(|| {
+        // Lent to the visit, which has no bounds of its own then.
+        if !after.is_empty() && before >= 0 {
+            return Err(broken("stamps are bounded from one side"));
+        }
+        let stamps = self.stamps.take_if(|_| !after.is_empty());
+        let found = py.detach(|| {
             let mut chosen: Vec<u32> = Vec::new();
+            if let Some(pairs) = self.whole_pairs(&keys, new, bounds) {
+                for row in 0..batch.size {
+                    let ahead = row + AHEAD;
+                    if ahead < batch.size {
+                        pairs.prefetch(asked[0].id(ahead), asked[1].id(ahead));
+                    }
+                    if pairs.contains(asked[0].id(row), asked[1].id(row)) == wanted {
+                        chosen.push(row as u32);
+                    }
+                }
+                return batch.chosen(&chosen);
+            }
             self.visit(&asked, &keys, new, bounds, (0, batch.size), |row, found| {
                 if found.next().is_some() == wanted {
                     chosen.push(row as u32);
                 }
                 true
             });
-            let columns = batch
-                .columns
-                .iter()
-                .map(|column| chosen.iter().map(|&row| column[row as usize]).collect())
-                .collect();
-            Batch::new(columns, chosen.len())
-        }))
+            batch.chosen(&chosen)
+        });
+        if stamps.is_some() {
+            self.stamps = stamps;
+        }
+        Ok(found)
     }
 
     /// The batch with one more column: the stamp of each of its rows, which are rows of the table.

@@ -182,6 +182,15 @@ def conjunction_of(relation: Relation) -> Conjunction:
     return bare
 
 
+def spine(relation: Relation) -> list[Relation]:
+    """The leaves of a plain chain of joins, left to right; of anything else, itself."""
+    leaves: list[Relation] = []
+    while isinstance(relation, Join | Product):
+        leaves.append(relation.right)
+        relation = relation.left
+    return [relation, *reversed(leaves)]
+
+
 def _matched(
     left: Relation, right: Relation, formula: Formula, keep: Callable[[Formula], None], steps: list[Step]
 ) -> None:

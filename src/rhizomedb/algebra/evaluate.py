@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from rhizomedb.algebra.formula import Row
 from rhizomedb.algebra.program import Assign, Block, Loop, Plan, nodes, scans
 from rhizomedb.algebra.provenance import Derivation, explain
-from rhizomedb.algebra.relation import AntiJoin, Difference, GroupBy, LeftJoin, Relation, Scan
+from rhizomedb.algebra.relation import AntiJoin, Closure, Components, Difference, GroupBy, LeftJoin, Relation, Scan
 from rhizomedb.algebra.retrieve import Reader
 from rhizomedb.algebra.source import Source, Table
 from rhizomedb.budget import Budget, Meter
@@ -143,7 +143,7 @@ class _Run:
 
 
 def is_monotone(loop: Loop) -> bool:
-    """Whether every relation assigned in a flat loop occurs in it only where more tuples can only give more tuples."""
+    """Whether a flat loop can read its own relations by their changes: where each new tuple only adds, by itself."""
     if not all(isinstance(statement, Assign) for statement in loop.body.statements):
         return False
     assigned = set(loop.relations)
@@ -154,13 +154,13 @@ def is_monotone(loop: Loop) -> bool:
 
 
 def _guarded(node: Relation) -> tuple[Relation, ...]:
-    """The children whose growth may take tuples away."""
+    """The children whose growth may take tuples away, or give more than each of their new tuples does by itself."""
     match node:
         case AntiJoin() | Difference():
             return (node.right,)
         case LeftJoin():
             return node.children[1:]
-        case GroupBy():
+        case GroupBy() | Closure() | Components():
             return node.children
         case _:
             return ()

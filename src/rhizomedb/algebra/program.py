@@ -50,10 +50,28 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
+class Extreme:
+    """That of a relation's tuples only those with the least or greatest cell under a column will ever be asked for.
+
+    The least or greatest for each combination of the other columns; `function` is `min` or `max`.
+    """
+
+    relation: str
+    column: str
+    function: str
+
+
+@dataclass(frozen=True, slots=True)
 class Loop:
-    """A block repeated until nothing that it assigns grows."""
+    """A block repeated until nothing that it assigns grows.
+
+    What an engine may use, and evaluation may pass over: the columns that the loop hands on unchanged (`passing`), and
+    where a lattice will do for a set (`extremes`).
+    """
 
     body: Block
+    passing: tuple[tuple[str, Attributes], ...] = ()
+    extremes: tuple[Extreme, ...] = ()
 
     def __str__(self) -> str:
         inner = str(self.body).replace("\n", "\n  ")

@@ -1,4 +1,4 @@
-"""Relational expressions: the operators of PomoRA 2.1, and two that it lacks (errata E15i, E20).
+"""Relational expressions: the operators of PomoRA 2.1, two that it lacks (errata E15i, E20), and two shapes.
 
 A relation is a set of tuples over named attributes. Every node knows its `attributes` and checks in its constructor
 that they fit, so an expression that exists is well formed. The order of attributes says how rows are written down
@@ -6,7 +6,8 @@ and means nothing else: two relations with the same set of attributes can be uni
 prints in the notation of PomoRA; `show` prints trees.
 
 `extend` (E20) adds a computed attribute; without it heads with constants or copies cannot be said. `left_join`
-(E15i) gives the tuples without a match the written defaults: there is no null.
+(E15i) gives the tuples without a match the written defaults: there is no null. `closure` and `components` say in one
+node what a loop says in many rounds, so that an engine can use an algorithm of its own.
 """
 
 from __future__ import annotations
@@ -465,6 +466,75 @@ class GroupBy(Relation):
     def label(self) -> str:
         """`group_by[k; n = count()]`."""
         return f"group_by[{', '.join(self.keys)}; {', '.join(map(str, self.aggregates))}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Closure(Relation):
+    """The pairs of which the second is reached from the first in one step or more: the transitive closure.
+
+    The child has two attributes: a step leads from `start` to `end`.
+    """
+
+    child: Relation
+    start: str
+    end: str
+
+    def __post_init__(self) -> None:
+        _need_exactly(self, (self.start, self.end), self.child)
+        self._become((self.start, self.end), self.child.depth + 1)
+
+    @property
+    def children(self) -> tuple[Relation, ...]:
+        """The steps."""
+        return (self.child,)
+
+    @property
+    def label(self) -> str:
+        """`closure[a → b]`."""
+        return f"closure[{self.start} → {self.end}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Components(Relation):
+    """Each node of a graph with the least or greatest node of its connected component (`function` is `min` or `max`).
+
+    The child has two attributes, `one` and `other`: an edge, whose direction does not matter.
+    """
+
+    child: Relation
+    one: str
+    other: str
+    node: str
+    target: str
+    function: str
+
+    def __post_init__(self) -> None:
+        _need_exactly(self, (self.one, self.other), self.child)
+        if self.function not in ("min", "max"):
+            raise PlanError(
+                "algebra.attributes", f"`{self.function}` does not choose a node of a component", fix="min or max"
+            )
+        self._become((self.node, self.target), self.child.depth + 1)
+
+    @property
+    def children(self) -> tuple[Relation, ...]:
+        """The edges."""
+        return (self.child,)
+
+    @property
+    def label(self) -> str:
+        """`components[n; m = min over a — b]`."""
+        return f"components[{self.node}; {self.target} = {self.function} over {self.one} — {self.other}]"
+
+
+def _need_exactly(node: Relation, names: Attributes, child: Relation) -> None:
+    _need(node, names, child)
+    if set(names) != set(child.attributes):
+        raise PlanError(
+            "algebra.attributes",
+            f"{node.label} takes {_names(names)} and nothing else, but its input has {_names(child.attributes)}",
+            fix="project it first",
+        )
 
 
 def _need(node: Relation, names: Iterable[str], child: Relation) -> None:

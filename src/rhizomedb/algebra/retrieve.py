@@ -21,10 +21,24 @@ from rhizomedb.algebra.conjunction import Conjunction, conjunction_of, within
 from rhizomedb.algebra.formula import Row
 from rhizomedb.algebra.join import Joined, LookUp, Matches
 from rhizomedb.algebra.program import CID_COLUMN, scans
-from rhizomedb.algebra.relation import Attributes, GroupBy, Project, Relation, Rename, Scan, Union, Unit, Values
+from rhizomedb.algebra.reach import labels, reached
+from rhizomedb.algebra.relation import (
+    Attributes,
+    Closure,
+    Components,
+    GroupBy,
+    Project,
+    Relation,
+    Rename,
+    Scan,
+    Union,
+    Unit,
+    Values,
+)
 from rhizomedb.algebra.source import Bound, Index, Keys, Source, Table, index_of, key, pick
 from rhizomedb.budget import CHECK_EVERY, Meter
 from rhizomedb.errors import PlanError, nearest_names
+from rhizomedb.facts.value import Cell
 from rhizomedb.logic.builtins import Aggregate
 
 PROBE_COST = 8
@@ -109,6 +123,11 @@ class Reader:
                 return dict.fromkeys(chain.from_iterable(self.rows(child, wanted, bound, keys) for child in relations))
             case GroupBy():
                 return self._grouped(node, wanted, bound, keys)
+            case Closure(child, start, end):
+                return self._reached(child, (start, end), wanted, bound, keys)
+            case Components(child, one, other, function=function):
+                pairs = labels(self._pairs(child, (one, other)), function, self.meter)
+                return Table(node.attributes, pairs).read(wanted, bound)
             case _:
                 return self._conjunction(node, wanted, bound, keys)
 
@@ -182,6 +201,25 @@ class Reader:
                 results.append((*cells, *targets))
             self.meter.spend(1, len(group.attributes))
         return results
+
+    def _reached(
+        self, child: Relation, names: tuple[str, str], wanted: Attributes, bound: Bound, keys: Keys | None
+    ) -> Iterable[Row]:
+        """The pairs of a closure, from the end that is known, if one is."""
+        starts: Iterable[Cell] | None = None
+        if names[0] not in bound and names[1] in bound:
+            names = (names[1], names[0])
+        start = names[0]
+        if start in bound:
+            starts = [bound[start]]
+        elif keys is not None and start in keys.names:
+            place = keys.names.index(start)
+            starts = [row[place] for row in keys.rows]
+        pairs = list(reached(self._pairs(child, names), starts, self.meter))
+        return Table(names, pairs).read(wanted, bound)
+
+    def _pairs(self, child: Relation, names: tuple[str, str]) -> Iterator[tuple[Cell, Cell]]:
+        yield from ((one, other) for one, other in self.rows(child, names, {}))
 
     def aggregate(self, name: str) -> Aggregate:
         """The aggregate function of a name."""
@@ -286,6 +324,8 @@ class Reader:
                 return self.size(child, {old.get(name, name): cell for name, cell in bound.items()})
             case Union(relations):
                 return sum(self.size(child, bound) for child in relations)
+            case Closure(child) | Components(child):
+                return self.size(child, {})
             case GroupBy(child, names):
                 return self.size(child, {name: cell for name, cell in bound.items() if name in names})
             case _:

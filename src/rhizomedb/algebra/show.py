@@ -42,7 +42,7 @@ class _Lines:
         steps = {id(step.assign): step for step in self.evaluation.steps} if self.evaluation else {}
         for statement in block.statements:
             if isinstance(statement, Loop):
-                yield depth, "loop"
+                yield depth, "; ".join([_marked(statement), *_extremes(statement)])
                 yield from self.block(statement.body, depth + 1)
                 yield depth, "end"
                 continue
@@ -72,3 +72,14 @@ class _Lines:
             return ""
         named = {CID_COLUMN if name == scan.cid else name: cell for name, cell in bound.items()}
         return f"  ~{self.source.size(scan.relation, named):,}"
+
+
+def _marked(loop: Loop) -> str:
+    passing = ", ".join(f"{', '.join(columns)} of {relation}" for relation, columns in loop.passing)
+    return f"loop, which hands on {passing}" if passing else "loop"
+
+
+def _extremes(loop: Loop) -> Iterator[str]:
+    for mark in loop.extremes:
+        which = "least" if mark.function == "min" else "greatest"
+        yield f"only the {which} {mark.column} of {mark.relation} is asked for"

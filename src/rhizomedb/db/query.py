@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Any, TypeAlias
 
 from rhizomedb.algebra import Derivation, Evaluation, Plan, Relations, Source, lower, show
 from rhizomedb.algebra import evaluate as evaluate_plan
+from rhizomedb.algebra.optimize import optimize
+from rhizomedb.algebra.plan import plan_query
 from rhizomedb.algebra.program import CID_COLUMN
 from rhizomedb.budget import Budget
 from rhizomedb.db.result import Result
 from rhizomedb.errors import ProgramError, RequestError, nearest_names
 from rhizomedb.facts.value import Cell, Value, check_value
+from rhizomedb.flow.batch import Batch
+from rhizomedb.flow.build import build
+from rhizomedb.flow.dictionary import Dictionary
+from rhizomedb.flow.engine import Engine
+from rhizomedb.flow.stored import CellReading, Reading, tables_of
 from rhizomedb.logic import AGGREGATES, Aggregate, Program, checked, columns, parse, relevant, substitute
 
 
@@ -22,11 +30,44 @@ class Prepared:
 
     program: Program
     plan: Plan
+    """What the program says, as it was written: what explanations are asked of."""
+
     aggregates: Mapping[str, Aggregate]
+    stored: Mapping[str, tuple[str, ...]]
 
     def run(self, source: Source, budget: Budget) -> Evaluation:
-        """Evaluate over a source within a budget."""
+        """Evaluate over a source within a budget, plainly."""
         return evaluate_plan(self.plan, source, aggregates=self.aggregates, meter=budget.meter())
+
+    def engine(self, reading: Reading, relation: str | None, budget: Budget) -> Engine:
+        """The dataflow after its one step over what is read; of one relation, or of all that the program derives."""
+        if relation is None:
+            plan = optimize(self.plan, aggregates=self.aggregates)
+        else:
+            plan = plan_query(self.program, relation, self.stored, aggregates=self.aggregates).plan
+        flow = build(plan, None if relation is None else [relation])
+        tables = tables_of(flow, reading)
+        engine = Engine(flow, reading.dictionary, aggregates=self.aggregates, standing=False, inputs=tables)
+        engine.step({}, budget.meter())
+        return engine
+
+    def answers(self, reading: Reading, relation: str | None, budget: Budget) -> Answers:
+        """The tuples of one derived relation, or of all, over what is read."""
+        engine = self.engine(reading, relation, budget)
+        names = self.plan.derived if relation is None else [relation]
+        return {name: cells_of(engine.relation(name).table.read(), reading.dictionary) for name in names}
+
+
+Answers: TypeAlias = dict[str, list[tuple[Cell, ...]]]
+"""Tuples by relation."""
+
+
+def cells_of(batch: Batch, dictionary: Dictionary) -> list[tuple[Cell, ...]]:
+    """The tuples of a batch, as cells."""
+    if not batch.width:
+        return [()] * len(batch)
+    columns = [dictionary.cells(batch.column_ids(number)) for number in range(batch.width)]
+    return list(zip(*columns, strict=True))
 
 
 def prepare(
@@ -46,7 +87,7 @@ def prepare(
     seen = {name: tuple(column for column in columns if column != CID_COLUMN) for name, columns in stored.items()}
     whole = checked(substitute(parsed, values), seen, aggregates=known)
     wanted = whole if relation is None else relevant(whole, relation)
-    return Prepared(wanted, lower(wanted, stored, known), known)
+    return Prepared(wanted, lower(wanted, stored, known), known, stored)
 
 
 def parsed_of(program: str | Program) -> Program:
@@ -82,6 +123,7 @@ def answer_relation(program: Program, relation: str | None) -> str:
 
 def query(
     source: Source,
+    reading: Reading,
     stored: Mapping[str, tuple[str, ...]],
     program: str | Program,
     *,
@@ -94,8 +136,8 @@ def query(
     parsed = parsed_of(program)
     answer = answer_relation(parsed, relation)
     prepared = prepare(parsed, stored, parameters, aggregates, answer)
-    evaluation = prepared.run(source, budget)
-    return _result(answer, evaluation, budget)
+    found = prepared.answers(reading, answer, budget)
+    return _result(answer, found[answer], prepared, source, budget)
 
 
 def explain(
@@ -137,8 +179,9 @@ def evaluate(
     order = columns(parsed, {name: _width(name, rows) for name, rows in rows_of.items()})
     given = {name: [_cells(name, row, order[name]) for row in rows] for name, rows in rows_of.items()}
     source = Relations({name: (order[name], rows) for name, rows in given.items()})
-    evaluation = prepare(parsed, source.stored, parameters, aggregates).run(source, budget)
-    return {name: _result(name, evaluation, budget) for name in evaluation.plan.derived}
+    prepared = prepare(parsed, source.stored, parameters, aggregates)
+    found = prepared.answers(CellReading(source), None, budget)
+    return {name: _result(name, rows, prepared, source, budget) for name, rows in found.items()}
 
 
 def _width(relation: str, rows: Sequence[object]) -> int | None:
@@ -170,8 +213,14 @@ def _cells(relation: str, row: Any, names: tuple[str, ...]) -> tuple[Value, ...]
     return tuple(map(check_value, row))
 
 
-def _result(relation: str, evaluation: Evaluation, budget: Budget) -> Result:
-    def derive(row: tuple[Cell, ...]) -> Derivation:
-        return evaluation.explain(relation, row, meter=budget.meter())
+def _result(
+    relation: str, rows: list[tuple[Cell, ...]], prepared: Prepared, source: Source, budget: Budget
+) -> Result:
+    @cache
+    def evaluation() -> Evaluation:
+        return prepared.run(source, budget)
 
-    return Result(relation, evaluation.plan.derived[relation], evaluation.relations[relation].rows.keys(), derive)
+    def derive(row: tuple[Cell, ...]) -> Derivation:
+        return evaluation().explain(relation, row, meter=budget.meter())
+
+    return Result(relation, prepared.plan.derived[relation], rows, derive)

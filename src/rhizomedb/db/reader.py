@@ -30,6 +30,7 @@ from rhizomedb.db.explanation import (
 from rhizomedb.db.limits import Limits
 from rhizomedb.db.moment import to_ms
 from rhizomedb.db.naming import Authors, Names
+from rhizomedb.db.reading import reading_of
 from rhizomedb.db.result import Result, show
 from rhizomedb.db.search import Match, matching
 from rhizomedb.db.source import StoreSource
@@ -348,8 +349,10 @@ class Reader:
         text.
         """
         whole = queries.parsed_of(program)
+        source = StoreSource(self._store, self.cut)
         result = queries.query(
-            StoreSource(self._store, self.cut),
+            source,
+            reading_of(self._store, self.cut, source),
             COLUMNS,
             with_stands(whole),
             relation=relation,

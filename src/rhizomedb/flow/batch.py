@@ -92,6 +92,11 @@ class Batch:
         """The rows in which a column has an id, or has not."""
         return Batch([row for row in self._rows if (row[column] == id) == wanted], self.width)
 
+    def where_less(self, left: int, right: int, equal: bool) -> Batch:
+        """The rows in which the number in one column is less than that in another; or, with `equal`, not greater."""
+        rows = [row for row in self._rows if row[left] < row[right] or (equal and row[left] == row[right])]
+        return Batch(rows, self.width)
+
     def masked(self, mask: bytes) -> Batch:
         """The rows whose byte is not 0."""
         assert len(mask) == len(self._rows), "a mask has a byte for each row"

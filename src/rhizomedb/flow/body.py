@@ -132,16 +132,35 @@ class Grouping:
 
 
 @dataclass(frozen=True, slots=True)
+class Graph:
+    """The relation `head` has what a relation of pairs says as a graph: what is reached from what, or its components.
+
+    `function` is "closure"; "min" or "max" for each node with the least or greatest node of its component; or "min reached"
+    or "max reached" for each node with the least or greatest that it reaches. `backwards` follows the pairs the other way.
+    """
+
+    head: str
+    source: str
+    function: str
+    backwards: bool = False
+
+    def __str__(self) -> str:
+        of = "of each component of" if self.function in ("min", "max") else "of"
+        return f"{self.head} :- {self.function} {of} {self.source}{', backwards' if self.backwards else ''}"
+
+
+@dataclass(frozen=True, slots=True)
 class Stratum:
     """Relations that are derived together, after all that they rest on."""
 
     relations: tuple[str, ...]
     rules: tuple[Rule, ...]
     groupings: tuple[Grouping, ...]
+    graphs: tuple[Graph, ...]
     recursive: bool
 
     def __str__(self) -> str:
-        lines = "\n".join(map(str, (*self.rules, *self.groupings)))
+        lines = "\n".join(map(str, (*self.rules, *self.groupings, *self.graphs)))
         return f"loop\n  {lines.replace(chr(10), chr(10) + '  ')}\nend" if self.recursive else lines
 
 
@@ -171,4 +190,4 @@ class Flow:
     given: Mapping[str, tuple[Cells, ...]] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return "\n".join(map(str, self.strata))
+        return "\n".join(str(stratum) for stratum in self.strata if stratum.rules or stratum.groupings or stratum.graphs)

@@ -7,8 +7,9 @@ is negated and more than one atom, get a relation with a name that begins with `
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import count
 
 from rhizomedb.algebra.formula import (
@@ -30,6 +31,8 @@ from rhizomedb.algebra.relation import (
     AntiJoin,
     Attributes,
     Binary,
+    Closure,
+    Components,
     Difference,
     EquiJoin,
     Extend,
@@ -55,6 +58,7 @@ from rhizomedb.flow.body import (
     Compute,
     Flow,
     Given,
+    Graph,
     Grouping,
     Input,
     Keep,
@@ -64,19 +68,20 @@ from rhizomedb.flow.body import (
     Term,
     Variable,
 )
+from rhizomedb.flow.factor import factored
 from rhizomedb.logic.stratify import components
 
 ALTERNATIVES_MAX = 16
 """How many bodies an expression is written out as before a part of it gets a relation of its own."""
 
 
-def build(plan: Plan) -> Flow:
-    """The strata of a plan.
+def build(plan: Plan, asked: Collection[str] | None = None) -> Flow:
+    """The strata of a plan, of which some relations are asked for (`None`: all).
 
     A plan whose relations are read before they are complete means more than its rules do, and is refused.
     """
     _check_order(plan.block)
-    builder = _Builder(plan)
+    builder = _Builder(plan, frozenset(plan.derived if asked is None else asked))
     for assign in plan.block.assignments():
         builder.define(assign.relation, plan.derived[assign.relation], assign.expression)
     return builder.flow()
@@ -161,10 +166,12 @@ class _Part:
 class _Builder:
     """The rules made so far, and names for what needs one."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, asked: frozenset[str]) -> None:
         self.plan = plan
+        self.asked = asked
         self.rules: list[Rule] = []
         self.groupings: list[Grouping] = []
+        self.graphs: list[Graph] = []
         self.given: dict[str, tuple[Row, ...]] = {}
         self.widths: dict[str, int] = {name: len(columns) for name, columns in plan.derived.items()}
         self.inputs: dict[str, Input] = {}
@@ -181,26 +188,96 @@ class _Builder:
             self.rules.append(Rule(head, tuple(part.terms[name] for name in attributes), body))
 
     def flow(self) -> Flow:
-        graph: dict[str, list[str]] = {name: [] for name in self.widths}
+        self._drop_copies()
+        self._reach_first()
+        self._drop_copies()
+        for members in components(self._graph_of()):
+            self._factor(frozenset(members))
+        graph = self._graph_of()
+        return Flow(
+            tuple(self._stratum(members, graph) for members in components(graph)), self.widths, self.inputs, self.given
+        )
+
+    def _graph_of(self) -> dict[str, list[str]]:
+        """For each relation, those that it is derived from."""
+        derived = {rule.head for rule in self.rules} | {each.head for each in (*self.groupings, *self.graphs)}
+        graph: dict[str, list[str]] = {name: [] for name in self.widths if name in derived or name in self.plan.derived}
         for rule in self.rules:
             graph[rule.head] += [a.relation for a in (*rule.body.atoms, *rule.body.negations) if a.relation in graph]
+        for each in (*self.groupings, *self.graphs):
+            graph[each.head] += [each.source] if each.source in graph else []
+        return graph
+
+    def _factor(self, members: frozenset[str]) -> None:
+        if not any(atom.relation in members for rule in self.rules if rule.head in members for atom in rule.body.atoms):
+            return
+
+        def name(width: int) -> str:
+            made = self._name()
+            self.widths[made] = width
+            return made
+
+        own = [rule for rule in self.rules if rule.head in members]
+        self.rules = [rule for rule in self.rules if rule.head not in members] + factored(own, members, name)
+
+    def _stratum(self, members: tuple[str, ...], graph: Mapping[str, list[str]]) -> Stratum:
+        inside = set(members)
+        rules = tuple(rule for rule in self.rules if rule.head in inside)
+        groupings = tuple(grouping for grouping in self.groupings if grouping.head in inside)
+        graphs = tuple(each for each in self.graphs if each.head in inside)
+        recursive = len(members) > 1 or members[0] in graph[members[0]]
+        guarded = {a.relation for rule in rules for a in rule.body.negations}
+        guarded |= {each.source for each in (*groupings, *graphs)}
+        if recursive and guarded & inside:
+            raise PlanError(
+                "algebra.not-monotone",
+                f"the loop of {', '.join(sorted(inside))} takes away or counts what it derives",
+                fix="negate and aggregate only what an earlier statement assigns",
+            )
+        return Stratum(members, rules, groupings, graphs, recursive)
+
+    def _reach_first(self) -> None:
+        """Where of all that is reached only the least or greatest is read, the rest is not derived."""
+        read = self._read_count()
+        closures = {each.head: each for each in self.graphs if each.function == "closure"}
+        kept: list[Grouping] = []
         for grouping in self.groupings:
-            graph[grouping.head] += [grouping.source] if grouping.source in graph else []
-        strata = []
-        for members in components(graph):
-            inside = set(members)
-            rules = tuple(rule for rule in self.rules if rule.head in inside)
-            groupings = tuple(grouping for grouping in self.groupings if grouping.head in inside)
-            recursive = len(members) > 1 or members[0] in graph[members[0]]
-            guarded = {a.relation for rule in rules for a in rule.body.negations} | {g.source for g in groupings}
-            if recursive and guarded & inside:
-                raise PlanError(
-                    "algebra.not-monotone",
-                    f"the loop of {', '.join(sorted(inside))} takes away or counts what it derives",
-                    fix="negate and aggregate only what an earlier statement assigns",
-                )
-            strata.append(Stratum(members, rules, groupings, recursive))
-        return Flow(tuple(strata), self.widths, self.inputs, self.given)
+            closure = closures.get(grouping.source)
+            match grouping.keys, grouping.aggregates:
+                case ((0 | 1) as key,), ((("min" | "max") as function, (column,)),) if column != key and closure:
+                    if read[closure.head] == 1 and closure.head not in self.asked:
+                        self.graphs.remove(closure)
+                        del self.widths[closure.head]
+                        self.graphs.append(Graph(grouping.head, closure.source, f"{function} reached", key == 1))
+                        continue
+            kept.append(grouping)
+        self.groupings = kept
+
+    def _read_count(self) -> Counter[str]:
+        """How often each relation is read."""
+        read = Counter(a.relation for rule in self.rules for a in (*rule.body.atoms, *rule.body.negations))
+        read.update(each.source for each in (*self.groupings, *self.graphs))
+        return read
+
+    def _drop_copies(self) -> None:
+        """Where all that a relation has is what a graph or a grouping gives, that is made under its name at once."""
+        by_head: dict[str, list[Rule]] = {}
+        for rule in self.rules:
+            by_head.setdefault(rule.head, []).append(rule)
+        read = self._read_count()
+        made = {each.head: each for each in (*self.groupings, *self.graphs)}
+        for head, rules in by_head.items():
+            if len(rules) != 1 or rules[0].body.negations or rules[0].body.steps or len(rules[0].body.atoms) != 1:
+                continue
+            (atom,) = rules[0].body.atoms
+            same = atom.terms == rules[0].terms and len(set(atom.terms)) == len(atom.terms)
+            if not same or not all(isinstance(term, Variable) for term in atom.terms):
+                continue
+            if atom.relation in made and read[atom.relation] == 1:
+                self.rules.remove(rules[0])
+                self.widths.pop(atom.relation)
+                self.groupings = [replace(g, head=head) if g.head == atom.relation else g for g in self.groupings]
+                self.graphs = [replace(g, head=head) if g.head == atom.relation else g for g in self.graphs]
 
     def _input(self, atom: Atom) -> Atom:
         """An atom over a stored relation, as one over what the flow reads of it."""
@@ -288,8 +365,18 @@ class _Builder:
                 work = tuple((each.function, tuple(place[p] for p in each.parameters)) for each in aggregates)
                 self.groupings.append(Grouping(name, source, tuple(place[key] for key in keys), work))
                 yield self._read(name, node.attributes)
+            case Closure(child, start, end):
+                yield self._graph(child, (start, end), "closure", node.attributes)
+            case Components(child, one, other, function=function):
+                yield self._graph(child, (one, other), function, node.attributes)
             case _:
                 raise PlanError("algebra.operator", f"the dataflow has no operator {type(node).__name__}")
+
+    def _graph(self, child: Relation, ends: Attributes, function: str, attributes: Attributes) -> _Part:
+        name = self._name()
+        self.widths[name] = 2
+        self.graphs.append(Graph(name, self._relation(child, ends), function))
+        return self._read(name, attributes)
 
     def _columns(self, scan: Scan) -> Attributes:
         return self.plan.derived.get(scan.relation) or self.plan.stored.get(scan.relation, ())
@@ -372,7 +459,7 @@ class _Builder:
         """An expression as one atom, if it is: its relation, the places of the shared attributes, its constants."""
         while isinstance(right, Project):  # what it drops would be dropped anyway
             right = right.child
-        if any(isinstance(node, Values | Union | GroupBy | Binary) for node in nodes(right)):
+        if any(isinstance(node, Values | Union | GroupBy | Binary | Closure | Components) for node in nodes(right)):
             return None
         alternatives = self.parts(right)
         if len(alternatives) != 1:

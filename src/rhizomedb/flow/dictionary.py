@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from rhizomedb.facts.value import Cell
 from rhizomedb.flow.batch import Id
@@ -20,25 +20,33 @@ class Dictionary(Protocol):
         """The cells of some ids."""
         ...
 
+    def is_ordered(self, greatest: Id) -> bool:
+        """Whether all ids up to one stand for cells of one kind, in their order."""
+        ...
+
+
+SMALL: Final = 1 << 30
+"""Whole numbers from 0 to before this one stand for themselves in memory."""
+
 
 class Interned:
-    """A dictionary in memory: ids in the order in which cells are met."""
+    """A dictionary in memory: small whole numbers as they are, every other cell by the order in which it is met."""
 
     def __init__(self) -> None:
         self._ids: dict[Cell, Id] = {}
         self._cells: list[Cell] = []
-
-    def __len__(self) -> int:
-        return len(self._cells)
 
     def ids(self, cells: Iterable[Cell]) -> list[Id]:
         """The ids of some cells; a new cell gets the next."""
         known, held = self._ids, self._cells
         found = []
         for cell in cells:
+            if type(cell) is int and 0 <= cell < SMALL:
+                found.append(cell)
+                continue
             id = known.get(cell)
             if id is None:
-                id = known[cell] = len(held)
+                id = known[cell] = SMALL + len(held)
                 held.append(cell)
             found.append(id)
         return found
@@ -46,7 +54,11 @@ class Interned:
     def cells(self, ids: Iterable[Id]) -> list[Cell]:
         """The cells of some ids."""
         held = self._cells
-        return [held[id] for id in ids]
+        return [id if id < SMALL else held[id - SMALL] for id in ids]
+
+    def is_ordered(self, greatest: Id) -> bool:
+        """Whether all ids up to one are numbers that stand for themselves."""
+        return greatest < SMALL
 
     def rows(self, rows: Sequence[Sequence[Cell]]) -> list[tuple[Id, ...]]:
         """The ids of some tuples of cells."""

@@ -12,20 +12,22 @@ from contextlib import contextmanager
 
 from rhizomedb.algebra.program import Plan
 from rhizomedb.budget import Budget, Meter
-from rhizomedb.flow import counted, group, recursive
+from rhizomedb.flow import counted, graph, group, recursive
 from rhizomedb.flow.batch import Batch as Tuples
 from rhizomedb.flow.body import Flow, Stratum
 from rhizomedb.flow.build import build
 from rhizomedb.flow.dictionary import Dictionary, Interned
 from rhizomedb.flow.relation import Batch, Change, Held, Table
 from rhizomedb.flow.run import Run
+from rhizomedb.flow.table import Table as Rows
 from rhizomedb.logic.builtins import AGGREGATES, Aggregate
 
 
 class Engine:
     """The relations of a plan, and one step of change after the other.
 
-    A `standing` engine is kept up to date; one that is not takes a single step, and pays nothing for later ones.
+    A `standing` engine is kept up to date; one that is not takes a single step, and pays nothing for later ones. `inputs`
+    are tables that already have what the flow reads.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class Engine:
         *,
         aggregates: Mapping[str, Aggregate] = AGGREGATES,
         standing: bool = True,
+        inputs: Mapping[str, Rows] | None = None,
     ) -> None:
         self.flow = plan if isinstance(plan, Flow) else build(plan)
         self.dictionary = dictionary if dictionary is not None else Interned()
@@ -43,9 +46,13 @@ class Engine:
         grouped = {grouping.head for stratum in self.flow.strata for grouping in stratum.groupings}
         # What is read is counted too: two stored tuples may agree on all that is read of them.
         self.counted = frozenset(self.flow.widths) - recursive_names - grouped if standing else frozenset()
+        ready = inputs or {}
         held = {
             name: Held(
-                name, Table(width, counted=name in self.counted, stamped=standing and name in recursive_names)
+                name,
+                ready[name]
+                if name in ready
+                else Table(width, counted=name in self.counted, stamped=standing and name in recursive_names),
             )
             for name, width in self.flow.widths.items()
         }
@@ -79,6 +86,8 @@ class Engine:
                     continue
                 for grouping in stratum.groupings:
                     group.derive(grouping, run)
+                for each in stratum.graphs:
+                    graph.derive(each, run)
                 if stratum.rules:
                     self._derive(stratum)
             run.meter.check()
@@ -122,6 +131,7 @@ class Engine:
         try:
             yield
         except BaseException:
-            for held in self._held.values():
-                held.rollback()
+            if self.standing:
+                for held in self._held.values():
+                    held.rollback()
             raise

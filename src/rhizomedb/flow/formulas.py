@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from rhizomedb.algebra.formula import Attribute, Comparison, Constant, Formula, Operand, Row, attributes_of, test_of
 from rhizomedb.algebra.formula import value_of as function_of
 from rhizomedb.budget import CHECK_EVERY, Meter
+from rhizomedb.facts.value import order_cell
 from rhizomedb.flow.batch import CONSTANT, IDS, Batch
 from rhizomedb.flow.dictionary import Dictionary
 
@@ -25,6 +26,8 @@ def keep(batch: Batch, formula: Formula, places: Mapping[str, int], dictionary: 
             Constant(cell), ("==" | "!=") as operator, Attribute(name)
         ):
             return batch.where_constant(places[name], dictionary.ids([cell])[0], operator == "==")
+        case Comparison(Attribute(left), operator, Attribute(right)):
+            return _ordered(batch, places[left], operator, places[right], dictionary, meter)
     names = sorted(attributes_of(formula))
     test = test_of(formula, {name: number for number, name in enumerate(names)})
     if len(names) == 1:
@@ -41,6 +44,29 @@ def keep(batch: Batch, formula: Formula, places: Mapping[str, int], dictionary: 
     for row, cells in _cells(asked, dictionary, meter):
         verdicts[row] = test(cells)
     return batch.masked(bytes(verdicts[row] for row in asked))
+
+
+def _ordered(batch: Batch, left: int, operator: str, right: int, dictionary: Dictionary, meter: Meter) -> Batch:
+    """The rows in which the cells of two columns compare so: as numbers of their places in the order of all that occur."""
+    if operator in (">", ">="):
+        left, right = right, left
+    equal = operator in ("<=", ">=")
+    ids = sorted({*batch.distinct_ids(left), *batch.distinct_ids(right)})
+    if not ids or dictionary.is_ordered(ids[-1]):
+        return batch.where_less(left, right, equal)
+    keys = [order_cell(cell) for cell in dictionary.cells(ids)]
+    meter.check()
+    by_order = sorted(range(len(ids)), key=keys.__getitem__)
+    ranks = [0] * len(ids)
+    for rank, place in enumerate(by_order):
+        ranks[place] = rank
+    width, asked, places = batch.width, array(IDS, ids), array(IDS, ranks)
+    ranked = batch.mapped(left, asked, places).mapped(right, asked, places)
+    found = ranked.where_less(width, width + 1, equal)
+    if keys[by_order[0]][0] != keys[by_order[-1]][0]:  # values of different kinds never compare
+        kinds = array(IDS, [kind for kind, _ in keys])
+        found = found.mapped(left, asked, kinds).mapped(right, asked, kinds).where_equal(width + 2, width + 3, True)
+    return found.shaped(list(range(width)), [])
 
 
 def compute(batch: Batch, operand: Operand, places: Mapping[str, int], dictionary: Dictionary, meter: Meter) -> Batch:

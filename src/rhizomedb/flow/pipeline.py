@@ -18,8 +18,13 @@ from rhizomedb.flow import formulas
 from rhizomedb.flow.batch import CONSTANT, Batch
 from rhizomedb.flow.body import Atom, Compute, Given, Keep, Rule, Step, Term, Variable
 from rhizomedb.flow.dictionary import Dictionary
+from rhizomedb.flow.relation import Table as PairTable
+from rhizomedb.flow.relation import intersect
 from rhizomedb.flow.table import LIMIT, Key, Table
 
+
+SELECTED: Final = 1 / 3
+"""Which part of the rows a test is taken to keep."""
 
 STAMP: Final = "\0stamp"
 """The variable of a seed under which the stamps of its rows stand."""
@@ -49,6 +54,23 @@ class Probe(Stage):
 
     def __str__(self) -> str:
         return f"probe {self.atom}{'' if self.new else ', as it was'}"
+
+
+@dataclass(slots=True)
+class Intersect(Stage):
+    """Bind one variable by several atoms of pairs at once, so that none makes what another one drops."""
+
+    atoms: tuple[Atom, ...]
+    tables: list[Table]
+    keys: list[Key]
+    keep: list[int]
+    bounds: list[int]
+    once: bool
+
+    def __str__(self) -> str:
+        if self.once:
+            return f"where {' and '.join(map(str, self.atoms))} meet"
+        return f"intersect {' and '.join(map(str, self.atoms))}"
 
 
 @dataclass(slots=True)
@@ -89,7 +111,7 @@ class Column(Stage):
         return f"{self.variable} := {self.operand}"
 
 
-AnyStage: TypeAlias = Probe | Match | Filter | Column
+AnyStage: TypeAlias = Probe | Intersect | Match | Filter | Column
 
 
 @dataclass(slots=True)
@@ -115,7 +137,7 @@ class Pipeline:
             stage = self.stages[number]
             stage.taken += len(batch)
             match stage:
-                case Probe():
+                case Probe() | Intersect():
                     for piece in _pieces(stage, batch, meter):
                         yield from self._through(piece, number + 1, dictionary, meter)
                     return
@@ -130,18 +152,24 @@ class Pipeline:
             yield batch
 
 
-def _pieces(stage: Probe, batch: Batch, meter: Meter) -> Iterator[Batch]:
+def _pieces(stage: Probe | Intersect, batch: Batch, meter: Meter) -> Iterator[Batch]:
     start, rows = 0, len(batch)
     while start < rows:
-        piece, start = stage.table.probe(
-            batch, stage.keys, stage.keep, stage.take, stage.new, stage.before, start, LIMIT
-        )
+        if isinstance(stage, Intersect):
+            piece, start = intersect(
+                batch, stage.tables, stage.keys, stage.keep, stage.bounds, stage.once, start, LIMIT
+            )
+        else:
+            piece, start = stage.table.probe(
+                batch, stage.keys, stage.keep, stage.take, stage.new, stage.before, start, LIMIT
+            )
         if len(piece):
             meter.spend(len(piece), piece.width)
-            for left, right in stage.equal:
-                piece = piece.where_equal(left, right, True)
-            if stage.distinct:
-                piece = piece.distinct()
+            if isinstance(stage, Probe):
+                for left, right in stage.equal:
+                    piece = piece.where_equal(left, right, True)
+                if stage.distinct:
+                    piece = piece.distinct()
             stage.made += len(piece)
             yield piece
     meter.check()
@@ -169,16 +197,18 @@ class Planner:
         without: int | None = None,
         versions: Sequence[bool] = (),
         stamped: Collection[str] = (),
+        telling: Collection[str] = (),
     ) -> Pipeline:
         """The pipeline for a seed of these variables; `without` is the number of the atom or negation that it stands for.
 
         `versions` says for each atom and negation whether it is read as it is now (default: all are). Of the `stamped`
-        relations only rows with a smaller stamp than the seed's `STAMP` are joined.
+        relations only rows with a smaller stamp than the seed's `STAMP` are joined. After the head's columns come the
+        stamps of the rows joined from the `telling` relations, and first the seed's `STAMP` if it has one.
         """
         body = rule.body
         atoms = {number: atom for number, atom in enumerate(body.atoms) if number != without}
         negations = {n: atom for n, atom in enumerate(body.negations, len(body.atoms)) if n != without}
-        run = _Run(self, rule, list(seed), versions, stamped)
+        run = _Run(self, rule, list(seed), versions, stamped, telling)
         steps: list[Step] = list(body.steps)
         while True:
             run.take_steps(steps)
@@ -186,16 +216,40 @@ class Planner:
                 run.match(number, negations.pop(number), wanted=False)
             if not atoms:
                 break
-            number = self._next(atoms, run.places)
+            number = self._next(atoms, run.places, steps)
+            together = self._together(number, atoms, run)
+            if together:
+                joined = [atoms.pop(each) for each in together]
+                run.intersect(joined, _needed(rule, [*atoms.values(), *negations.values()], steps))
+                continue
             atom = atoms.pop(number)
             run.join(number, atom, _needed(rule, [*atoms.values(), *negations.values()], steps), bool(atoms))
         assert not steps and not negations, "a checked rule leaves nothing unbound"
         return run.finish()
 
-    def _next(self, atoms: Mapping[int, Atom], places: Mapping[str, int]) -> int:
+    def _next(self, atoms: Mapping[int, Atom], places: Mapping[str, int], steps: Sequence[Step]) -> int:
         if len(atoms) == 1 or not self.reorder:
             return next(iter(atoms))
-        return min(atoms, key=lambda number: self._cost(atoms[number], places))
+
+        def cost(number: int) -> tuple[bool, float]:
+            unconnected, rows = self._cost(atoms[number], places)
+            bound = atoms[number].variables | places.keys()
+            tests = sum(isinstance(step, Keep) and step.needs <= bound for step in steps)
+            return unconnected, rows * SELECTED**tests
+
+        return min(atoms, key=cost)
+
+    def _together(self, number: int, atoms: Mapping[int, Atom], run: _Run) -> list[int]:
+        """The atoms that bind one variable, and nothing else, together with that of a number, if there are others.
+
+        They are pairs, each with its other end bound; all are read as they are now, and derivations are not counted.
+        """
+        variable = _other_end(atoms[number], run.places)
+        if variable is None or run.telling or run.rule.head in self.counted:
+            return []
+        found = [n for n, atom in atoms.items() if _other_end(atom, run.places) == variable and run.is_new(n)]
+        tables = [self.tables[atoms[n].relation] for n in found]
+        return found if len(found) > 1 and all(isinstance(table, PairTable) for table in tables) else []
 
     def _cost(self, atom: Atom, places: Mapping[str, int]) -> tuple[bool, float]:
         """Whether an atom is unconnected, and about how many of its rows each row so far would be joined with."""
@@ -214,6 +268,14 @@ class Planner:
     def id_of(self, term: Given) -> int:
         """The id of a constant."""
         return self.dictionary.ids([term.cell])[0]
+
+
+def _other_end(atom: Atom, places: Mapping[str, int]) -> str | None:
+    """The variable that an atom over pairs binds, where its other column is given."""
+    if len(atom.terms) != 2:
+        return None
+    free = [term for term in atom.terms if not _is_given(term, places)]
+    return free[0].name if len(free) == 1 and isinstance(free[0], Variable) else None
 
 
 def _is_given(term: Term | None, places: Mapping[str, int]) -> bool:
@@ -236,7 +298,13 @@ class _Run:
     """A pipeline in the making: the variables of the batch so far, in order."""
 
     def __init__(
-        self, planner: Planner, rule: Rule, names: list[str], versions: Sequence[bool], stamped: Collection[str]
+        self,
+        planner: Planner,
+        rule: Rule,
+        names: list[str],
+        versions: Sequence[bool],
+        stamped: Collection[str],
+        telling: Collection[str],
     ) -> None:
         self.planner = planner
         self.rule = rule
@@ -244,6 +312,7 @@ class _Run:
         self.names = names
         self.versions = versions
         self.stamped = stamped
+        self.telling = telling
         self.stages: list[AnyStage] = []
 
     @property
@@ -279,6 +348,22 @@ class _Run:
                     keys.append((column, places[name], 0))
         return keys
 
+    def intersect(self, atoms: Sequence[Atom], needed: set[str]) -> None:
+        """Bind the variable that several atoms share; or where nothing needs it later, see that there is one."""
+        variable = _other_end(atoms[0], self.places)
+        assert variable is not None, "each of the atoms binds one variable"
+        tables = [self.planner.tables[atom.relation] for atom in atoms]
+        keys = [key for atom in atoms for key in self._keys(atom)]
+        once = variable not in needed
+        bounds = [self._before(atom) for atom in atoms]
+        self.stages.append(Intersect(tuple(atoms), tables, keys, list(range(len(self.names))), bounds, once))
+        if not once:
+            self.names.append(variable)
+
+    def is_new(self, number: int) -> bool:
+        """Whether an atom is read as it is now."""
+        return self._is_new(number)
+
     def _is_new(self, number: int) -> bool:
         return self.versions[number] if self.versions else True
 
@@ -303,10 +388,11 @@ class _Run:
                 else:
                     new[term.name] = column
         taken = {name: column for name, column in new.items() if name in needed or any(n == name for n, _ in equal)}
-        if not taken and not self.counts(atom, places):
+        tells = atom.relation in self.telling
+        if not taken and not tells and not self.counts(atom, places):
             self.match(number, atom, wanted=True)
             return
-        kept = [name for name in self.names if name in needed]
+        kept = [name for name in self.names if name in needed or name.startswith(STAMP)]
         # What no longer differs need not be joined again and again, unless derivations are counted.
         distinct = more and len(kept) < len(self.names) and self.rule.head not in self.planner.counted
         table = self.planner.tables[atom.relation]
@@ -321,6 +407,9 @@ class _Run:
         )
         # columns that were only taken to be compared stay behind the named ones, and nothing asks for them
         self.names = [*names, *(f"{name}={column}" for name, column in equal)]
+        if tells:
+            take.append(table.width)
+            self.names.append(f"{STAMP} {number}")
 
     def counts(self, atom: Atom, places: Mapping[str, int]) -> bool:
         """Whether how often an atom matches matters: where derivations are counted and it is not bound whole."""
@@ -335,6 +424,8 @@ class _Run:
             else:
                 columns.append(CONSTANT)
                 constants.append(self.planner.id_of(term))
+        if self.telling:
+            columns += [place for name, place in places.items() if name.startswith(STAMP)]
         return Pipeline(self.rule, self.seed, tuple(self.stages), columns, constants)
 
 

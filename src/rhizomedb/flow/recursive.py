@@ -1,6 +1,6 @@
 """Relations that depend on themselves: added to round by round, and taken from by what no longer stands on its own.
 
-Every tuple carries the number of the round that added it, its *stamp*. A tuple is *supported* while some derivation of it
+Every tuple carries a number that grows from piece to piece of what is added, its *stamp*. A tuple is *supported* while some derivation of it
 uses only tuples of the recursion with smaller stamps; support of that kind cannot be circular. A step that takes tuples
 away goes on in three phases:
 
@@ -79,6 +79,7 @@ class _Recursion:
                 unsupported = self._unsupported(name, candidates)
                 if len(unsupported):
                     gone[name] = unsupported
+            stamps = {name: self.tables[name].with_stamps(batch) for name, batch in gone.items()}
             for name, batch in gone.items():
                 self.tables[name].remove(batch)
                 suspended[name].append(batch)
@@ -86,7 +87,7 @@ class _Recursion:
             for rule in self.stratum.rules:
                 for number, atom in enumerate(rule.body.atoms):
                     if atom.relation in gone:
-                        seeds = bindings(gone[atom.relation], atom.terms, self.run.dictionary)
+                        seeds = bindings(stamps[atom.relation], atom.terms, self.run.dictionary, more=1)
                         lost[rule.head] += self._lost(rule, number, seeds, below=True)
         return suspended
 
@@ -112,19 +113,23 @@ class _Recursion:
         atoms = (*rule.body.atoms, *rule.body.negations)
         versions = tuple(below and atom.relation not in self.own for atom in atoms)
         made = []
-        for batch in self.run.pipeline(rule, number, versions).run(seeds, self.run.dictionary, self.run.meter):
+        table = self.tables[rule.head]
+        whole = [(column, column, 0) for column in range(table.width)]
+        pipeline = self.run.lost(rule, number, versions, self.own)
+        for batch in pipeline.run(seeds, self.run.dictionary, self.run.meter):
             self.run.meter.spend(len(batch), batch.width)
-            made.append(batch)
+            # A derivation that used a tuple with no smaller stamp never was the support of its head.
+            heads = table.matching(batch, whole, True, after=list(range(table.width, batch.width)))
+            made.append(heads.shaped(list(range(table.width)), []))
         return made
 
     def _candidates(self, name: str, batches: list[Tuples]) -> Tuples:
-        """Different tuples among these that are still there."""
+        """The different tuples among these."""
         table = self.tables[name]
         if not batches:
             return Batch.of_rows([], table.width)
-        whole = [(column, column, 0) for column in range(table.width)]
         found = batches[0] if len(batches) == 1 else Batch.concatenated(batches, table.width)
-        return table.matching(found.distinct(), whole, True)
+        return found.distinct()
 
     def _unsupported(self, name: str, candidates: Tuples) -> Tuples:
         """Those of some tuples for which no rule has a derivation from tuples with smaller stamps."""
@@ -144,7 +149,6 @@ class _Recursion:
 
     def _restore(self, suspended: dict[str, list[Tuples]]) -> None:
         """Bring back what was suspended and can be derived from what stayed."""
-        stamp = self.run.next_stamp()
         back: list[tuple[str, list[Tuples]]] = []
         for name, batches in suspended.items():
             if not batches:
@@ -156,7 +160,7 @@ class _Recursion:
                     back.append((name, self._rederived(rule, seeds, stamped=False)))
         for name, found in back:
             for batch in found:
-                self.tables[name].add(batch, stamp)
+                self.tables[name].add(batch, self.run.next_stamp())
 
     def _begin_from_inputs(self) -> None:
         for rule in self.stratum.rules:
@@ -172,7 +176,6 @@ class _Recursion:
         """Join what is new with everything until nothing more is new."""
         while any(table.extent > begin[name] for name, table in self.tables.items()):
             self.run.meter.round()
-            self.run.next_stamp()
             end = {name: table.extent for name, table in self.tables.items()}
             for rule in self.stratum.rules:
                 for number, atom in enumerate(rule.body.atoms):
@@ -189,7 +192,8 @@ class _Recursion:
             return
         table, meter = self.tables[rule.head], self.run.meter
         for batch in self.run.pipeline(rule, number).run(seeds, self.run.dictionary, meter):
-            meter.spend(table.add(batch, self.run.stamp), table.width)
+            # A stamp for each piece: what it was joined with may have come in this very round.
+            meter.spend(table.add(batch, self.run.next_stamp()), table.width)
 
 
 def _except(batch: Tuples, without: Iterable[Tuples]) -> Tuples:

@@ -11,6 +11,7 @@ from rhizomedb.flow import batch, table
 
 Batch = kernel(batch.Batch)
 Table = kernel(table.Table)
+intersect = kernel(table.intersect)
 
 UNIT: batch.Batch = Batch.of_rows([()], 0)
 """The batch of one tuple without columns: where a conjunction begins."""

@@ -39,6 +39,7 @@ class Run:
         self.meter: Meter
         self.planner = Planner({name: each.table for name, each in held.items()}, dictionary, counted)
         self._pipelines: dict[tuple[int, int | None, tuple[bool, ...]], Pipeline] = {}
+        self._lost: dict[tuple[int, int, tuple[bool, ...]], Pipeline] = {}
         self._checks: dict[tuple[int, bool], Pipeline] = {}
 
     def held(self, name: str) -> Held:
@@ -63,6 +64,20 @@ class Run:
             return found
         seed = () if term is None else variables_of(atoms[term].terms)
         made = self._pipelines[question] = self.planner.plan(rule, seed, term, versions)
+        made.sizes = sizes
+        return made
+
+    def lost(self, rule: Rule, term: int, versions: tuple[bool, ...], own: frozenset[str]) -> Pipeline:
+        """The pipeline to the heads of derivations that an atom had a part in, with the stamps of what else they used."""
+        question = (id(rule), term, versions)
+        atoms = (*rule.body.atoms, *rule.body.negations)
+        sizes = tuple(len(self._held[atom.relation].table).bit_length() // STALE for atom in atoms)
+        found = self._lost.get(question)
+        if found is not None and found.sizes == sizes:
+            return found
+        seed = variables_of(atoms[term].terms)
+        seed = (*seed, STAMP) if atoms[term].relation in own else seed
+        made = self._lost[question] = self.planner.plan(rule, seed, term, versions, (), own)
         made.sizes = sizes
         return made
 

@@ -9,7 +9,7 @@ Three kinds:
 * plain: rows are added and removed;
 * counted: rows are counted up and down, and are there while their count is above zero. The count is the weight that a
   Z-set has before `distinct`: the number of derivations of a tuple that does not depend on itself;
-* stamped: every row knows the number of the round that added it. A tuple of a recursion stands for as long as some
+* stamped: every row knows a number that grows with what is added. A tuple of a recursion stands for as long as some
   derivation of it uses only tuples with smaller stamps: such support cannot be circular.
 
 Look-ups go by *keys*: triples of a column of the table, a column of the asking batch or -1, and a constant for -1.
@@ -79,6 +79,10 @@ class Table:
                 if self._stamps is not None:
                     self._stamps.append(stamp)
         return len(self._log) - before
+
+    def put(self, batch: Batch) -> None:
+        """Add rows that are known to be different from each other and from all that are there."""
+        self.add(batch)
 
     def remove(self, batch: Batch) -> int:
         """Take rows away that are there; how many were."""
@@ -194,7 +198,8 @@ class Table:
     ) -> tuple[Batch, int]:
         """Join: the kept columns of each row of the batch with the taken ones of each row that agrees on the keys.
 
-        `before` is a column of the batch that bounds the stamps of the rows joined to it. Begins at row `start`, ends
+        `before` is a column of the batch that bounds the stamps of the rows joined to it; the stamp of a joined row is
+        the column after the last. Begins at row `start`, ends
         after the row that brings the result to `limit` rows, and returns the row to go on from.
         """
         made: list[Row] = []
@@ -203,16 +208,34 @@ class Table:
             row = rows[start]
             kept = tuple(row[column] for column in keep)
             for place in self._found(row, keys, new, before):
-                made.append((*kept, *(self._log[place][column] for column in take)))
+                whole = self._log[place] if self._stamps is None else (*self._log[place], self._stamps[place])
+                made.append((*kept, *(whole[column] for column in take)))
             start += 1
             if len(made) >= limit:
                 break
         return Batch(made, len(keep) + len(take)), start
 
-    def matching(self, batch: Batch, keys: list[Key], wanted: bool, new: bool = True, before: int = -1) -> Batch:
-        """The rows of the batch with which some row of a version agrees on the keys; or those with which none does."""
-        rows = [row for row in batch.rows() if any(True for _ in self._found(row, keys, new, before)) == wanted]
-        return Batch(rows, batch.width)
+    def matching(
+        self,
+        batch: Batch,
+        keys: list[Key],
+        wanted: bool,
+        new: bool = True,
+        before: int = -1,
+        after: Sequence[int] = (),
+    ) -> Batch:
+        """The rows of the batch with which some row of a version agrees on the keys; or those with which none does.
+
+        `after` are columns of the batch that must be less than the stamp of the row.
+        """
+        assert not (after and before >= 0), "stamps are bounded from one side"
+
+        def found(row: Row) -> bool:
+            places = self._found(row, keys, new, before)
+            stamps = self._stamps
+            return any(stamps is None or all(row[column] < stamps[place] for column in after) for place in places)
+
+        return Batch([row for row in batch.rows() if found(row) == wanted], batch.width)
 
     def with_stamps(self, batch: Batch) -> Batch:
         """The batch with one more column: the stamps of its rows, which are rows of the table."""
@@ -249,3 +272,37 @@ class Table:
                 postings[tuple(row[column] for column in columns)].append(place)
         self._postings[columns] = len(self._log), postings
         return postings
+
+
+def intersect(
+    batch: Batch,
+    tables: list[Table],
+    keys: list[Key],
+    keep: list[int],
+    bounds: list[int],
+    once: bool = False,
+    start: int = 0,
+    limit: int = LIMIT,
+) -> tuple[Batch, int]:
+    """Join with several tables of pairs at once, as they are now: a step of a worst-case optimal join (Ngo et al. 2018).
+
+    For each row of the batch: its kept columns with each id that every table pairs with what the row has for it (one key
+    for each table: the column of the table that is given). `bounds` are for each table a column of the batch that stamps
+    must be less than, or -1. With `once`, a row for which there is any such id is kept, without it. Begins, ends and goes on
+    as `Table.probe` does.
+    """
+    made: list[Row] = []
+    rows = batch.rows()
+    while start < len(rows) and len(made) < limit:
+        row = rows[start]
+        found: set[int] | None = None
+        for table, key, bound in zip(tables, keys, bounds, strict=True):
+            ids = {table._log[place][1 - key[0]] for place in table._found(row, [key], True, bound)}
+            found = ids if found is None else found & ids
+        kept = tuple(row[column] for column in keep)
+        if once:
+            made += [kept] if found else []
+        else:
+            made += [(*kept, id) for id in sorted(found or ())]
+        start += 1
+    return Batch(made, len(keep) + (not once)), start

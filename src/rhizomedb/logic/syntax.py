@@ -47,8 +47,8 @@ def show_value(value: Value) -> str:
 
 
 def show_name(name: str) -> str:
-    """A name of a relation or attribute, in backquotes where it is not a plain name."""
-    return name if PLAIN_NAME.match(name) and name not in KEYWORDS else f"`{name}`"
+    """A name of a relation or attribute, in backquotes where it is not a plain name and can be written at all."""
+    return name if (PLAIN_NAME.match(name) and name not in KEYWORDS) or "`" in name else f"`{name}`"
 
 
 KEYWORDS = frozenset({"relation", "event", "optional", "not", "true", "false", "and", "or"})

@@ -75,6 +75,28 @@ class View:
         """The number of a cell; 0 if nobody ever said it."""
         return int(self.index.find_cell(key_of(cell)))
 
+    # -- by number --------------------------------------------------------------------------------------------------
+
+    def row(self, cid: Cell) -> int:
+        """The row of a fact that is here by the mark, or 0."""
+        return self._row(cid)
+
+    def cids(self, rows: Sequence[int]) -> list[Cid]:
+        """The CIDs of some rows."""
+        return self._cids(rows)
+
+    def cells(self, numbers: Iterable[int]) -> dict[int, Cell]:
+        """A dictionary that has the cells of these numbers, and others."""
+        return self._cells.read(self.index, numbers)
+
+    def pages(self, part: tuple[int, int, int, int]) -> Iterator[tuple[int, int, int, int]]:
+        """A range of the index in pieces."""
+        return self._pages(part)
+
+    def visible_rows(self, rows: list[Any]) -> list[Any]:
+        """Those of some facts, as the index has them, that are visible."""
+        return self._visible_rows(rows)
+
     # -- scanning ---------------------------------------------------------------------------------------------------
 
     def scan(self, relation: str, bound: Bound) -> Tuples:

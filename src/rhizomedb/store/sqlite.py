@@ -20,6 +20,7 @@ from rhizomedb.store.indexed import Indexed
 from rhizomedb.store.keeper import Keeper
 from rhizomedb.store.layout import FORMAT, HELD, HELD_1, Mark, pack, seal, unpack
 from rhizomedb.store.quota import USUAL, Quota
+from rhizomedb.store.numbers import Numbers
 from rhizomedb.store.relations import View
 from rhizomedb.store.said import said_by
 from rhizomedb.store.storage import Storage, storage_of
@@ -227,6 +228,11 @@ class SqliteStore:
         view = self._view(cut)
         number = view.number(exact(attribute))
         return columns_of(self._indexed.tiers.parts, view, number) if number else iter(())
+
+    def numbers(self, cut: Cut) -> Numbers:
+        """The relations at a cut as the index has them: ids instead of cells."""
+        view = self._view(cut)
+        return Numbers(view, self._indexed.tiers.parts, self._attribute_numbers())
 
     def cells(self, numbers: Sequence[int]) -> list[Cell]:
         """What numbers of `columns` stand for."""

@@ -1,0 +1,1 @@
+"""Rewrites from plans to plans, one file each, by their names in the literature."""

@@ -1,0 +1,102 @@
+"""What a query reads of a store: by number where the store has numbers, else cell by cell."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rhizomedb.db.source import StoreSource
+from rhizomedb.flow.batch import IDS
+from rhizomedb.flow.batch import Batch as Tuples
+from rhizomedb.flow.body import Input
+from rhizomedb.flow.dictionary import Dictionary
+from rhizomedb.flow.relation import Batch
+from rhizomedb.flow.stored import CellReading, Reading
+from rhizomedb.store.numbers import Numbers
+from rhizomedb.store.sqlite import SqliteStore
+from rhizomedb.store.store import Cut, Store
+
+
+def reading_of(store: Store, cut: Cut, source: StoreSource) -> Reading:
+    """How the stored relations of a store at a cut are read best."""
+    if isinstance(store, SqliteStore):
+        return NumberReading(store.numbers(cut), source)
+    return CellReading(source)
+
+
+class NumberReading:
+    """Facts and causes by number, straight from the index; the other relations, which are small, cell by cell."""
+
+    def __init__(self, numbers: Numbers, source: StoreSource) -> None:
+        self._numbers = numbers
+        self._source = source
+
+    @property
+    def dictionary(self) -> Dictionary:
+        """The numbers of the store."""
+        return self._numbers
+
+    def size(self, input: Input) -> int:
+        """About how many tuples there are."""
+        return self._source.size(input.relation, dict(input.bound))
+
+    def read(self, input: Input) -> Tuples:
+        """All that is read."""
+        bound, names = dict(input.bound), input.columns
+        match input.relation:
+            case "fact" if set(bound) <= {"attribute"} and names:
+                parts = self._numbers.attribute(bound["attribute"], names) if bound else self._numbers.facts(names)
+                batches = [Batch.of(part) for part in parts]  # type: ignore[arg-type]  # arrays are buffers
+                return batches[0] if len(batches) == 1 else Batch.concatenated(batches, len(names))
+            case "fact":
+                given = self._given(bound)
+                return Batch.of_rows(list(self._numbers.facts_of(given, names)), len(names))
+            case "cause" if not bound:
+                return self._chosen(input, self._numbers.causes())
+            case "cause":
+                return self._causes(input, *next(iter(bound.items())), bound)
+        return self._cells(input, self._source.scan(input.relation, bound))
+
+    def look_up(self, input: Input, places: Sequence[int], keys: Tuples) -> Tuples:
+        """What agrees with one of some keys."""
+        names = [input.columns[place] for place in places]
+        if input.relation == "fact":
+            given = self._given(dict(input.bound))
+            found = [
+                row
+                for key in keys.rows()
+                for row in self._numbers.facts_of({**given, **dict(zip(names, key, strict=True))}, input.columns)
+            ]
+            return Batch.of_rows(found, len(input.columns))
+        if input.relation == "cause" and not input.bound and names in (["from"], ["to"]):
+            ids = keys.column_ids(0)
+            return self._chosen(input, (self._numbers.causes if names == ["from"] else self._numbers.effects)(ids))
+        rows = [tuple(self._numbers.cells(row)) for row in keys.rows()]
+        return self._cells(input, self._source.scan_keys(input.relation, dict(input.bound), tuple(names), rows))
+
+    def _given(self, bound: Mapping[str, Any]) -> dict[str, int]:
+        return dict(zip(bound, self._numbers.ids(bound.values()), strict=True))
+
+    def _causes(self, input: Input, name: str, cell: Any, bound: Mapping[str, Any]) -> Tuples:
+        (id,) = self._numbers.ids([cell])
+        pairs = self._numbers.causes([id]) if name == "from" else self._numbers.effects([id])
+        given = self._given(bound)
+        wanted = (given.get("from"), given.get("to"))
+        return self._chosen(
+            input, (pair for pair in pairs if all(w in (None, p) for w, p in zip(wanted, pair, strict=True)))
+        )
+
+    def _chosen(self, input: Input, pairs: Iterable[tuple[int, int]]) -> Tuples:
+        effects, causes = array(IDS), array(IDS)
+        for effect, cause in pairs:
+            effects.append(effect)
+            causes.append(cause)
+        columns = [effects if name == "from" else causes for name in input.columns]
+        return Batch.of(columns) if columns else Batch.of_rows([()] * len(effects), 0)
+
+    def _cells(self, input: Input, rows: Iterable[Sequence[Any]]) -> Tuples:
+        columns = self._source.columns(input.relation)
+        places = [columns.index(name) for name in input.columns]
+        ids = self._numbers.ids
+        return Batch.of_rows([tuple(ids([row[place] for place in places])) for row in rows], len(places))
