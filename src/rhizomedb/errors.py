@@ -328,6 +328,9 @@ CODES.update(
         "db.relation": "The program has no such relation to answer with.",
         "db.condition": "A condition of a search is not one that is known.",
         "db.reserved": "The name is reserved for the database's own facts.",
+        "db.view-closed": "The standing view is closed.",
+        "db.view-overflow": "A watch took the changes of a view too slowly, and was to end where its buffer is full.",
+        "db.view-waits": "A standing view cannot move: it waits for who watches it, or is on its way already.",
         "db.usage": "The command or call cannot be understood.",
         # attachments
         "attachment.block": "The bytes do not hash to the CID that they came under, or are no block of an attachment.",

@@ -71,6 +71,46 @@ def test_watch(run: Shell) -> None:
     assert run.notes.startswith("db.epoch: there is no epoch 9 yet")
 
 
+FILM = """film(`the title`: T, minutes: R) :-
+    stands(entity: E, attribute: "name", value: T), stands(entity: E, attribute: "runtime", value: R)."""
+
+
+def test_watch_a_program(run: Shell) -> None:
+    run("add films.db Alien runtime 119 --as imdb")
+    run("add films.db Alien genre Horror --as wiki")
+    run("add films.db Heat runtime 170 --as wiki")
+    lines = run(f"watch films.db '{FILM}' --since 0 --timeout 0").splitlines()
+    assert [line.split("  ")[0] for line in lines if not line.startswith(" ")] == ["epoch 1", "epoch 2", "epoch 4"]
+    assert [line.split() for line in lines if line.startswith(" ")] == [
+        ["+", "Alien", "117"],
+        ["-", "Alien", "117"],
+        ["+", "Alien", "119"],
+        ["+", "Heat", "170"],
+    ]
+    (row,) = run.rows(f"watch films.db '{FILM}' --since 1 --limit 1")
+    assert (row["number"], row["origin"], row["relation"]) == (2, "rhizome add", "film")
+    assert row["plus"] == [{"the title": "Alien", "minutes": 119}] and row["minus"][0]["minutes"] == 117
+    Path("p.pomo").write_text("big(of: E) :- fact(entity: E, attribute: $what, value: V), V > 118. none() :- big().")
+    run("watch films.db @p.pomo --relation big --param what=runtime --since 0 --timeout 0 --by wiki")
+    assert run("watch films.db @p.pomo --param what=nothing --timeout 0") == ""
+    assert run("watch films.db @p.pomo --param what=nothing --since 0 --timeout 0") == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit", "code"),
+    [
+        ("--relation p", 2, "db.usage"),
+        ("'p(x: X) :- fact(value: X).' --changes", 2, "db.usage"),
+        ("'p(x: X) :- fact(valu: X).'", 1, "logic.unknown-attribute"),
+        ("'p(x: X) :- fact(value: X).' --since 9", 1, "db.epoch"),
+        ("'p(x: X) :- fact(value: X).' --budget facts=1", 1, "budget.facts"),
+    ],
+)
+def test_what_cannot_be_watched(run: Shell, arguments: str, exit: int, code: str) -> None:
+    run(f"watch films.db {arguments}", exit=exit)
+    assert code in run.notes
+
+
 def test_backup_and_restore(run: Shell) -> None:
     assert run("backup films.db saved.db").startswith("saved.db holds epoch 1: 1 new delta, 1 new epoch (")
     assert run("backup films.db saved.db") == "saved.db holds epoch 1 already; nothing is new\n"

@@ -131,6 +131,21 @@ def test_two_watchers_of_two_processes_are_told_the_same(tmp_path: Path) -> None
     assert first == second and len(first.splitlines()) == 40
 
 
+def test_ctrl_c_ends_the_watching_of_a_program(tmp_path: Path) -> None:
+    path = tmp_path / "shared.db"
+    with connect(path, author="me") as db:
+        db.transact([("Alien", "n", 0)], origin="first")
+        command = [*RHIZOME, "watch", str(path), 'n(v: V) :- stands(attribute: "n", value: V).', "--since", "0"]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        assert [process.stdout.readline().split()[:2] for _ in range(2)] == [["epoch", "1"], ["+", "0"]]
+        db.transact([("Alien", "n", 1)], origin="second")
+        assert [process.stdout.readline().split()[:2] for _ in range(3)] == [["epoch", "2"], ["-", "0"], ["+", "1"]]
+        os.kill(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+        assert (process.returncode, errors) == (0, "")
+
+
 def test_ctrl_c_ends_it(tmp_path: Path) -> None:
     path = tmp_path / "shared.db"
     with connect(path, author="me") as db:

@@ -1,8 +1,7 @@
-"""The verbs of those who look after a file: watch, doctor, backup, restore, compact, limits."""
+"""The verbs of those who look after a file: doctor, backup, restore, compact, limits."""
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 from typing import Any
 
@@ -10,46 +9,12 @@ from rhizomedb.cli import out
 from rhizomedb.cli.session import opened, print_lines
 from rhizomedb.cli.terminal import bytes_text
 from rhizomedb.db.care import restore as restored
-from rhizomedb.db.connection import Connection
 from rhizomedb.db.doctor import Ailment, unopened
-from rhizomedb.db.moment import show_ms
-from rhizomedb.db.naming import Names
-from rhizomedb.db.result import show
-from rhizomedb.db.watch import Arrived
 from rhizomedb.errors import StoreError
 from rhizomedb.store.backup import Backup
 
 UNOPENED = ("store.damaged", "store.index-damaged", "store.not-a-database", "store.newer-format", "store.unreadable")
 """Errors of opening a file that are what the doctor was asked for."""
-
-
-def watch(options: Namespace) -> int:
-    """One line for each epoch as it comes, until Ctrl-C."""
-    with opened(options.file) as db:
-        epochs = db.watch(options.since, timeout_s=options.timeout)
-        try:
-            for number, epoch in enumerate(epochs, start=1):
-                _tell(db, epoch, options)
-                sys.stdout.flush()
-                if number == options.limit:
-                    break
-        except KeyboardInterrupt:
-            return 0  # that is how watching ends
-    return 0
-
-
-def _tell(db: Connection, epoch: Arrived, options: Namespace) -> None:
-    registers = list(epoch.registers()) if options.changes else []
-    names = Names(db._store, db.cut) if registers else None
-    if options.json:
-        changed = [{"entity": entity.hex(), "attribute": show(attribute)} for entity, attribute in registers]
-        print_lines([{**epoch.as_dict(), **({"changes": changed} if options.changes else {})}])
-        return
-    deltas, facts = out.plural(epoch.deltas, "delta"), out.plural(epoch.facts, "new fact")
-    out.say(f"epoch {epoch.number}  {show_ms(epoch.at_ms)}  {out.safe(epoch.origin)}: {deltas}, {facts}")
-    for entity, attribute in registers:
-        assert names is not None, "there are registers to be named"
-        out.say(f"  {out.safe(names.label(entity))} · {out.safe(show(attribute))}")
 
 
 def doctor(options: Namespace) -> int:

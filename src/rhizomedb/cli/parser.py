@@ -322,6 +322,11 @@ def _verify(add: Add) -> None:
 
 def _watch(add: Add) -> None:
     _file(add)
+    add("program", metavar="PROGRAM", nargs="?", help="PomoLogic, or @FILE: what comes into its answer and what goes")
+    add("--relation", metavar="NAME", help="with a program: the relation to watch (default: of the last rule)")
+    add("--param", metavar="NAME=VALUE", action="append", default=[], help="the value of $NAME in the program")
+    add("--by", metavar="AUTHOR", action="append", default=[], help="with a program: only what this author said")
+    _budget(add)
     add("--since", metavar="EPOCH", type=count, help="begin after this epoch (default: with the next that comes)")
     add("--changes", action="store_true", help="also list the entities and attributes that each is about")
     add("--timeout", metavar="SECONDS", type=seconds, help="end when nothing came for so long (default: never)")
@@ -407,7 +412,11 @@ VERBS: Final[dict[str, tuple[str, Callable[[Add], None], str]]] = {
     "export": ("write the view (csv, json) or every delta (jsonl, car)", _export, "rhizomedb.cli.write:export"),
     "push": ("write to a folder or bucket the deltas that it does not have", _push, "rhizomedb.cli.remote:push"),
     "pull": ("take in from a folder or bucket the deltas that are not here", _pull, "rhizomedb.cli.remote:pull"),
-    "watch": ("one line for each epoch as it comes, whoever writes it", _watch, "rhizomedb.cli.care:watch"),
+    "watch": (
+        "each epoch as it comes, or what it changes in an answer",
+        _watch,
+        "rhizomedb.cli.watch:watch",
+    ),
     "backup": ("make a backup, or add to it what is new", _backup, "rhizomedb.cli.care:backup"),
     "restore": ("make a database of a backup, every signature checked", _restore, "rhizomedb.cli.care:restore"),
     "doctor": ("what is wrong with a file and around it, and mend it", _doctor, "rhizomedb.cli.care:doctor"),

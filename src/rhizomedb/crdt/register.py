@@ -24,7 +24,7 @@ from typing import Final
 
 from rhizomedb.logic.occurrences import atoms
 from rhizomedb.logic.parse import parse
-from rhizomedb.logic.syntax import Atom, Constant, Constraint, Program, Rule, Selection, Term, Variable
+from rhizomedb.logic.syntax import Atom, Constant, Constraint, Program, Rule, Selection, Variable
 
 RETRACTS: Final = "rhizome/retracts"
 """The attribute of a fact that takes a claim back: its value is the delta, its cause the fact."""
@@ -98,40 +98,49 @@ _OWN_RELATIONS: Final = ("asked", "write", "seen", "past", "superseded", "retrac
 
 
 @cache
-def _library() -> Program:
-    """`CLAIMS` under names that no program of a user has, its survivors as `stands`."""
+def _library() -> tuple[Rule, Program]:
+    """`CLAIMS` under names that no program of a user has, its survivors as `stands`: the rule of its writes, and the rest."""
     text = re.sub(r"\bsurvivor\(", f"{STANDS}(", CLAIMS)
     for name in _OWN_RELATIONS:
         text = re.sub(rf"\b{name}\(", f"`{RESERVED_PREFIX}{name}`(", text)
-    return parse(text)
+    program = parse(text)
+    (write,) = (rule for rule in program.rules if rule.head.relation == f"{RESERVED_PREFIX}write")
+    return write, Program(tuple(rule for rule in program.rules if rule is not write))
 
 
 def with_stands(program: Program) -> Program:
     """The program with the rules of `stands` before its own, if it reads that relation and does not define it.
 
-    Only the registers that its atoms can match are asked for: those of an attribute or an entity that is written out.
+    Only the writes of registers that its atoms can match are read: those of an attribute or an entity that is written out.
     """
     defined = {rule.head.relation for rule in program.rules} | {d.relation for d in program.declarations}
     read = [atom for rule in program.rules for atom in atoms(rule) if atom.relation == STANDS]
     if STANDS in defined or not read:
         return program
-    library = _library()
-    asked = dict.fromkeys(_asking(atom) for atom in read)
-    return Program(
-        (*library.rules, *asked, *program.rules), (*library.declarations, *program.declarations), program.source
-    )
+    write, rest = _library()
+    writes = dict.fromkeys(_writes(write, atom) for atom in read)
+    return Program((*writes, *rest.rules, *program.rules), program.declarations, program.source)
 
 
-def _asking(atom: Atom) -> Rule:
-    """Asks for the registers that an atom over `stands` can match."""
-    given = {name: term for name, term in atom.arguments if not isinstance(term, Variable)}
-    entity: Term = given.get("entity", Variable("E"))
-    attribute: Term = given.get("attribute", Variable("A"))
-    register = (("entity", entity), ("attribute", attribute))
-    fact = Selection(Atom("fact", register))
-    own = Constraint(attribute, "!=", Constant(RETRACTS))
-    body = (fact, own) if isinstance(attribute, Variable) else (fact,)
-    return Rule(Atom(f"{RESERVED_PREFIX}asked", register), body)
+def _writes(write: Rule, atom: Atom) -> Rule:
+    """The rule of writes, for the registers that an atom over `stands` can match: who asks is written into it."""
+    given = {
+        name: term
+        for name, term in atom.arguments
+        if name in ("entity", "attribute") and not isinstance(term, Variable)
+    }
+
+    def narrowed(of: Atom) -> Atom:
+        return Atom(of.relation, tuple((name, given.get(name, term)) for name, term in of.arguments))
+
+    body = [
+        Selection(narrowed(predicate.atom), predicate.cid) if isinstance(predicate, Selection) else predicate
+        for predicate in write.body
+        if not (isinstance(predicate, Selection) and predicate.atom.relation == f"{RESERVED_PREFIX}asked")
+    ]
+    if "attribute" not in given:
+        body.append(Constraint(dict(write.head.arguments)["attribute"], "!=", Constant(RETRACTS)))
+    return Rule(narrowed(write.head), tuple(body))
 
 
 @cache

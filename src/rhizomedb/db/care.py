@@ -1,8 +1,8 @@
-"""The care of a database: watching it, looking after its file, copying it, making it small."""
+"""The care of a database: watching it, standing views of it, looking after its file, copying it, making it small."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rhizomedb.budget import Budget
 from rhizomedb.db import doctor as doctors
 from rhizomedb.db.doctor import Ailment
-from rhizomedb.db.reader import Reader
+from rhizomedb.db.reader import Moment, Reader
 from rhizomedb.db.watch import POLL_S, Arrived, watch
 from rhizomedb.errors import RequestError
 from rhizomedb.facts.clock import AHEAD_MS_MAX
@@ -21,6 +21,9 @@ from rhizomedb.facts.value import VALUE_BYTES_MAX
 
 if TYPE_CHECKING:
     from rhizomedb.db.keyring import Keyring
+    from rhizomedb.db.live_view import View
+    from rhizomedb.db.open_views import OpenViews
+    from rhizomedb.logic import Aggregate, Program
     from rhizomedb.store.backup import Backup, Progress
     from rhizomedb.store.compact import Compaction
     from rhizomedb.store.file import File
@@ -44,6 +47,7 @@ class Care(Reader):
     """What an open database offers to those who look after it."""
 
     _keyring: Keyring
+    _views: OpenViews | None = None
 
     def watch(
         self, since: int | None = None, *, poll_s: float = POLL_S, timeout_s: float | None = None
@@ -59,6 +63,54 @@ class Care(Reader):
         `timeout_s` seconds (None: never) or when the database is closed. Held deltas whose time has come are let in.
         """
         return watch(self._store, self._newest, since=since, poll_s=poll_s, timeout_s=timeout_s)
+
+    def view(
+        self,
+        program: str | Program,
+        parameters: Mapping[str, object] | None = None,
+        *,
+        relation: str | None = None,
+        aggregates: Mapping[str, Aggregate] | None = None,
+        budget: Budget | None = None,
+        by: str | Iterable[str] = (),
+        since: Moment | None = None,
+        as_of: Moment | None = None,
+        **more_parameters: object,
+    ) -> View:
+        """A standing view of what a program derives: it is kept up to date, and costs what changed, not what there is.
+
+            with db.view(program) as view:
+                print(view.relation())
+                for change in view.watch():
+                    print(change.plus, change.minus)
+
+        The program is that of a `query`, of which a view has every relation, or with `relation` only that one and what
+        it depends on. `by`, `since` and `as_of` narrow what it sees, as for a reader. The first evaluation, and each
+        step after it, has to keep within the budget.
+        """
+        reader: Reader = self
+        if by:
+            reader = reader.by(*([by] if isinstance(by, str) else by))
+        reader = reader if since is None else reader.since(since)
+        reader = reader if as_of is None else reader.as_of(as_of)
+        if self._views is None:
+            from rhizomedb.db.open_views import OpenViews  # it loads asyncio, which most programs never need
+
+            self._views = OpenViews(self._store, self._newest)
+        return self._views.open(
+            program,
+            reader.cut,
+            relation=relation,
+            parameters={**(parameters or {}), **more_parameters},
+            aggregates=aggregates,
+            budget=budget or Budget(),
+            notices=self._unknown_attributes,
+        )
+
+    def _tell_views(self) -> None:
+        """Let the views follow what was written."""
+        if self._views is not None:
+            self._views.tell()
 
     def _newest(self) -> int:
         return self.cut.epoch or 0

@@ -6,7 +6,7 @@ import getpass
 import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -128,7 +128,7 @@ class Connection(Care):
             )
         self._release_if_due()
         items = list(items)  # whatever is wrong with the iterable shows before anything is locked
-        with self._store.writing():
+        with self._writing():
             return self._transact(items, expect or {}, author, scope, origin)
 
     def attach(
@@ -153,7 +153,7 @@ class Connection(Care):
 
         def say(intake: Intake) -> Attached:
             self._release_if_due()
-            with self._store.writing():
+            with self._writing():
                 cid = intake.finish()
                 said = self._transact([(entity, attribute, cid)], {}, author, scope, origin)
             return Attached(said.epoch, said.deltas, said.facts, cid, intake.size, intake.new)
@@ -177,7 +177,7 @@ class Connection(Care):
         """
         self._release_if_due()
         me = self._keyring.find(self._author_name(author))
-        with self._store.writing():
+        with self._writing():
             cut = self.cut
             names = Names(self._store, cut)
             subject = names.entity(entity)
@@ -221,7 +221,7 @@ class Connection(Care):
         are said without a look at each value where nothing was said before, or the same; `plainly` takes no short cut.
         """
         key = self._key(author)
-        with self._store.writing():
+        with self._writing():
             cut, spoke_before = self.cut, self._store.has_author(key.public)
 
             def evaluated(items: Iterable[Item]) -> Iterator[Fact]:
@@ -245,6 +245,7 @@ class Connection(Care):
         """Take in signed deltas from elsewhere: each is verified; what is known already is passed over."""
         admission = admit(self._store, envelopes, now_ms=self._clock(), origin=origin)
         self._release()
+        self._tell_views()
         return admission
 
     def put_blocks(self, blocks: Iterable[tuple[Cid, bytes]]) -> Stored:
@@ -300,7 +301,9 @@ class Connection(Care):
         return self._store.rebuild_index()
 
     def close(self) -> None:
-        """Release the file. What was read before stays valid; nothing can be asked any more."""
+        """Release the file, and close its views. What was read before stays valid; nothing can be asked any more."""
+        if self._views is not None:
+            self._views.close()
         self._store.close()
 
     def __enter__(self) -> Connection:
@@ -315,6 +318,13 @@ class Connection(Care):
         return f"<rhizomedb.Connection {self._store.path}>"
 
     # -- within -----------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """One write, of which the views learn when it is kept."""
+        with self._store.writing():
+            yield
+        self._tell_views()
 
     def _transact(
         self,

@@ -79,7 +79,8 @@ def watch(
 
     Ends when the store is closed, or when nothing came for `timeout_s`.
     """
-    _check(poll_s, timeout_s, since)
+    check_pauses(poll_s, timeout_s)
+    _check_since(since)
     reached = newest() if since is None else since
     if reached > newest():
         raise RequestError(
@@ -90,10 +91,14 @@ def watch(
     return _watch(store, newest, reached, poll_s, timeout_s)
 
 
-def _check(poll_s: float, timeout_s: float | None, since: int | None) -> None:
+def check_pauses(poll_s: float, timeout_s: float | None) -> None:
+    """Refuse what is no number of seconds."""
     for name, value in (("poll_s", poll_s), ("timeout_s", timeout_s)):
         if value is not None and not (isinstance(value, int | float) and 0 <= value <= 1e6):
             raise RequestError("db.usage", f"{name} is a number of seconds, not {value!r}", fix=f"{name}=0.05")
+
+
+def _check_since(since: int | None) -> None:
     if since is not None and (type(since) is not int or since < 0):
         raise RequestError(
             "db.epoch",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -220,7 +221,8 @@ class MemoryStore:
     def envelopes(self, after_epoch: int = 0) -> Iterator[tuple[int, bytes]]:
         """The epoch and exact bytes of every delta that is visible when this is called, in the order of the log."""
         self._check_open()
-        return iter([(epoch, delta.encode()) for epoch, delta in self._log if epoch > after_epoch])
+        first = bisect_right(self._log, after_epoch, key=lambda entry: entry.epoch)
+        return iter([(epoch, delta.encode()) for epoch, delta in self._log[first:]])
 
     def entities(self, cut: Cut) -> Iterator[bytes]:
         """Every entity of a visible fact, once each, in the order of their bytes."""

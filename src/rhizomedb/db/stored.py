@@ -1,0 +1,224 @@
+"""What a standing view reads of a store: its inputs at a cut, and what came and went of them between two epochs.
+
+A change costs what the epochs in between brought, not what is stored. Deltas are never the same twice, so whoever reads
+`delta`, `asserts` or `arrival` is told of each; a fact comes with the first delta that asserts it and is visible, and
+its causes come with it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+
+from rhizomedb.errors import Error, StoreError
+from rhizomedb.facts.delta import Delta
+from rhizomedb.facts.value import exact
+from rhizomedb.flow.body import Input
+from rhizomedb.flow.dictionary import Dictionary, Interned
+from rhizomedb.flow.relation import Batch, Change, nothing
+from rhizomedb.store.store import COLUMNS, Cut, Store
+
+if TYPE_CHECKING:
+    from rhizomedb.facts.cid import Cid
+    from rhizomedb.facts.fact import Fact
+    from rhizomedb.facts.value import Cell
+    from rhizomedb.flow.batch import Batch as Tuples
+
+Row: TypeAlias = "tuple[Cell, ...]"
+
+STRETCHES_REMEMBERED: Final = 16
+STRETCH_BYTES_MAX: Final = 1 << 18
+"""How many stretches of the log are remembered, and how long one may be: several views read the same ones."""
+
+_ATTRIBUTE: Final = "attribute"
+_ATTRIBUTE_PLACE: Final = COLUMNS["fact"].index(_ATTRIBUTE)
+
+
+class Stored(Protocol):
+    """What is stored, as a standing view reads it: as ids of its dictionary."""
+
+    @property
+    def dictionary(self) -> Dictionary:
+        """What the ids stand for."""
+        ...
+
+    def read(self, input: Input, cut: Cut) -> Tuples:
+        """The tuples of an input at a cut, over its columns: a bag, for two may differ only in what is not read."""
+        ...
+
+    def changes(self, inputs: Mapping[str, Input], before: Cut, after: Cut) -> dict[str, Change]:
+        """What came and went for each input between two cuts that differ in their epochs alone, forwards or backwards.
+
+        Inputs of which nothing came or went are not named.
+        """
+        ...
+
+
+class Arrivals:
+    """The deltas of a store by the epochs in which they came, verified; those read last are remembered."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._remembered: dict[tuple[int, int], list[tuple[int, Delta]]] = {}
+
+    def between(self, after: int, last: int) -> Iterator[tuple[int, Delta]]:
+        """The deltas of the epochs after one up to another, each with its epoch, in the order of the log."""
+        known = self._remembered.get((after, last))
+        if known is not None:
+            yield from known
+            return
+        read: list[tuple[int, Delta]] = []
+        size = 0
+        for epoch, envelope in self._store.envelopes(after):
+            if epoch > last:
+                break
+            arrived = epoch, self._decoded(epoch, envelope)
+            size += len(envelope)
+            if size <= STRETCH_BYTES_MAX:
+                read.append(arrived)
+            yield arrived
+        if size <= STRETCH_BYTES_MAX:
+            while len(self._remembered) >= STRETCHES_REMEMBERED:
+                del self._remembered[next(iter(self._remembered))]
+            self._remembered[after, last] = read
+
+    def _decoded(self, epoch: int, envelope: bytes) -> Delta:
+        try:
+            return Delta.decode(envelope)
+        except Error as error:
+            raise StoreError(
+                "store.damaged",
+                f"a delta of epoch {epoch} of {self._store.path} does not say what it said: {error.message}",
+                fix=f"rhizome verify {self._store.path}",
+            ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """Where the tuples of a stored relation go: to an input, if they agree with its constants, as some columns."""
+
+    input: str
+    wanted: tuple[tuple[int, Cell], ...]
+    places: tuple[int, ...]
+
+    @classmethod
+    def of(cls, name: str, read: Input) -> _Route:
+        columns = COLUMNS[read.relation]
+        wanted = tuple((columns.index(column), cell) for column, cell in read.bound)
+        return cls(name, wanted, tuple(map(columns.index, read.columns)))
+
+
+class _Routes:
+    """Which inputs read what: by relation, and facts by attribute, so that most facts are passed over at one look."""
+
+    def __init__(self, inputs: Mapping[str, Input]) -> None:
+        self.inputs = inputs
+        self._of: defaultdict[str, list[_Route]] = defaultdict(list)
+        self._by_attribute: defaultdict[Cell, list[_Route]] = defaultdict(list)
+        for name, read in inputs.items():
+            attribute = dict(read.bound).get(_ATTRIBUTE) if read.relation == "fact" else None
+            (self._of[read.relation] if attribute is None else self._by_attribute[attribute]).append(
+                _Route.of(name, read)
+            )
+
+    def read(self, relation: str) -> bool:
+        """Whether any input reads a relation, whatever its tuples are."""
+        return relation in self._of
+
+    def reads_fact(self, fact: Fact) -> bool:
+        """Whether any input reads a fact, or its causes."""
+        return (
+            "fact" in self._of
+            or exact(fact.attribute) in self._by_attribute
+            or ("cause" in self._of and len(fact.causes) > 0)
+        )
+
+    def send(self, relation: str, row: Row, found: dict[str, list[Row]]) -> None:
+        """Add a tuple to what was found for each input that reads it."""
+        routes = self._of.get(relation, [])
+        if relation == "fact":
+            routes = [*routes, *self._by_attribute.get(row[_ATTRIBUTE_PLACE], ())]
+        for route in routes:
+            if all(row[place] == cell for place, cell in route.wanted):
+                found[route.input].append(tuple(row[place] for place in route.places))
+
+
+class PlainStored:
+    """`Stored` over any store, cells by cells: what faster ones are tested against."""
+
+    def __init__(self, store: Store, arrivals: Arrivals | None = None) -> None:
+        self.dictionary: Interned = Interned()
+        self._store = store
+        self._arrivals = arrivals or Arrivals(store)
+        self._routes = _Routes({})
+
+    def read(self, input: Input, cut: Cut) -> Tuples:
+        """The tuples of an input at a cut."""
+        places = list(map(COLUMNS[input.relation].index, input.columns))
+        rows = self._store.scan(input.relation, dict(input.bound), cut)
+        return self._batch([tuple(row[place] for place in places) for row in rows], len(places))
+
+    def changes(self, inputs: Mapping[str, Input], before: Cut, after: Cut) -> dict[str, Change]:
+        """What came and went for each input between two cuts."""
+        assert replace(before, epoch=None) == replace(after, epoch=None), "only the epochs of the two cuts differ"
+        first, last = self._epoch(before), self._epoch(after)
+        if first == last:
+            return {}
+        rows = self._come(inputs, replace(before, epoch=min(first, last)), replace(before, epoch=max(first, last)))
+        found = {}
+        for name, some in rows.items():
+            batch = self._batch(some, len(inputs[name].columns))
+            none = nothing(batch.width).plus
+            found[name] = Change(batch, none) if first < last else Change(none, batch)
+        return found
+
+    def _come(self, inputs: Mapping[str, Input], low: Cut, high: Cut) -> dict[str, list[Row]]:
+        """What came for each input from an earlier to a later cut."""
+        if self._routes.inputs is not inputs:
+            self._routes = _Routes(inputs)
+        routes = self._routes
+        found: defaultdict[str, list[Row]] = defaultdict(list)
+        facts: dict[Cid, Fact] = {}
+        assert low.epoch is not None and high.epoch is not None, "both cuts have an epoch"
+        for epoch, delta in self._arrivals.between(low.epoch, high.epoch):
+            if not high.admits(epoch, delta.time.ms, delta.author):
+                continue
+            if routes.read("delta"):
+                routes.send("delta", delta_cells(delta), found)
+            if routes.read("arrival"):
+                for row in self._store.scan("arrival", {"delta": delta.id}, high):
+                    routes.send("arrival", row, found)
+            for fact in delta.facts:
+                if routes.read("asserts"):
+                    routes.send("asserts", (delta.id, fact.cid), found)
+                if routes.reads_fact(fact):
+                    facts.setdefault(fact.cid, fact)
+        for fact in self._unseen(facts, low):
+            routes.send("fact", fact_cells(fact), found)
+            for cause in fact.causes:
+                routes.send("cause", (fact.cid, cause), found)
+        return found
+
+    def _unseen(self, facts: Mapping[Cid, Fact], cut: Cut) -> Iterator[Fact]:
+        """Those of some facts that are not visible at a cut."""
+        seen = {row[0] for row in self._store.scan_keys("fact", {}, ("$cid",), ((cid,) for cid in facts), cut)}
+        return (fact for cid, fact in facts.items() if cid not in seen)
+
+    def _epoch(self, cut: Cut) -> int:
+        return self._store.epoch() if cut.epoch is None else cut.epoch
+
+    def _batch(self, rows: Iterable[Row], width: int) -> Tuples:
+        return Batch.of_rows(self.dictionary.rows(list(rows)), width)
+
+
+def fact_cells(fact: Fact) -> Row:
+    """A fact as a tuple of the relation `fact`."""
+    return fact.cid, fact.entity, exact(fact.attribute), exact(fact.value)
+
+
+def delta_cells(delta: Delta) -> Row:
+    """A delta as a tuple of the relation `delta`."""
+    time = delta.time
+    return delta.id, delta.author, delta.system, time.ms, time.counter, delta.edge or b"", delta.scope
