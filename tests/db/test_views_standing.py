@@ -81,7 +81,7 @@ def test_everything_that_there_is_can_come_first(db: Connection) -> None:
 def test_what_is_read_is_read_and_not_computed(db: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     say(db, 137)
     view = db.view(FILMS)
-    monkeypatch.setattr("rhizomedb.db.query.evaluate_plan", None)
+    monkeypatch.setattr("rhizomedb.db.compiled.evaluate", None)
     monkeypatch.setattr(Engine, "step", None)
     assert rows(view.relation()) == [("Alien",)] and rows(view.relation("film")) == [("Alien", 137)]
 

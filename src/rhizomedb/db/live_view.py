@@ -23,7 +23,7 @@ from rhizomedb.errors import Error, RequestError, StoreError, nearest_names
 if TYPE_CHECKING:
     from rhizomedb.algebra import Derivation, Evaluation
     from rhizomedb.budget import Budget
-    from rhizomedb.db.query import Prepared
+    from rhizomedb.db.compiled import Prepared
     from rhizomedb.db.stored import Row, Stored
     from rhizomedb.flow.relation import Change
     from rhizomedb.store.store import Cut, Store

@@ -13,7 +13,7 @@ from rhizomedb.flow.engine import Engine
 from rhizomedb.flow.relation import Change, nothing
 
 if TYPE_CHECKING:
-    from rhizomedb.db.query import Prepared
+    from rhizomedb.db.compiled import Prepared
     from rhizomedb.db.stored import Row, Stored
     from rhizomedb.flow.batch import Batch
     from rhizomedb.store.store import Cut
