@@ -27,7 +27,7 @@ class Engine:
     """The relations of a plan, and one step of change after the other.
 
     A `standing` engine is kept up to date; one that is not takes a single step, and pays nothing for later ones. `inputs`
-    are tables that already have what the flow reads.
+    are tables that already have what the flow reads. Without `reorder` bodies are joined as they are written.
     """
 
     def __init__(
@@ -38,6 +38,7 @@ class Engine:
         aggregates: Mapping[str, Aggregate] = AGGREGATES,
         standing: bool = True,
         inputs: Mapping[str, Rows] | None = None,
+        reorder: bool = True,
     ) -> None:
         self.flow = plan if isinstance(plan, Flow) else build(plan)
         self.dictionary = dictionary if dictionary is not None else Interned()
@@ -57,7 +58,7 @@ class Engine:
             for name, width in self.flow.widths.items()
         }
         self._held = held
-        self._run = Run(held, self.dictionary, aggregates, self.counted)
+        self._run = Run(held, self.dictionary, aggregates, self.counted, reorder)
 
     def relation(self, name: str) -> Held:
         """A relation of the plan."""
