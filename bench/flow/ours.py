@@ -9,7 +9,8 @@ import rhizomedb
 from bench.flow import checksum
 from bench.flow.programs import PROGRAMS
 from rhizomedb.budget import UNLIMITED
-from rhizomedb.db import query as queries  # imported now, so that no first question has to
+from rhizomedb.db import query as queries
+from rhizomedb.db.compiled import compiled  # imported now, so that no first question has to
 from rhizomedb.flow.engine import Engine
 from rhizomedb.flow.relation import Batch, Change, Table
 from rhizomedb.flow.stored import TableReading
@@ -39,9 +40,7 @@ class Loaded:
         """Derive everything that a program says; how many tuples each answer has."""
         text = self._declared + PROGRAMS[program]
         only = answers[0] if len(answers) == 1 else None
-        self._engine = queries.prepare(text, self._columns, parameters, relation=only).engine(
-            self._reading, only, UNLIMITED
-        )
+        self._engine = compiled(text, self._columns, parameters, None, only).run(self._reading, UNLIMITED)
         return [len(self._engine.relation(answer).table) for answer in answers]
 
     def rows(self, answer: str) -> list[Row]:

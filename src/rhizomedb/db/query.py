@@ -2,64 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
-from typing import Any, TypeAlias
+from typing import Any
 
-from rhizomedb.algebra import Derivation, Evaluation, Plan, Relations, Source, lower, show
-from rhizomedb.algebra import evaluate as evaluate_plan
-from rhizomedb.algebra.optimize import optimize
-from rhizomedb.algebra.plan import plan_query
-from rhizomedb.algebra.program import CID_COLUMN
+from rhizomedb.algebra import Derivation, Evaluation, Relations, Source
 from rhizomedb.budget import Budget
+from rhizomedb.db.compiled import Compiled, Prepared, compiled, parsed
+from rhizomedb.db.compiled import prepare as prepare_program
 from rhizomedb.db.result import Result
 from rhizomedb.errors import ProgramError, RequestError, nearest_names
 from rhizomedb.facts.value import Cell, Value, check_value
 from rhizomedb.flow.batch import Batch
-from rhizomedb.flow.build import build
 from rhizomedb.flow.dictionary import Dictionary
-from rhizomedb.flow.engine import Engine
-from rhizomedb.flow.stored import CellReading, Reading, tables_of
-from rhizomedb.logic import AGGREGATES, Aggregate, Program, checked, columns, parse, relevant, substitute
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A program checked and lowered for one set of stored relations."""
-
-    program: Program
-    plan: Plan
-    """What the program says, as it was written: what explanations are asked of."""
-
-    aggregates: Mapping[str, Aggregate]
-    stored: Mapping[str, tuple[str, ...]]
-
-    def run(self, source: Source, budget: Budget) -> Evaluation:
-        """Evaluate over a source within a budget, plainly."""
-        return evaluate_plan(self.plan, source, aggregates=self.aggregates, meter=budget.meter())
-
-    def engine(self, reading: Reading, relation: str | None, budget: Budget) -> Engine:
-        """The dataflow after its one step over what is read; of one relation, or of all that the program derives."""
-        if relation is None:
-            plan = optimize(self.plan, aggregates=self.aggregates)
-        else:
-            plan = plan_query(self.program, relation, self.stored, aggregates=self.aggregates).plan
-        flow = build(plan, None if relation is None else [relation])
-        tables = tables_of(flow, reading)
-        engine = Engine(flow, reading.dictionary, aggregates=self.aggregates, standing=False, inputs=tables)
-        engine.step({}, budget.meter())
-        return engine
-
-    def answers(self, reading: Reading, relation: str | None, budget: Budget) -> Answers:
-        """The tuples of one derived relation, or of all, over what is read."""
-        engine = self.engine(reading, relation, budget)
-        names = self.plan.derived if relation is None else [relation]
-        return {name: cells_of(engine.relation(name).table.read(), reading.dictionary) for name in names}
-
-
-Answers: TypeAlias = dict[str, list[tuple[Cell, ...]]]
-"""Tuples by relation."""
+from rhizomedb.flow.show import show
+from rhizomedb.flow.stored import CellReading, Kept
+from rhizomedb.logic import Aggregate, Program, columns
 
 
 def cells_of(batch: Batch, dictionary: Dictionary) -> list[tuple[Cell, ...]]:
@@ -81,26 +39,19 @@ def prepare(
 
     `relation` keeps only the rules that it depends on.
     """
-    parsed = parsed_of(program)
-    known = {**AGGREGATES, **(aggregates or {})}
     values = {name: check_value(value) for name, value in (parameters or {}).items()}
-    seen = {name: tuple(column for column in columns if column != CID_COLUMN) for name, columns in stored.items()}
-    whole = checked(substitute(parsed, values), seen, aggregates=known)
-    wanted = whole if relation is None else relevant(whole, relation)
-    return Prepared(wanted, lower(wanted, stored, known), known, stored)
+    return prepare_program(parsed_of(program), stored, values, aggregates, relation)
 
 
 def parsed_of(program: str | Program) -> Program:
     """A program from its text, or as it is."""
-    if isinstance(program, Program):
-        return program
-    if not isinstance(program, str):
+    if not isinstance(program, str | Program):
         raise RequestError(
             "db.relation",
             f"a program is text or a Program, not {type(program).__name__}",
             fix="p(x: X) :- fact(value: X).",
         )
-    return parse(program)
+    return parsed(program)
 
 
 def answer_relation(program: Program, relation: str | None) -> str:
@@ -123,7 +74,7 @@ def answer_relation(program: Program, relation: str | None) -> str:
 
 def query(
     source: Source,
-    reading: Reading,
+    reading: Kept,
     stored: Mapping[str, tuple[str, ...]],
     program: str | Program,
     *,
@@ -131,17 +82,23 @@ def query(
     parameters: Mapping[str, object] | None = None,
     aggregates: Mapping[str, Aggregate] | None = None,
     budget: Budget,
+    extend: Callable[[Program], Program] = lambda program: program,
 ) -> Result:
-    """The tuples of one derived relation of a program over a source."""
-    parsed = parsed_of(program)
-    answer = answer_relation(parsed, relation)
-    prepared = prepare(parsed, stored, parameters, aggregates, answer)
-    found = prepared.answers(reading, answer, budget)
-    return _result(answer, found[answer], prepared, source, budget)
+    """The tuples of one derived relation of a program over a source; `extend` adds what every program may read."""
+    whole = parsed_of(program)
+    answer = answer_relation(whole, relation)
+    ready = compiled(program, stored, parameters or {}, aggregates, answer, extend)
+    table = ready.run(reading, budget).relation(answer).table
+
+    @cache
+    def evaluation() -> Evaluation:
+        return prepare(extend(whole), stored, parameters, aggregates, answer).run(source, budget)
+
+    return _result(answer, ready, cells_of(table.read(), reading.reading.dictionary), evaluation, budget)
 
 
 def explain(
-    source: Source,
+    reading: Kept,
     stored: Mapping[str, tuple[str, ...]],
     program: str | Program,
     *,
@@ -149,11 +106,15 @@ def explain(
     parameters: Mapping[str, object] | None = None,
     aggregates: Mapping[str, Aggregate] | None = None,
     budget: Budget,
+    extend: Callable[[Program], Program] = lambda program: program,
 ) -> str:
-    """The plan of a query with estimated and real tuple counts."""
-    parsed = parsed_of(program)
-    prepared = prepare(parsed, stored, parameters, aggregates, answer_relation(parsed, relation))
-    return show(prepared.plan, source, prepared.run(source, budget))
+    """The plan of a query as it ran: the rewrites that changed something, and each stage with tuples and time."""
+    whole = parsed_of(program)
+    answer = answer_relation(whole, relation)
+    ready = compiled(program, stored, parameters or {}, aggregates, answer, extend)
+    engine = ready.run(reading, budget)
+    applied = [f"rewritten by {each}" for each in ready.applied]
+    return "\n".join([*applied, *([""] if applied else []), show(engine)])
 
 
 def evaluate(
@@ -173,15 +134,24 @@ def evaluate(
     ...          {"edge": [(1, 2), (2, 3)]})["path"].to_dicts()
     [{'a': 1, 'b': 2}, {'a': 1, 'b': 3}, {'a': 2, 'b': 3}]
     """
-    parsed = parsed_of(program)
+    whole = parsed_of(program)
     budget = budget or Budget()
     rows_of = {name: list(rows) for name, rows in (relations or {}).items()}
-    order = columns(parsed, {name: _width(name, rows) for name, rows in rows_of.items()})
+    order = columns(whole, {name: _width(name, rows) for name, rows in rows_of.items()})
     given = {name: [_cells(name, row, order[name]) for row in rows] for name, rows in rows_of.items()}
     source = Relations({name: (order[name], rows) for name, rows in given.items()})
-    prepared = prepare(parsed, source.stored, parameters, aggregates)
-    found = prepared.answers(CellReading(source), None, budget)
-    return {name: _result(name, rows, prepared, source, budget) for name, rows in found.items()}
+    reading = CellReading(source)
+    ready = compiled(whole, source.stored, parameters, aggregates, None)
+    engine = ready.run(reading, budget)
+
+    @cache
+    def evaluation() -> Evaluation:
+        return prepare(whole, source.stored, parameters, aggregates).run(source, budget)
+
+    return {
+        name: _result(name, ready, cells_of(engine.relation(name).table.read(), reading.dictionary), evaluation, budget)
+        for name in ready.columns
+    }
 
 
 def _width(relation: str, rows: Sequence[object]) -> int | None:
@@ -213,12 +183,14 @@ def _cells(relation: str, row: Any, names: tuple[str, ...]) -> tuple[Value, ...]
     return tuple(map(check_value, row))
 
 
-def _result(relation: str, rows: list[tuple[Cell, ...]], prepared: Prepared, source: Source, budget: Budget) -> Result:
-    @cache
-    def evaluation() -> Evaluation:
-        return prepared.run(source, budget)
-
+def _result(
+    relation: str,
+    ready: Compiled,
+    rows: list[tuple[Cell, ...]],
+    evaluation: Callable[[], Evaluation],
+    budget: Budget,
+) -> Result:
     def derive(row: tuple[Cell, ...]) -> Derivation:
         return evaluation().explain(relation, row, meter=budget.meter())
 
-    return Result(relation, prepared.plan.derived[relation], rows, derive)
+    return Result(relation, ready.columns[relation], rows, derive)

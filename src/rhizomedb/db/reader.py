@@ -354,11 +354,12 @@ class Reader:
             source,
             reading_of(self._store, self.cut, source),
             COLUMNS,
-            with_stands(whole),
+            program,
             relation=relation,
             parameters={**(parameters or {}), **more_parameters},
             aggregates=aggregates,
             budget=budget or Budget(),
+            extend=with_stands,
         )
         result.notices = tuple(self._unknown_attributes(whole))
         return result
@@ -373,15 +374,17 @@ class Reader:
         budget: Budget | None = None,
         **more_parameters: object,
     ) -> str:
-        """The plan of a program, with estimated and real tuple counts."""
+        """The plan of a program as it ran: rewrites, and each stage with expected and real tuple counts and its time."""
+        source = StoreSource(self._store, self.cut)
         return queries.explain(
-            StoreSource(self._store, self.cut),
+            reading_of(self._store, self.cut, source),
             COLUMNS,
-            with_stands(queries.parsed_of(program)),
+            program,
             relation=relation,
             parameters={**(parameters or {}), **more_parameters},
             aggregates=aggregates,
             budget=budget or Budget(),
+            extend=with_stands,
         )
 
     # -- facts ------------------------------------------------------------------------------------------------------

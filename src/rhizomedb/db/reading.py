@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from rhizomedb.db.source import StoreSource
 from rhizomedb.flow.batch import IDS
@@ -12,17 +13,32 @@ from rhizomedb.flow.batch import Batch as Tuples
 from rhizomedb.flow.body import Input
 from rhizomedb.flow.dictionary import Dictionary
 from rhizomedb.flow.relation import Batch
-from rhizomedb.flow.stored import CellReading, Reading
+from rhizomedb.flow.stored import CellReading, Kept
 from rhizomedb.store.numbers import Numbers
 from rhizomedb.store.sqlite import SqliteStore
 from rhizomedb.store.store import Cut, Store
 
+BYTES_MAX: Final = 256 << 20
+"""How much of a store is kept in tables from one query to the next."""
 
-def reading_of(store: Store, cut: Cut, source: StoreSource) -> Reading:
-    """How the stored relations of a store at a cut are read best."""
-    if isinstance(store, SqliteStore):
-        return NumberReading(store.numbers(cut), source)
-    return CellReading(source)
+OWN_MAX: Final = 1 << 20
+"""How many computed cells are numbered before all are forgotten."""
+
+_KEPT: Final[WeakKeyDictionary[SqliteStore, tuple[Any, Kept]]] = WeakKeyDictionary()
+"""What was read of each open store, at the moment that it was last asked about."""
+
+
+def reading_of(store: Store, cut: Cut, source: StoreSource) -> Kept:
+    """How the stored relations of a store at a cut are read best; what was read there before is kept."""
+    if not isinstance(store, SqliteStore):
+        return Kept(CellReading(source), BYTES_MAX)
+    moment = (cut, store.moment(cut))
+    held = _KEPT.get(store)
+    if held is not None and held[0] == moment and held[1].reading.is_small:  # type: ignore[attr-defined]
+        return held[1]
+    kept = Kept(NumberReading(store.numbers(cut), source), BYTES_MAX)
+    _KEPT[store] = moment, kept
+    return kept
 
 
 class NumberReading:
@@ -31,6 +47,11 @@ class NumberReading:
     def __init__(self, numbers: Numbers, source: StoreSource) -> None:
         self._numbers = numbers
         self._source = source
+
+    @property
+    def is_small(self) -> bool:
+        """Whether few cells were computed and numbered so far."""
+        return self._numbers.own < OWN_MAX
 
     @property
     def dictionary(self) -> Dictionary:
@@ -54,6 +75,8 @@ class NumberReading:
                 return Batch.of_rows(list(self._numbers.facts_of(given, names)), len(names))
             case "cause" if not bound:
                 return self._chosen(input, self._numbers.causes())
+            case "asserts" if not bound:
+                return self._chosen(input, self._numbers.sayings(), ("delta", "fact"))
             case "cause":
                 return self._causes(input, *next(iter(bound.items())), bound)
         return self._cells(input, self._source.scan(input.relation, bound))
@@ -72,6 +95,8 @@ class NumberReading:
         if input.relation == "cause" and not input.bound and names in (["from"], ["to"]):
             ids = keys.column_ids(0)
             return self._chosen(input, (self._numbers.causes if names == ["from"] else self._numbers.effects)(ids))
+        if input.relation == "asserts" and not input.bound and names == ["fact"]:
+            return self._chosen(input, self._numbers.sayings(keys.column_ids(0)), ("delta", "fact"))
         rows = [tuple(self._numbers.cells(row)) for row in keys.rows()]
         return self._cells(input, self._source.scan_keys(input.relation, dict(input.bound), tuple(names), rows))
 
@@ -87,13 +112,15 @@ class NumberReading:
             input, (pair for pair in pairs if all(w in (None, p) for w, p in zip(wanted, pair, strict=True)))
         )
 
-    def _chosen(self, input: Input, pairs: Iterable[tuple[int, int]]) -> Tuples:
-        effects, causes = array(IDS), array(IDS)
-        for effect, cause in pairs:
-            effects.append(effect)
-            causes.append(cause)
-        columns = [effects if name == "from" else causes for name in input.columns]
-        return Batch.of(columns) if columns else Batch.of_rows([()] * len(effects), 0)
+    def _chosen(
+        self, input: Input, pairs: Iterable[tuple[int, int]], names: tuple[str, str] = ("from", "to")
+    ) -> Tuples:
+        first, second = array(IDS), array(IDS)
+        for left, right in pairs:
+            first.append(left)
+            second.append(right)
+        columns = [first if name == names[0] else second for name in input.columns]
+        return Batch.of(columns) if columns else Batch.of_rows([()] * len(first), 0)
 
     def _cells(self, input: Input, rows: Iterable[Sequence[Any]]) -> Tuples:
         columns = self._source.columns(input.relation)

@@ -15,7 +15,8 @@ from rhizomedb.algebra import Evaluation, Table
 from rhizomedb.budget import Budget
 from rhizomedb.crdt.policy import Claim, agreed, distinct
 from rhizomedb.crdt.register import CLAIMS, claims_of_subjects
-from rhizomedb.db.query import Prepared, prepare
+from rhizomedb.db.compiled import Prepared
+from rhizomedb.db.query import prepare
 from rhizomedb.db.source import StoreSource
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.clock import HybridTime

@@ -14,9 +14,10 @@ from rhizomedb.algebra.program import Plan
 from rhizomedb.budget import Budget, Meter
 from rhizomedb.flow import counted, graph, group, recursive
 from rhizomedb.flow.batch import Batch as Tuples
-from rhizomedb.flow.body import Flow, Stratum
+from rhizomedb.flow.body import Flow, Rule, Stratum
 from rhizomedb.flow.build import build
 from rhizomedb.flow.dictionary import Dictionary, Interned
+from rhizomedb.flow.pipeline import Pipeline
 from rhizomedb.flow.relation import Batch, Change, Held, Table
 from rhizomedb.flow.run import Run
 from rhizomedb.flow.table import Table as Rows
@@ -63,6 +64,10 @@ class Engine:
     def relation(self, name: str) -> Held:
         """A relation of the plan."""
         return self._held[name]
+
+    def pipelines(self, rule: Rule) -> list[tuple[int | None, Pipeline]]:
+        """What ran of a rule: for each input from which it began (`None`: from nothing) its pipeline."""
+        return self._run.pipelines_of(rule)
 
     def step(self, changes: Mapping[str, Change], meter: Meter | None = None) -> dict[str, Change]:
         """Take the changes of what the flow reads (`flow.inputs`) in and return those of all that the plan derives.

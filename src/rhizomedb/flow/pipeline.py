@@ -31,10 +31,12 @@ STAMP: Final = "\0stamp"
 
 @dataclass(slots=True)
 class Stage:
-    """One stage with what it did: rows in, rows out."""
+    """One stage with what it did: rows in, rows out, and how many were expected for each that came in."""
 
     taken: int = field(default=0, init=False)
     made: int = field(default=0, init=False)
+    seconds: float = field(default=0.0, init=False)
+    expected: float | None = field(default=None, init=False)
 
 
 @dataclass(slots=True)
@@ -135,6 +137,7 @@ class Pipeline:
                 return
             stage = self.stages[number]
             stage.taken += len(batch)
+            began = meter.elapsed()
             match stage:
                 case Probe() | Intersect():
                     for piece in _pieces(stage, batch, meter):
@@ -147,6 +150,7 @@ class Pipeline:
                 case Column(_, operand, places):
                     batch = formulas.compute(batch, operand, places, dictionary, meter)
             stage.made += len(batch)
+            stage.seconds += meter.elapsed() - began
         if len(batch):
             yield batch
 
@@ -154,6 +158,7 @@ class Pipeline:
 def _pieces(stage: Probe | Intersect, batch: Batch, meter: Meter) -> Iterator[Batch]:
     start, rows = 0, len(batch)
     while start < rows:
+        began = meter.elapsed()
         if isinstance(stage, Intersect):
             piece, start = intersect(
                 batch, stage.tables, stage.keys, stage.keep, stage.bounds, stage.once, start, LIMIT
@@ -170,6 +175,7 @@ def _pieces(stage: Probe | Intersect, batch: Batch, meter: Meter) -> Iterator[Ba
                 if stage.distinct:
                     piece = piece.distinct()
             stage.made += len(piece)
+            stage.seconds += meter.elapsed() - began
             yield piece
     meter.check()
 
@@ -222,7 +228,9 @@ class Planner:
                 run.intersect(joined, _needed(rule, [*atoms.values(), *negations.values()], steps))
                 continue
             atom = atoms.pop(number)
+            expected = self._cost(atom, run.places)[1]
             run.join(number, atom, _needed(rule, [*atoms.values(), *negations.values()], steps), bool(atoms))
+            run.stages[-1].expected = expected
         assert not steps and not negations, "a checked rule leaves nothing unbound"
         return run.finish()
 

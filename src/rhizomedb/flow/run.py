@@ -68,6 +68,11 @@ class Run:
         made.sizes = sizes
         return made
 
+    def pipelines_of(self, rule: Rule) -> list[tuple[int | None, Pipeline]]:
+        """The pipelines of a rule, each with the number of the input that it begins from."""
+        own = [(term, made) for (known, term, _), made in self._pipelines.items() if known == id(rule)]
+        return sorted(own, key=lambda pair: -1 if pair[0] is None else pair[0])
+
     def lost(self, rule: Rule, term: int, versions: tuple[bool, ...], own: frozenset[str]) -> Pipeline:
         """The pipeline to the heads of derivations that an atom had a part in, with the stamps of what else they used."""
         question = (id(rule), term, versions)

@@ -6,7 +6,7 @@ decides at each look-up. What was read whole stays a table for the rest of the q
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, Protocol
 
 from rhizomedb.algebra.program import CID_COLUMN
@@ -21,6 +21,13 @@ from rhizomedb.flow.table import Table as Rows
 
 LOOK_UP_COST: Final = 32
 """One look-up in the index of a store costs about as much as reading this many tuples in a row."""
+
+
+SPENT_MAX: Final = 4
+"""After look-ups that cost this many times what reading the whole does, the whole is read."""
+
+KEPT_MAX: Final = 1024
+"""How many tables are kept from one query to the next."""
 
 
 class Reading(Protocol):
@@ -120,12 +127,15 @@ class StoredTable:
         places = tuple(column for column, _, _ in keys)
         if self._looked_up is not None and self._looked_up[0] is batch and self._looked_up[1] == places:
             return self._looked_up[2]
-        if len(batch) * LOOK_UP_COST > 64 * (self._size + 1):
+        if len(batch) > self._size // 2 + LOOK_UP_COST:
             return self.whole()
         columns = [column for _, column, _ in keys]
         asked = batch.shaped(columns, [id for _, column, id in keys if column < 0]).distinct()
+        # Many look-ups, in one query or in one after the other, make reading the whole worth its price.
+        if len(asked) * LOOK_UP_COST > self._size + LOOK_UP_COST:
+            return self.whole()
         self._spent += len(asked) * LOOK_UP_COST
-        if self._spent > self._size:
+        if self._spent > SPENT_MAX * (self._size + LOOK_UP_COST):
             return self.whole()
         found = Table(self.width)
         found.add(self._reading.look_up(self._input, places, asked))
@@ -217,9 +227,30 @@ class TableReading:
         return Batch.concatenated(found, len(take))
 
 
-def tables_of(flow: Flow, reading: Reading) -> Mapping[str, Rows]:
-    """A table for each input of a flow."""
+class Kept:
+    """The tables of a reading, kept from one query to the next: what was read whole need not be read again."""
+
+    def __init__(self, reading: Reading, bytes_max: int) -> None:
+        self.reading = reading
+        self._bytes_max = bytes_max
+        self._tables: dict[Input, StoredTable] = {}
+
+    def table(self, input: Input) -> StoredTable:
+        """The table of an input."""
+        table = self._tables.get(input)
+        if table is None:
+            if sum(kept.bytes for kept in self._tables.values()) > self._bytes_max or len(self._tables) >= KEPT_MAX:
+                self._tables.clear()
+            table = self._tables[input] = StoredTable(input, self.reading)
+        return table
+
+
+def tables_of(flow: Flow, reading: Reading | Kept, but: Collection[str] = ()) -> Mapping[str, Rows]:
+    """A table for each input of a flow, but for those of some relations."""
+    inputs = {name: input for name, input in flow.inputs.items() if input.relation not in but}
     if isinstance(reading, TableReading):
-        return {name: reading.table(input) for name, input in flow.inputs.items()}
-    # a stand-in has a table's interface, but for what changes one
-    return {name: StoredTable(input, reading) for name, input in flow.inputs.items()}  # type: ignore[misc]
+        return {name: reading.table(input) for name, input in inputs.items()}
+    if isinstance(reading, Kept):
+        return {name: reading.table(input) for name, input in inputs.items()}  # type: ignore[misc]  # see below
+    # A stand-in has a table's interface, but for what changes one.
+    return {name: StoredTable(input, reading) for name, input in inputs.items()}  # type: ignore[misc]

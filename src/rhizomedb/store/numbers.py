@@ -42,6 +42,11 @@ class Numbers:
         self._own_cells: list[Cell] = []
         self._translated: dict[int, int] | None = None
 
+    @property
+    def own(self) -> int:
+        """How many cells have numbers of the reader's own."""
+        return len(self._own_cells)
+
     # -- ids and cells ----------------------------------------------------------------------------------------------
 
     def ids(self, cells: Iterable[Cell]) -> list[int]:
@@ -176,6 +181,17 @@ class Numbers:
             for row, is_seen in zip(rows, self._view.see(rows), strict=True):
                 if is_seen:
                     yield row | ROW, id
+
+    # -- deltas -----------------------------------------------------------------------------------------------------
+
+    def sayings(self, facts: Iterable[int] | None = None) -> Iterator[tuple[int, int]]:
+        """Which delta asserts which fact: of some facts, or of all."""
+        groups = [self._view.sayings()] if facts is None else (self._view.sayings(id - ROW) for id in facts if id > ROW)
+        for group in groups:
+            for delta, rows in group:
+                id = self._id(delta)
+                for row in rows:
+                    yield id, row | ROW
 
 
 def _replaced(numbers: object, links: Mapping[int, int]) -> Ids:

@@ -97,6 +97,17 @@ class View:
         """Those of some facts, as the index has them, that are visible."""
         return self._visible_rows(rows)
 
+    def sayings(self, row: int = 0) -> Iterator[tuple[Cid, list[int]]]:
+        """Each visible delta with the rows that it asserts; or of the deltas that assert one row, that row alone."""
+        groups = self._deltas(None)
+        if row:
+            groups = iter([[seq for seq in self.index.sayers(row) if seq <= self._mark.deltas]])
+        for seqs in groups:
+            for seq, (digest, *_), _ in self._read_deltas(seqs):
+                before, last = self.index.facts_of_delta(seq)
+                rows = [row] if row else [*range(before + 1, last + 1), *self.index.repeated_by(seq)]
+                yield Cid._trusted(PREFIX + digest), rows
+
     # -- scanning ---------------------------------------------------------------------------------------------------
 
     def scan(self, relation: str, bound: Bound) -> Tuples:

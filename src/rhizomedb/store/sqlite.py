@@ -234,6 +234,11 @@ class SqliteStore:
         view = self._view(cut)
         return Numbers(view, self._indexed.tiers.parts, self._attribute_numbers())
 
+    def moment(self, cut: Cut) -> tuple[object, ...]:
+        """What `numbers` depends on: while it is equal, the same numbers stand for the same cells."""
+        mark = self._mark(cut.epoch)
+        return mark, tuple(id(part.buffer) for part in self._indexed.tiers.parts)
+
     def cells(self, numbers: Sequence[int]) -> list[Cell]:
         """What numbers of `columns` stand for."""
         self._mark()

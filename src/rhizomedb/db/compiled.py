@@ -1,0 +1,201 @@
+"""Compiled queries: what was parsed, checked, planned and built once is run again as it is.
+
+The last programs that were given as text are remembered with their plans. Where only values differ (`$entity`), they come
+in as tuples and the plan is the same.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from threading import Lock
+from typing import Any, Final
+
+from rhizomedb.algebra import Evaluation, Plan, Source, evaluate, lower
+from rhizomedb.algebra.optimize import Applied, traced
+from rhizomedb.algebra.plan import plan_query
+from rhizomedb.algebra.program import CID_COLUMN
+from rhizomedb.algebra.relation import Attributes
+from rhizomedb.budget import Budget
+from rhizomedb.facts.value import KIND_NAMES, Value, check_value, exact, kind_of
+from rhizomedb.flow.body import Flow
+from rhizomedb.flow.build import build
+from rhizomedb.flow.engine import Engine
+from rhizomedb.flow.relation import Batch, Table
+from rhizomedb.flow.stored import Kept, Reading, tables_of
+from rhizomedb.logic import AGGREGATES, Aggregate, Program, checked, parse, relevant, substitute
+from rhizomedb.logic.parameters import VALUE, relation_of, with_relations
+
+REMEMBERED_MAX: Final = 256
+"""How many plans are remembered."""
+
+Stored = Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A program checked and lowered for one set of stored relations."""
+
+    program: Program
+    plan: Plan
+    aggregates: Mapping[str, Aggregate]
+    stored: Stored
+
+    def run(self, source: Source, budget: Budget) -> Evaluation:
+        """The program evaluated plainly: what explanations are asked of."""
+        return evaluate(self.plan, source, aggregates=self.aggregates, meter=budget.meter())
+
+
+@dataclass(slots=True)
+class Compiled:
+    """A flow that answers a query, and the names of the parameters whose values it reads as tuples."""
+
+    flow: Flow
+    columns: Mapping[str, Attributes]
+    aggregates: Mapping[str, Aggregate]
+    applied: tuple[Applied, ...] = ()
+    parameters: tuple[str, ...] = ()
+    given: Mapping[str, Value] = field(default_factory=dict)
+
+    def with_values(self, values: Mapping[str, Value]) -> Compiled:
+        """The same for other values."""
+        return replace(self, given=values) if self.parameters else self
+
+    def run(self, reading: Reading | Kept, budget: Budget) -> Engine:
+        """The dataflow after its one step over what is read."""
+        source = reading.reading if isinstance(reading, Kept) else reading
+        tables = dict(tables_of(self.flow, reading, frozenset(map(relation_of, self.parameters))))
+        for name, input in self.flow.inputs.items():
+            for parameter in self.parameters:
+                if input.relation == relation_of(parameter):
+                    table = tables[name] = Table(1)
+                    ids = source.dictionary.ids([exact(self.given[parameter])])
+                    table.put(Batch.of_rows([tuple(ids)], 1))
+        engine = Engine(self.flow, source.dictionary, aggregates=self.aggregates, standing=False, inputs=tables)
+        engine.step({}, budget.meter())
+        return engine
+
+
+def prepare(
+    program: Program,
+    stored: Stored,
+    values: Mapping[str, Value],
+    aggregates: Mapping[str, Aggregate] | None = None,
+    relation: str | None = None,
+) -> Prepared:
+    """Fill in parameters, check and lower a program over stored relations with these columns.
+
+    `relation` keeps only the rules that it depends on.
+    """
+    known = {**AGGREGATES, **(aggregates or {})}
+    whole = checked(substitute(program, values), _plain(stored), aggregates=known)
+    wanted = whole if relation is None else relevant(whole, relation)
+    return Prepared(wanted, lower(wanted, stored, known), known, stored)
+
+
+def compiled(
+    program: str | Program,
+    stored: Stored,
+    parameters: Mapping[str, object],
+    aggregates: Mapping[str, Aggregate] | None,
+    relation: str | None,
+    extend: Callable[[Program], Program] = lambda program: program,
+) -> Compiled:
+    """The flow of a program: for one relation, or for all that it derives (`None`).
+
+    `extend` adds what every program may read.
+    """
+    values = {name: check_value(value) for name, value in parameters.items()}
+    kinds = {name: KIND_NAMES[kind_of(value)] for name, value in values.items()}
+    if not isinstance(program, str) or aggregates:
+        return _compile(extend(parsed(program)), stored, values, aggregates, relation)
+    question = (program, relation, extend, tuple(sorted(kinds.items())), tuple(stored.items()))
+    found = _REMEMBERED.get(question)
+    if isinstance(found, Compiled):
+        return found.with_values(values)
+    exactly = (*question, tuple((name, exact(values[name])) for name in sorted(values)))
+    if found is None:
+        made = _for_all_values(extend(parsed(program)), stored, kinds, relation) if values else None
+        if made is not None:
+            _REMEMBERED.put(question, made)
+            return made.with_values(values)
+        _REMEMBERED.put(question, False)
+    known = _REMEMBERED.get(exactly)
+    if isinstance(known, Compiled):
+        return known
+    made = _compile(extend(parsed(program)), stored, values, None, relation)
+    _REMEMBERED.put(exactly, made)
+    return made
+
+
+def parsed(program: str | Program) -> Program:
+    """A program from its text, which is remembered, or as it is."""
+    if isinstance(program, Program):
+        return program
+    found = _REMEMBERED.get(program)
+    if not isinstance(found, Program):
+        found = parse(program)
+        _REMEMBERED.put(program, found)
+    return found
+
+
+def _compile(
+    program: Program,
+    stored: Stored,
+    values: Mapping[str, Value],
+    aggregates: Mapping[str, Aggregate] | None,
+    relation: str | None,
+) -> Compiled:
+    prepared = prepare(program, stored, values, aggregates, relation)
+    return _built(prepared, relation)
+
+
+def _built(prepared: Prepared, relation: str | None, parameters: tuple[str, ...] = ()) -> Compiled:
+    if relation is None:
+        found = traced(prepared.plan, aggregates=prepared.aggregates)
+        flow, applied = build(found.plan), found.applied
+    else:
+        planned = plan_query(prepared.program, relation, prepared.stored, aggregates=prepared.aggregates)
+        flow, applied = build(planned.plan, [relation]), planned.applied
+    return Compiled(flow, prepared.plan.derived, prepared.aggregates, applied, parameters)
+
+
+def _for_all_values(
+    program: Program, stored: Stored, kinds: Mapping[str, str], relation: str | None
+) -> Compiled | None:
+    whole = with_relations(program, kinds, stored)
+    if whole is None:
+        return None
+    wider = {**stored, **{relation_of(name): (VALUE,) for name in kinds}}
+    prepared = prepare(whole, wider, {}, None, relation)
+    return _built(prepared, relation, tuple(kinds))
+
+
+def _plain(stored: Stored) -> dict[str, tuple[str, ...]]:
+    return {name: tuple(column for column in columns if column != CID_COLUMN) for name, columns in stored.items()}
+
+
+class _Memory:
+    """The last things that were made, by what they were made of."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._made: OrderedDict[Any, Any] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, question: Any) -> Any:
+        with self._lock:
+            found = self._made.get(question)
+            if found is not None:
+                self._made.move_to_end(question)
+            return found
+
+    def put(self, question: Any, made: Any) -> None:
+        with self._lock:
+            self._made[question] = made
+            if len(self._made) > self._most:
+                self._made.popitem(last=False)
+
+
+_REMEMBERED: Final = _Memory(REMEMBERED_MAX)
