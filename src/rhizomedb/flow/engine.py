@@ -7,7 +7,7 @@ engine.relation("path").table.read()        what it holds now
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from rhizomedb.algebra.program import Plan
@@ -60,6 +60,7 @@ class Engine:
         }
         self._held = held
         self._run = Run(held, self.dictionary, aggregates, self.counted, reorder)
+        self._ending: Callable[[Held], None] | None = None
 
     def relation(self, name: str) -> Held:
         """A relation of the plan."""
@@ -75,9 +76,10 @@ class Engine:
         A tuple may come more than once, and goes when it was taken back as often. Raises `BudgetExceeded`, and whatever interrupts it, with
         every relation as it was before.
         """
+        self._end()
         run = self._run
         run.meter = meter or Budget().meter()
-        with self._undone_unless_done():
+        with self._done_or_undone():
             for name, change in {**self._given(), **changes}.items():
                 held = self._held[name]
                 if self.standing:
@@ -97,12 +99,9 @@ class Engine:
                 if stratum.rules:
                     self._derive(stratum)
             run.meter.check()
-        derived = (held for stratum in self.flow.strata for held in map(self.relation, stratum.relations))
-        found = {held.name: held.change for held in derived if held.change}
-        run.is_first = False
-        if self.standing:
-            for held in self._held.values():
-                held.commit()
+            derived = (held for stratum in self.flow.strata for held in map(self.relation, stratum.relations))
+            found = {held.name: held.change for held in derived if held.change}
+            self._ending = _commit
         return found
 
     def _derive(self, stratum: Stratum) -> None:
@@ -133,11 +132,29 @@ class Engine:
         return given
 
     @contextmanager
-    def _undone_unless_done(self) -> Iterator[None]:
+    def _done_or_undone(self) -> Iterator[None]:
         try:
             yield
         except BaseException:
-            if self.standing:
-                for held in self._held.values():
-                    held.rollback()
+            self._ending = self._ending or _rollback
             raise
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        """Commit or roll back; what was interrupted here is done before the next step, for both may be done twice."""
+        if self._ending is None:
+            return
+        if self.standing:
+            for held in self._held.values():
+                self._ending(held)
+        self._run.is_first = self._run.is_first and self._ending is not _commit
+        self._ending = None
+
+
+def _commit(held: Held) -> None:
+    held.commit()
+
+
+def _rollback(held: Held) -> None:
+    held.rollback()
