@@ -119,7 +119,7 @@ HAPPY: list[tuple[str, str, set[str]]] = [
      {"attribute", "value", "author", "time", "status", "epoch", "arrived", "origin", "fact", "delta"}),
     ("find films.db kubrick", "2001: A Space Odyssey", {"entity", "id", "policy", "values", "contested"}),
     (f"query films.db {QUERY}", "Seven Samurai           207\n3 tuples\n", {"title", "minutes"}),
-    (f"query films.db {QUERY} --explain", "natural_join", {"plan"}),
+    (f"query films.db {QUERY} --explain", "probe fact", {"plan"}),
     ('add films.db "The Matrix" runtime 136', "said: The Matrix · runtime = 136   (epoch 3)\n",
      {"epoch", "deltas", "facts", "new_entity"}),
     ('retract films.db "The Matrix" runtime 138', "taken back: The Matrix · runtime · 138   (1 claim;",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from hypothesis import strategies as st
 
 from rhizomedb.algebra import Plan, Relations, evaluate
 from rhizomedb.facts.value import exact
+from rhizomedb.flow.body import Flow
 from rhizomedb.flow.engine import Engine
 from rhizomedb.flow.relation import Batch, Change
 from rhizomedb.testing.strategies import BASE, relations
@@ -25,7 +26,8 @@ def histories(draw, epochs_max: int = 5, rows_max: int = 8) -> list[State]:
     for _ in range(draw(st.integers(1, epochs_max))):
         more = draw(relations(rows_max=rows_max))
         now = {
-            name: {row for row in now[name] if not now[name] or draw(st.integers(0, 3))} | _exact(more.get(name, ()))
+            name: {row for row in now[name] if not now[name] or draw(st.integers(0, 3))}
+            | exact_rows(more.get(name, ()))
             for name in BASE
         }
         if draw(st.integers(0, 4)) == 0:
@@ -34,13 +36,14 @@ def histories(draw, epochs_max: int = 5, rows_max: int = 8) -> list[State]:
     return states
 
 
-def _exact(rows: Sequence[Sequence[Any]]) -> Rows:
+def exact_rows(rows: Iterable[Sequence[Any]]) -> Rows:
+    """Rows of plain values as rows of cells."""
     return {tuple(map(exact, row)) for row in rows}
 
 
 def oracle(plan: Plan, state: State) -> State:
     """What the plan derives, by the slow and obvious evaluator."""
-    source = Relations({name: (BASE[name], list(rows)) for name, rows in state.items()})
+    source = Relations({name: (plan.stored[name], list(rows)) for name, rows in state.items()})
     found = evaluate(plan, source, seminaive=False, probe=False)
     return {name: set(table.rows) for name, table in found.relations.items()}
 
@@ -48,34 +51,46 @@ def oracle(plan: Plan, state: State) -> State:
 class Watched:
     """An engine fed with states: it is told what changed from each to the next."""
 
-    def __init__(self, plan: Plan, **options: Any) -> None:
+    def __init__(self, plan: Plan, flow: Flow | None = None, **options: Any) -> None:
         self.plan = plan
-        self.engine = Engine(plan, **options)
-        self.before: State = {name: set() for name in BASE}
+        self.columns = {name: columns for name, columns in plan.stored.items() if name not in plan.derived}
+        self.engine = Engine(plan if flow is None else flow, **options)
+        self.before: State = {name: set() for name in self.columns}
 
     def change(self, name: str, now: Rows) -> Change:
-        dictionary, width = self.engine.dictionary, len(BASE[name])
+        dictionary, width = self.engine.dictionary, len(self.columns[name])
         came, went = now - self.before[name], self.before[name] - now
         return Change(
             Batch.of_rows(dictionary.rows(sorted(came, key=repr)), width),
             Batch.of_rows(dictionary.rows(sorted(went, key=repr)), width),
         )
 
-    def step(self, state: State, **options: Any) -> Mapping[str, Change]:
+    def changes(self, state: State) -> dict[str, Change]:
+        """What the step to a state is told."""
         changes: dict[str, Change] = {}
-        for relation, columns in BASE.items():
+        for relation, columns in self.columns.items():
             change = self.change(relation, state[relation])
             came = dict(self.engine.read_of(relation, columns, change.plus))
             went = dict(self.engine.read_of(relation, columns, change.minus))
             changes |= {name: Change(came[name], went[name]) for name in came}
-        found = self.engine.step(changes, **options)
+        return changes
+
+    def step(self, state: State, **options: Any) -> dict[str, tuple[Rows, Rows]]:
+        """Go on to a state: what came and what went of each derived relation."""
+        found = self.engine.step(self.changes(state), **options)
         self.before = state
-        return found
+        return {
+            name: (self.rows(found[name].plus), self.rows(found[name].minus)) if name in found else (set(), set())
+            for name in self.plan.derived
+        }
 
     def rows(self, batch: Any) -> Rows:
         found = [tuple(self.engine.dictionary.cells(row)) for row in batch.rows()]
         assert len(found) == len(set(found)), "a change or a state has each tuple once"
         return set(found)
 
+    def relation(self, name: str) -> Rows:
+        return self.rows(self.engine.relation(name).table.read())
+
     def state(self) -> State:
-        return {name: self.rows(self.engine.relation(name).table.read()) for name in self.plan.derived}
+        return {name: self.relation(name) for name in self.plan.derived}

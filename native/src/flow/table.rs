@@ -6,7 +6,7 @@ use super::pairs::Pairs;
 use super::postings::{Asked, Postings};
 use super::rows::{fold, hash_of, hashes, Rows, AHEAD};
 use pyo3::prelude::*;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 const ALIVE: u8 = 0;
 const DYING: u8 = 1; // gone in this step: part of the old state, no more of the new
@@ -38,7 +38,7 @@ pub struct Table {
     loose: bool,          // neither says of all rows that they are there
     states: Vec<u8>,      // empty while all are alive
     dying: Vec<u32>,
-    dying_stamps: Vec<u32>, // what the stamps of the dying were
+    dying_stamps: HashMap<u32, u32>, // what the stamps of the dying were
     dead: usize,
     stamps: Option<Vec<u32>>,
     counts: Option<Vec<i64>>,
@@ -98,6 +98,24 @@ impl Table {
             self.states = vec![ALIVE; self.extent];
         }
         self.states[place] = state;
+    }
+
+    /// A row is no more: it was in the old version, or the step itself had added it.
+    fn end(&mut self, place: usize) {
+        let stamp = self
+            .stamps
+            .as_mut()
+            .map(|stamps| std::mem::replace(&mut stamps[place], GONE));
+        if place >= self.mark {
+            self.mark_as(place, DEAD);
+            self.dead += 1;
+            return;
+        }
+        self.mark_as(place, DYING);
+        self.dying.push(place as u32);
+        if let Some(stamp) = stamp {
+            self.dying_stamps.insert(place as u32, stamp);
+        }
     }
 
     fn gather(&self, places: &[u32]) -> Batch {
@@ -186,8 +204,7 @@ impl Table {
                     self.undo.push((place as u32, before));
                     counts[place] = after;
                     if after == 0 {
-                        self.mark_as(place, DYING);
-                        self.dying.push(place as u32);
+                        self.end(place);
                     }
                 }
                 _ => {
@@ -340,10 +357,19 @@ impl Table {
         match (bounds, &self.stamps) {
             (Some(bounds), Some(stamps)) if new => stamps[place as usize] < bounds[row],
             (Some(bounds), Some(stamps)) => {
-                stamps[place as usize] < bounds[row] && self.is_in(place as usize, new)
+                self.is_in(place as usize, new)
+                    && stamp_of(place, stamps, &self.dying_stamps) < bounds[row]
             }
             _ => self.is_in(place as usize, new),
         }
+    }
+}
+
+/// The stamp of a row of either version: of what is dying in this step, the one that it had.
+fn stamp_of(place: u32, stamps: &[u32], dying: &HashMap<u32, u32>) -> u32 {
+    match stamps[place as usize] {
+        GONE => dying.get(&place).copied().unwrap_or(GONE),
+        stamp => stamp,
     }
 }
 
@@ -527,7 +553,7 @@ impl Table {
             loose: false,
             states: Vec::new(),
             dying: Vec::new(),
-            dying_stamps: Vec::new(),
+            dying_stamps: HashMap::new(),
             dead: 0,
             stamps: stamped.then(Vec::new),
             counts: counted.then(Vec::new),
@@ -643,18 +669,7 @@ impl Table {
                 continue;
             }
             removed += 1;
-            let stamp = self
-                .stamps
-                .as_mut()
-                .map_or(0, |stamps| std::mem::replace(&mut stamps[place], GONE));
-            if place < self.mark {
-                self.dying_stamps.push(stamp);
-                self.mark_as(place, DYING);
-                self.dying.push(place as u32);
-            } else {
-                self.mark_as(place, DEAD);
-                self.dead += 1;
-            }
+            self.end(place);
         }
         Ok(removed)
     }
@@ -752,13 +767,11 @@ impl Table {
         if let Some(stamps) = &mut self.stamps {
             stamps.truncate(self.mark);
         }
-        let before = std::mem::take(&mut self.dying_stamps);
-        for (place, stamp) in std::mem::take(&mut self.dying)
-            .into_iter()
-            .zip(before.into_iter().map(Some).chain(std::iter::repeat(None)))
-        {
+        for place in std::mem::take(&mut self.dying) {
             self.states[place as usize] = ALIVE;
-            if let (Some(stamps), Some(stamp)) = (&mut self.stamps, stamp) {
+        }
+        for (place, stamp) in std::mem::take(&mut self.dying_stamps) {
+            if let Some(stamps) = &mut self.stamps {
                 stamps[place as usize] = stamp;
             }
         }
@@ -831,14 +844,14 @@ impl Table {
             let from_batch = kept
                 .iter()
                 .map(|column| rows.iter().map(|&row| column[row as usize]).collect());
-            let from_table = take.iter().map(|&column| {
-                let stamps = self.stamps.as_ref();
-                let column = self
-                    .columns
-                    .get(column)
-                    .or(stamps)
-                    .expect("it was checked that there is one");
-                places.iter().map(|&place| column[place as usize]).collect()
+            let from_table = take.iter().map(|&number| match self.columns.get(number) {
+                Some(column) => places.iter().map(|&place| column[place as usize]).collect(),
+                None => {
+                    let stamps = self.stamps.as_deref().expect("that was checked");
+                    let dying = &self.dying_stamps;
+                    let stamp = |&place: &u32| stamp_of(place, stamps, dying);
+                    places.iter().map(stamp).collect()
+                }
             });
             let columns = from_batch.chain(from_table).collect();
             (Batch::new(columns, rows.len()), next)
@@ -869,6 +882,16 @@ impl Table {
             return Err(broken("stamps are bounded from one side"));
         }
         let stamps = self.stamps.take_if(|_| !after.is_empty());
+        let mut dying = HashMap::new();
+        if stamps.is_some() {
+            std::mem::swap(&mut dying, &mut self.dying_stamps);
+        }
+        let is_after = |row: usize, place: u32| {
+            stamps.as_ref().is_none_or(|stamps| {
+                let stamp = stamp_of(place, stamps, &dying);
+                after.iter().all(|column| column[row] < stamp)
+            })
+        };
         let found = py.detach(|| {
             let mut chosen: Vec<u32> = Vec::new();
             if let Some(pairs) = self.whole_pairs(&keys, new, bounds) {
@@ -883,8 +906,9 @@ impl Table {
                 }
                 return batch.chosen(&chosen);
             }
-            self.visit(&asked, &keys, new, bounds, (0, batch.size), |row, found| {
-                if found.next().is_some() == wanted {
+            let all = (0, batch.size);
+            self.visit(&asked, &keys, new, bounds, all, |row, mut found| {
+                if Iterator::any(&mut found, |place| is_after(row, place)) == wanted {
                     chosen.push(row as u32);
                 }
                 true
@@ -893,6 +917,7 @@ impl Table {
         });
         if stamps.is_some() {
             self.stamps = stamps;
+            self.dying_stamps = dying;
         }
         Ok(found)
     }

@@ -75,13 +75,14 @@ ALTERNATIVES_MAX = 16
 """How many bodies an expression is written out as before a part of it gets a relation of its own."""
 
 
-def build(plan: Plan, asked: Collection[str] | None = None) -> Flow:
+def build(plan: Plan, asked: Collection[str] | None = None, *, factor: bool = True) -> Flow:
     """The strata of a plan, of which some relations are asked for (`None`: all).
 
+    Without `factor` rules stay as they are written (see `flow.factor`).
     A plan whose relations are read before they are complete means more than its rules do, and is refused.
     """
     _check_order(plan.block)
-    builder = _Builder(plan, frozenset(plan.derived if asked is None else asked))
+    builder = _Builder(plan, frozenset(plan.derived if asked is None else asked), factor)
     for assign in plan.block.assignments():
         builder.define(assign.relation, plan.derived[assign.relation], assign.expression)
     return builder.flow()
@@ -166,9 +167,10 @@ class _Part:
 class _Builder:
     """The rules made so far, and names for what needs one."""
 
-    def __init__(self, plan: Plan, asked: frozenset[str]) -> None:
+    def __init__(self, plan: Plan, asked: frozenset[str], factor: bool) -> None:
         self.plan = plan
         self.asked = asked
+        self.factor = factor
         self.rules: list[Rule] = []
         self.groupings: list[Grouping] = []
         self.graphs: list[Graph] = []
@@ -191,8 +193,9 @@ class _Builder:
         self._drop_copies()
         self._reach_first()
         self._drop_copies()
-        for members in components(self._graph_of()):
-            self._factor(frozenset(members))
+        if self.factor:
+            for members in components(self._graph_of()):
+                self._factor(frozenset(members))
         graph = self._graph_of()
         return Flow(
             tuple(self._stratum(members, graph) for members in components(graph)), self.widths, self.inputs, self.given

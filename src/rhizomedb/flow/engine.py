@@ -7,7 +7,7 @@ engine.relation("path").table.read()        what it holds now
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from rhizomedb.algebra.program import Plan
@@ -28,7 +28,7 @@ class Engine:
     """The relations of a plan, and one step of change after the other.
 
     A `standing` engine is kept up to date; one that is not takes a single step, and pays nothing for later ones. `inputs`
-    are tables that already have what the flow reads.
+    are tables that already have what the flow reads. Without `reorder` bodies are joined as they are written.
     """
 
     def __init__(
@@ -39,6 +39,7 @@ class Engine:
         aggregates: Mapping[str, Aggregate] = AGGREGATES,
         standing: bool = True,
         inputs: Mapping[str, Rows] | None = None,
+        reorder: bool = True,
     ) -> None:
         self.flow = plan if isinstance(plan, Flow) else build(plan)
         self.dictionary = dictionary if dictionary is not None else Interned()
@@ -58,8 +59,9 @@ class Engine:
             for name, width in self.flow.widths.items()
         }
         self._held = held
-        self._run = Run(held, self.dictionary, aggregates, self.counted)
+        self._run = Run(held, self.dictionary, aggregates, self.counted, reorder)
         self._strata = [(stratum, [held[name] for name in read_by(stratum)]) for stratum in self.flow.strata]
+        self._ending: Callable[[Held], None] | None = None
 
     def relation(self, name: str) -> Held:
         """A relation of the plan."""
@@ -75,9 +77,10 @@ class Engine:
         A tuple may come more than once, and goes when it was taken back as often. Raises `BudgetExceeded`, and whatever interrupts it, with
         every relation as it was before.
         """
+        self._end()
         run = self._run
         run.meter = meter or Budget().meter()
-        with self._undone_unless_done():
+        with self._done_or_undone():
             for name, change in {**self._given(), **changes}.items():
                 held = self._held[name]
                 if self.standing:
@@ -99,12 +102,9 @@ class Engine:
                 if stratum.rules:
                     self._derive(stratum)
             run.meter.check()
-        derived = (held for stratum in self.flow.strata for held in map(self.relation, stratum.relations))
-        found = {held.name: held.change for held in derived if held.change}
-        run.is_first = False
-        if self.standing:
-            for held in self._held.values():
-                held.commit()
+            derived = (held for stratum in self.flow.strata for held in map(self.relation, stratum.relations))
+            found = {held.name: held.change for held in derived if held.change}
+            self._ending = _commit
         return found
 
     def _derive(self, stratum: Stratum) -> None:
@@ -135,11 +135,29 @@ class Engine:
         return given
 
     @contextmanager
-    def _undone_unless_done(self) -> Iterator[None]:
+    def _done_or_undone(self) -> Iterator[None]:
         try:
             yield
         except BaseException:
-            if self.standing:
-                for held in self._held.values():
-                    held.rollback()
+            self._ending = self._ending or _rollback
             raise
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        """Commit or roll back; what was interrupted here is done before the next step, for both may be done twice."""
+        if self._ending is None:
+            return
+        if self.standing:
+            for held in self._held.values():
+                self._ending(held)
+        self._run.is_first = self._run.is_first and self._ending is not _commit
+        self._ending = None
+
+
+def _commit(held: Held) -> None:
+    held.commit()
+
+
+def _rollback(held: Held) -> None:
+    held.rollback()

@@ -56,12 +56,10 @@ class Held:
 
     def commit(self) -> None:
         """The step is over."""
-        if not self.is_touched:
-            return
-        self.is_touched = False
-        self.table.commit()
-        if self.change:
+        if self.is_touched:
+            self.table.commit()
             self.change = nothing(self.table.width)
+            self.is_touched = False
 
     def rollback(self) -> None:
         """The step never was."""

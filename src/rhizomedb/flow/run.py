@@ -30,6 +30,7 @@ class Run:
         dictionary: Dictionary,
         aggregates: Mapping[str, Aggregate],
         counted: frozenset[str],
+        reorder: bool = True,
     ) -> None:
         self._held = held
         self.dictionary = dictionary
@@ -38,7 +39,7 @@ class Run:
         self.stamp = 0
         self.piece = PIECE
         self.meter: Meter
-        self.planner = Planner({name: each.table for name, each in held.items()}, dictionary, counted)
+        self.planner = Planner({name: each.table for name, each in held.items()}, dictionary, counted, reorder)
         self._shapes: dict[int, Shape] = {}
         self._pipelines: dict[tuple[int, int | None, tuple[bool, ...]], Pipeline] = {}
         self._lost: dict[tuple[int, int, tuple[bool, ...]], Pipeline] = {}

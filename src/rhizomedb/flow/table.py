@@ -93,11 +93,7 @@ class Table:
             if place is None or self._states[place] != _ALIVE:
                 continue
             removed += 1
-            if place < self.mark:
-                self._states[place] = _DYING
-                self._dying.append(place)
-            else:
-                self._states[place] = _DEAD
+            self._end(place)
         return removed
 
     def count(self, batch: Batch, sign: int) -> None:
@@ -140,8 +136,14 @@ class Table:
             self._undo.append((place, before))
             counts[place] = after
             if not after:
-                self._states[place] = _DYING
-                self._dying.append(place)
+                self._end(place)
+
+    def _end(self, place: int) -> None:
+        if place < self.mark:
+            self._states[place] = _DYING
+            self._dying.append(place)
+        else:  # the old version never had it
+            self._states[place] = _DEAD
 
     def _append(self, row: Row) -> None:
         self._places[row] = len(self._log)

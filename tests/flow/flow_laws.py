@@ -1,0 +1,134 @@
+"""The laws of the engine, each a function of a program and a history that fails where the law does not hold.
+
+The tests draw a few programs and histories for them, the soak as many as it is asked for, the planted bugs one after the
+other until each is caught.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import product
+from typing import Any
+
+from flow_helpers import Rows, State, Watched, oracle
+from hypothesis import strategies as st
+
+from rhizomedb.algebra import Plan, lower
+from rhizomedb.algebra.optimize import RULES, without
+from rhizomedb.algebra.plan import plan_query
+from rhizomedb.facts.value import exact
+from rhizomedb.flow import circuit
+from rhizomedb.flow.build import build
+from rhizomedb.flow.circuit import Dataflow
+from rhizomedb.logic.check import checked
+from rhizomedb.logic.rewrites import REWRITES
+from rhizomedb.logic.syntax import Program
+from rhizomedb.testing.strategies import BASE
+
+SWITCHES = tuple(product((True, False), repeat=2))
+"""Whether recursions are factored, and whether joins are put in order."""
+
+REWRITE_NAMES = tuple(dict.fromkeys(rewrite.__name__ for rewrite in (*REWRITES, *RULES)))
+NOT_STANDING = ("closure", "components")
+"""Rewrites to operators that only a single step knows."""
+
+
+def plan_of(program: Program) -> Plan:
+    """A program over `BASE` as it is written."""
+    return lower(checked(program, BASE), BASE)
+
+
+def standing(plan: Plan, history: Sequence[State], expected: Sequence[State], factor: bool, reorder: bool) -> None:
+    """F1: after every step the state is the oracle's, and the change what two states differ by, each tuple on one side."""
+    watched = Watched(plan, build(plan, factor=factor), reorder=reorder)
+    before: State = {name: set() for name in plan.derived}
+    for state, now in zip(history, expected, strict=True):
+        changes = watched.step(state)
+        assert watched.state() == now
+        assert changes == {name: (now[name] - before[name], before[name] - now[name]) for name in plan.derived}
+        before = now
+
+
+def once(plan: Plan, history: Sequence[State], expected: Sequence[State], factor: bool, reorder: bool) -> None:
+    """A single step gives what the last of many leaves."""
+    watched = Watched(plan, build(plan, factor=factor), standing=False, reorder=reorder)
+    watched.step(history[-1])
+    assert watched.state() == expected[-1]
+
+
+def by_circuit(plan: Plan, history: Sequence[State]) -> None:
+    """The general form of the dataflow says of every epoch what the dense one says."""
+    watched, dataflow = Watched(plan), Dataflow.of(plan)
+    before: State = {name: set() for name in watched.columns}
+    for state in history:
+        given = {
+            name: circuit.ZSet.of(state[name] - before[name]) - circuit.ZSet.of(before[name] - state[name])
+            for name in watched.columns
+        }
+        told = dataflow.step(given)
+        changes = watched.step(state)
+        for name, (came, went) in changes.items():
+            assert told[name] == circuit.ZSet.of(came) - circuit.ZSet.of(went)
+        before = state
+
+
+Question = tuple[str, dict[str, Any]]
+"""A relation, and what some of its attributes must be."""
+
+
+@st.composite
+def questions(draw: Any, plan: Plan) -> Question:
+    """A relation of a plan, sometimes with a column given."""
+    relation = draw(st.sampled_from(sorted(plan.derived)))
+    bound = draw(st.lists(st.sampled_from(plan.derived[relation]), max_size=1))
+    return relation, {column: draw(st.integers(0, 4) | st.sampled_from(["a", 1.0, True])) for column in bound}
+
+
+def answer(plan: Plan, question: Question, state: State) -> Rows:
+    """The tuples of an oracle's state that agree with what was given."""
+    relation, bound = question
+    places = [(plan.derived[relation].index(column), exact(value)) for column, value in bound.items()]
+    return {row for row in state[relation] if all(row[place] == cell for place, cell in places)}
+
+
+def rewritten(
+    program: Program, question: Question, off: str | None, history: Sequence[State], expected: Sequence[State]
+) -> None:
+    """The question's plan with all rewrites, or all but one, answers as the program that was written; step by step too."""
+    plan, (relation, bound) = plan_of(program), question
+
+    def planned(*names: str) -> Plan:
+        left_out = {*names, off}
+        if bound:
+            left_out.discard("demand")  # which is what a given column is for
+        rewrites = [rewrite for rewrite in REWRITES if rewrite.__name__ not in left_out]
+        rules = without(*(name for name in left_out if name))
+        checked_program = checked(program, BASE)
+        return plan_query(checked_program, relation, BASE, bindings=bound, rewrites=rewrites, rules=rules).plan
+
+    one = planned()
+    single = Watched(one, build(one, [relation]), standing=False)
+    single.step(history[-1])
+    assert single.relation(relation) == answer(plan, question, expected[-1])
+    many = planned(*NOT_STANDING)
+    watched = Watched(many, build(many, [relation]))
+    for state, now in zip(history, expected, strict=True):
+        watched.step(state)
+        assert watched.relation(relation) == answer(plan, question, now)
+
+
+LAWS: dict[str, Callable[..., None]] = {"standing": standing, "once": once}
+"""Laws of a plan under every switch."""
+
+
+def check(program: Program, question: Question, off: Sequence[str | None], history: Sequence[State]) -> int:
+    """Every law; how many times a program went through a history."""
+    plan = plan_of(program)
+    expected = [oracle(plan, state) for state in history]
+    for factor, reorder in SWITCHES:
+        for law in LAWS.values():
+            law(plan, history, expected, factor, reorder)
+    by_circuit(plan, history)
+    for each in off:
+        rewritten(program, question, each, history, expected)
+    return len(SWITCHES) * len(LAWS) + 1 + 2 * len(off)
