@@ -258,11 +258,15 @@ class _Comparison:
             return
         last = self._tiers.last
         try:
+            self._tiers.check()
             made = build_segment(self._tiers.index, last.delta_last, last.fact_last, last.cell_last, said)
         except StoreError as error:
             yield _finding("index", error)
             return
         part = stretch.part
+        if part is not None and not Tiers([part]).is_whole():
+            yield Finding(f"index segment {part.name}", INDEX_DAMAGED, "it was cut short while it was looked at")
+            part = None
         if part is not None and made != part.buffer:
             deltas = f"deltas {last.delta_last + 1:,} to {last.delta_last + len(said):,}"
             yield Finding(f"index segment {part.name}", INDEX_DAMAGED, f"{deltas} are not in it as the log has them")
@@ -271,6 +275,7 @@ class _Comparison:
 
     def _marks(self, newest: int) -> Iterator[Finding]:
         reached = Mark()
+        self._tiers.check()
         index = self._tiers.index
         time = (0, 0)
         marks = {row[0]: row for row in self._file.run("SELECT * FROM mark")}

@@ -10,6 +10,7 @@ import mmap
 import os
 import secrets
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from typing import Final
@@ -17,6 +18,9 @@ from typing import Final
 SUFFIX: Final = "-index"
 ENDING: Final = ".seg"
 WRITE_BYTES: Final = 64 << 10
+
+READ_BYTES_MAX: Final = 1 << 20
+"""A segment up to this size is read into memory, where nobody else can change it; a larger one is mapped."""
 
 ORPHAN_S: Final = 600
 """How old a file must be before it is taken for one that nobody will ever name."""
@@ -51,13 +55,16 @@ class Folder:
         return name
 
     def map(self, name: str, size: int) -> memoryview | None:
-        """The bytes of a segment, mapped; None if there is no such file of this size."""
+        """The bytes of a segment, read or mapped; None if there is no such file of this size."""
         if not (name.endswith(ENDING) and name.removesuffix(ENDING).isalnum()):
             return None
         try:
             with open(self._join(name), "rb", opener=_at_once) as file:
                 if os.fstat(file.fileno()).st_size != size or not size:
                     return None
+                if size <= READ_BYTES_MAX:
+                    data = file.read(size)
+                    return memoryview(data) if len(data) == size else None
                 return memoryview(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ))
         except (OSError, ValueError):
             return None
@@ -96,6 +103,12 @@ class Folder:
 def _at_once(path: str, flags: int) -> int:
     """Open without waiting for anybody: a pipe in the place of a segment has no other end."""
     return os.open(path, flags | os.O_NONBLOCK)
+
+
+def size_now(buffer: bytes | memoryview) -> Callable[[], int] | None:
+    """What tells how long the file is now that a segment is mapped from; None if it is not mapped."""
+    mapped = buffer.obj if isinstance(buffer, memoryview) else None
+    return mapped.size if isinstance(mapped, mmap.mmap) else None
 
 
 def let_go(buffer: bytes | memoryview) -> None:

@@ -63,6 +63,7 @@ class Build:
 
     def _run(self) -> None:
         last = self._tiers.last
+        self._tiers.check()
         made = build_segment(self._tiers.index, last.delta_last, last.fact_last, last.cell_last, self.said)
         self.part = part_of(made)
         if self._folder is not None:

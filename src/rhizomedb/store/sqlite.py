@@ -325,6 +325,7 @@ class SqliteStore:
     def append(self, deltas: Sequence[Delta], epoch: int) -> int:
         """Add verified deltas, in order, to the epoch that was begun last; known ones are passed over. Returns how many were new."""
         assert self._begun == epoch, "deltas are added to the epoch that this write began last"
+        self._indexed.tiers.check()
         rows = []
         for delta in deltas:
             if self._indexed.has(pack(delta.id)):
@@ -419,10 +420,12 @@ class SqliteStore:
         mark = self._mark(cut.epoch)
         tiers = self._indexed.tiers
         is_newest = mark.facts == tiers.last.fact_last
-        return View(tiers.index, self._indexed.cells, self._epoch_of, cut, mark, is_newest)
+        return View(tiers.index, self._indexed.cells, self._epoch_of, cut, mark, is_newest, tiers.check)
 
     def _mark(self, epoch: int | None = None) -> Mark:
         """The totals at the end of an epoch, or of the newest; what is indexed reaches at least so far."""
+        if not self._indexed.tiers.is_whole():
+            self._let_go_of_what_was_cut()
         if self.is_writing and self._newest is None and self._begun is not None:
             self._end_epoch()
         else:
@@ -445,6 +448,13 @@ class SqliteStore:
                 self._marks.clear()
             mark = self._marks[epoch] = self._mark_of(epoch)
         return mark
+
+    def _let_go_of_what_was_cut(self) -> None:
+        """Make what was in a file that somebody cut short again, unless a write under way counts on it."""
+        if self._begun is not None:
+            self._indexed.tiers.check()
+        self._newest = None
+        self._indexed.abandon()
 
     def _mark_of(self, epoch: int) -> Mark:
         mark = self._read_mark("WHERE epoch = ?", (epoch,))
