@@ -57,6 +57,9 @@ DEFAULT_LIMITS = Limits()
 ENTITIES_AT_ONCE = 1_000
 """How many entities of a source are compared with what it said before in one evaluation."""
 
+RELEASE_AGAIN_MS = 100
+"""When to try again to let in what is due, where another process was writing or something is wrong with it."""
+
 NOTHING = Cid.of(b"")
 """Stands for an attachment whose name is not known yet."""
 
@@ -480,10 +483,13 @@ class Connection(Care):
         A copy that cannot be written just goes on holding them; what is wrong with them, `held` and `verify` say.
         """
         self._due_ms = None
+        now = self._clock()
         with suppress(Error):
-            release_due(self._store, now_ms=self._clock())
+            release_due(self._store, now_ms=now, wait_ms=0)  # who only reads must not wait for who writes
         with suppress(Error):
-            self._due_ms = min((held.due_ms for held in self._store.held() if held.due_ms is not None), default=None)
+            due = min((held.due_ms for held in self._store.held() if held.due_ms is not None), default=None)
+            # What could not be let in now is not tried again at each read.
+            self._due_ms = due if due is None or due > now else now + RELEASE_AGAIN_MS
 
 
 def connect(

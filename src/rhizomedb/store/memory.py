@@ -330,7 +330,7 @@ class MemoryStore:
         return []
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
+    def writing(self, wait_ms: int | None = None) -> Iterator[None]:
         """One atomic write: everything inside is kept or nothing is."""
         self._check_open()
         assert not self.is_writing, "a write does not begin inside another"

@@ -283,12 +283,12 @@ class SqliteStore:
     # -- writing ----------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
+    def writing(self, wait_ms: int | None = None) -> Iterator[None]:
         """One atomic write: everything inside is kept or nothing is. Waits for other writers, then says who is in the way."""
         assert not self.is_writing, "a write does not begin inside another"
         self.is_writing = True
         try:
-            with self._file.transaction():
+            with self._file.transaction(wait_ms):
                 mark = self._mark()
                 if log.last_seq(self._file) != mark.deltas:
                     raise self._file.damaged("the index does not reach as far as the log")

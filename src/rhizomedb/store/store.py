@@ -246,8 +246,11 @@ class Store(Protocol):
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
-    def writing(self) -> AbstractContextManager[None]:
-        """One atomic write: everything inside is kept or nothing is. Waits for other writers, then says who is in the way."""
+    def writing(self, wait_ms: int | None = None) -> AbstractContextManager[None]:
+        """One atomic write: everything inside is kept or nothing is. Waits for other writers, then says who is in the way.
+
+        `wait_ms`: how long this time, if not as long as the store was opened to wait.
+        """
         ...
 
     def begin(self, at_ms: int, origin: str) -> int:
