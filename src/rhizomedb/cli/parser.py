@@ -28,7 +28,7 @@ EXIT_CODES: Final = {
     0: "done",
     1: "an error, said in one sentence with a stable code",
     2: "the command line cannot be understood",
-    3: "verify or doctor found damage, export could not save every delta, or push or pull met a broken bundle",
+    3: "verify or doctor found damage, export could not save every delta, or push or pull met a broken bundle or a limit",
     130: "interrupted; the file is as it was before, or holds the whole write",
 }
 

@@ -244,9 +244,15 @@ class Connection(Care):
 
             return self._say(((batch, "own") for batch in batches(facts())), key, author, origin)
 
-    def admit(self, envelopes: Iterable[bytes], *, origin: str) -> Admission:
-        """Take in signed deltas from elsewhere: each is verified; what is known already is passed over."""
-        admission = admit(self._store, envelopes, now_ms=self._clock(), origin=origin)
+    def admit(
+        self, envelopes: Iterable[bytes], *, origin: str, refuse: Literal["raise", "collect"] = "raise"
+    ) -> Admission:
+        """Take in signed deltas from elsewhere: each is verified; what is known already is passed over.
+
+        All of them or none, and the first refusal is raised; with `refuse="collect"` all that pass, and the others
+        are the admission's `refused`.
+        """
+        admission = admit(self._store, envelopes, now_ms=self._clock(), origin=origin, refuse=refuse)
         self._release()
         return admission
 
