@@ -368,6 +368,12 @@ class Indexed:
         last = self.tiers.last
         return mark.deltas - last.delta_last >= TAIL_DELTAS or mark.facts - last.fact_last >= TAIL_FACTS
 
+    def missing(self, mark: Mark) -> set[str]:
+        """The segments that the catalogue names and that cannot be opened."""
+        self._follow_catalogue(mark)
+        opened = {part.name for part in self.tiers.in_files}
+        return {name for _, name, _, _ in self._catalogue() or () if name not in opened}
+
     def _follow_catalogue(self, mark: Mark) -> bool:
         """Use what the catalogue names; False if it is not of this place."""
         home = self._home()

@@ -479,14 +479,21 @@ class SqliteStore:
         try:
             if self._is_far_behind():
                 self._catch_up_in_files()
-            with self._file.at_one_moment():  # else the catalogue may reach further than the mark
-                mark = self._read_mark("ORDER BY epoch DESC LIMIT 1")
-                if self._kept_marks is None:
-                    self._indexed.catch_up(mark)
+            missing: set[str] = set()
+            while True:
+                with self._file.at_one_moment():  # else the catalogue may reach further than the mark
+                    mark = self._read_mark("ORDER BY epoch DESC LIMIT 1")
+                    if self._kept_marks is not None:
+                        return mark
+                    # What is named and not there was merged meanwhile, and the next moment names what replaces it.
+                    gone = self._indexed.missing(mark)
+                    if gone <= missing:
+                        self._indexed.catch_up(mark)
+                        return mark
+                    missing |= gone
         except BaseException:
             self._indexed.abandon()
             raise
-        return mark
 
     def _is_far_behind(self) -> bool:
         if self._file.read_only or self._file.is_writing or self._kept_marks is not None:
