@@ -232,6 +232,12 @@ class _Segment:
     def fileno(self) -> int:
         return int(self._file.fileno())
 
+    def read(self, size: int) -> bytes:
+        disk = self._disk
+        disk._refuse("read")
+        data: bytes = self._file.read(size)
+        return disk.flipped(data) if disk.struck and disk.fault == "flip read" and len(disk.kinds) == disk.at else data
+
     def write(self, data: bytes) -> int:
         disk = self._disk
         if disk.fault == "power" and len(disk.kinds) + 1 == disk.at:

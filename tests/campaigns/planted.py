@@ -100,7 +100,10 @@ def failed_write_is_remembered() -> Any:
 
 
 def lost_segments_stay_in_the_catalogue() -> Any:
-    """Only the segments that are open are taken out of the catalogue when others take their place."""
+    """Only the segments that are open are taken out of the catalogue when others take their place.
+
+    Who does not find one also does not look again, as one fault alone loses none otherwise.
+    """
     name = Indexed.name
 
     def forgetful(self: Indexed, parts: Sequence[Part]) -> None:
@@ -109,7 +112,7 @@ def lost_segments_stay_in_the_catalogue() -> Any:
         name(self, parts)
         self._file.run_many("INSERT OR IGNORE INTO segment VALUES (?, ?, ?, ?)", lost)
 
-    return _patched((Indexed, "name", forgetful))
+    return _patched((Indexed, "name", forgetful), (Indexed, "missing", lambda self, mark: set()))
 
 
 def failed_commit_is_none() -> Any:

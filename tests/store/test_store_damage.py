@@ -23,7 +23,7 @@ from rhizomedb.store import ALL, COLUMNS, Cut, Store, open_store, release_due
 from rhizomedb.store.check import verify
 from rhizomedb.store.folder import Folder
 from rhizomedb.store.frame import frame
-from rhizomedb.store.layout import FORMAT
+from rhizomedb.store.layout import FORMAT, Mark, seal
 from rhizomedb.store.sqlite import SqliteStore
 
 SAID = [
@@ -474,6 +474,27 @@ def test_an_index_that_is_lost_while_it_is_used_changes_no_answer(
     assert answers(store) == shown
     write(store, [said(number) for number in range(5)])
     assert store.counts(ALL)["deltas"] == 16
+    store.close()
+
+
+@pytest.mark.parametrize("number", [1, 3, 4])
+@pytest.mark.parametrize("column", ["deltas", "facts", "causes", "repeats", "ms", "counter"])
+def test_the_marks_of_a_copy_are_not_believed_either(sound: str, tmp_path: Path, number: int, column: str) -> None:
+    path = str(shutil.copy(sound, tmp_path / "copy.db"))
+    connection = apsw.Connection(path)
+    (row,) = connection.execute("SELECT * FROM mark WHERE epoch = ?", (number,))
+    mark = Mark(*row[:-1])
+    altered = mark._replace(**{column: getattr(mark, column) - 1})
+    connection.execute("INSERT OR REPLACE INTO mark VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*altered, seal(*altered)))
+    connection.close()
+    store = SqliteStore(path, create=False)
+    with pytest.raises(StoreError) as caught:
+        store.totals(number)
+    assert caught.value.code in ("store.index-damaged", "store.damaged")
+    assert caught.value.fix is not None
+    assert store.rebuild_index() == []
+    assert store.totals(number) == (mark.deltas, mark.facts)
+    assert list(store.verify()) == []
     store.close()
 
 

@@ -22,6 +22,7 @@ from rhizomedb.store.file import File
 from rhizomedb.store.folder import Folder
 from rhizomedb.store.indexed import GATHER_BYTES, HOLE, Indexed
 from rhizomedb.store.layout import HELD, INDEX, Mark, pack, seal, unpack
+from rhizomedb.store.marks import Ends
 from rhizomedb.store.said import Said, said_by
 from rhizomedb.store.store import Finding
 from rhizomedb.store.tiers import Part, Tiers, build_segment, part_of
@@ -94,26 +95,24 @@ def remake(file: File, indexed: Indexed, note: Callable[[Mark], object]) -> list
     """Index the whole log and note what each epoch reached; returns what of it could not be read."""
     newest = one(file, "SELECT count(*) FROM epoch")
     findings: list[Finding] = []
-    epoch = seq = 0
+    ends = Ends()
+    epoch, seq = 1, 0
     for row in log_rows(file, last_seq(file)):
-        while epoch < min(row.epoch, newest):  # what was added so far belongs to earlier epochs
-            if epoch:
-                note(indexed.mark(epoch))
-                if file.is_writing and indexed.is_tail_long():
-                    indexed.spill()
-            epoch += 1
+        epoch = max(epoch, min(row.epoch, newest))
         while (seq := seq + 1) < row.seq:
             findings.append(Finding(f"delta {seq}", DAMAGED, "the log does not have it"))
             indexed.add(HOLE)
         if row.delta is None or indexed.has(pack(row.delta.id)):
             fault = row.fault or StoreError(DAMAGED, "the log holds it twice")
             findings.append(Finding(f"delta {row.seq}", fault.code, fault.message))
-            indexed.add(HOLE)
+            said = HOLE
         else:
-            indexed.add(said_by(row.delta, max(epoch, 1)))
-    for number in range(max(epoch, 1), newest + 1):
-        note(indexed.mark(number))
+            said = said_by(row.delta, epoch)
+        indexed.add(said)
+        ends.note(row.seq, epoch, said.ms, said.counter)
     indexed.flush()
+    for mark in ends.marks(indexed.tiers, newest):
+        note(mark)
     return findings
 
 
@@ -186,9 +185,7 @@ class _Comparison:
     def __init__(self, file: File) -> None:
         self._file = file
         self._tiers = Tiers()
-        self._ends: dict[int, int] = {}
-        self._time = (0, 0)
-        self._times: dict[int, tuple[int, int]] = {}
+        self._ends = Ends()
 
     def run(self, file: File) -> Iterator[Finding]:
         newest = one(file, "SELECT count(*) FROM epoch")
@@ -211,11 +208,8 @@ class _Comparison:
                     yield Finding(record, DAMAGED, f"its epoch {row.epoch} is out of order")
             else:
                 reached = row.epoch
-            self._ends[reached] = row.seq
-            if row.delta is not None:
-                self._time = max(self._time, (row.delta.time.ms, row.delta.time.counter))
-            self._times[reached] = self._time
             said = HOLE if row.delta is None else said_by(row.delta, reached)
+            self._ends.note(row.seq, reached, said.ms, said.counter)
             yield from self._add(said, row.seq, stretch)
             if row.seq >= stretch.last:
                 stretch = next(stretches)
@@ -274,22 +268,11 @@ class _Comparison:
         self._tiers = Tiers([*self._tiers.parts, part]) if part else self._tiers.added(part_of(made))
 
     def _marks(self, newest: int) -> Iterator[Finding]:
-        reached = Mark()
         self._tiers.check()
-        index = self._tiers.index
-        time = (0, 0)
         marks = {row[0]: row for row in self._file.run("SELECT * FROM mark")}
-        for number in range(1, newest + 1):
-            deltas = self._ends.get(number, reached.deltas)
-            time = self._times.get(number, time)
-            facts = index.facts_of_delta(deltas)[1] if deltas else 0
-            causes = reached.causes + sum(len(index.causes(row)) for row in range(reached.facts + 1, facts + 1))
-            repeats = reached.repeats + sum(
-                len(index.repeated_by(seq)) for seq in range(reached.deltas + 1, deltas + 1)
-            )
-            reached = Mark(number, deltas, facts, causes, repeats, *time)
-            if marks.pop(number, None) != (*reached, seal(*reached)):
-                yield Finding(f"index epoch {number}", INDEX_DAMAGED, "its totals are not those of the log")
+        for mark in self._ends.marks(self._tiers, newest):
+            if marks.pop(mark.epoch, None) != (*mark, seal(*mark)):
+                yield Finding(f"index epoch {mark.epoch}", INDEX_DAMAGED, "its totals are not those of the log")
         if marks:
             yield Finding("index mark", INDEX_DAMAGED, f"it has {len(marks):,} rows for epochs that never were")
 
