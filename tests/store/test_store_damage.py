@@ -7,6 +7,7 @@ import random
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -661,3 +662,56 @@ def test_a_crafted_segment_never_crashes_or_hangs(copy: str, backend: str, seed:
     if "backend.missing" in done.stderr:
         pytest.skip("there are no kernels here")
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        (apsw.SQLITE_NOMEM, "store.memory"),
+        (apsw.SQLITE_INTERRUPT, "store.interrupted"),
+        (apsw.SQLITE_TOOBIG, "store.too-big"),
+        (apsw.SQLITE_CORRUPT, "store.damaged"),
+    ],
+)
+def test_what_is_no_damage_is_not_called_so(path: str, code: int, expected: str) -> None:
+    store = SqliteStore(path, create=True)
+    error = store._file._as_ours(apsw.exception_for(code))
+    assert error.code == expected
+    store.close()
+
+
+def test_too_much_in_one_value_is_no_damage(path: str) -> None:
+    store = SqliteStore(path, create=True)
+    assert store._file._connection is not None
+    store._file._connection.limit(apsw.SQLITE_LIMIT_LENGTH, 5_000)
+    with pytest.raises(StoreError) as caught:
+        store._file.run("SELECT zeroblob(9000)")
+    assert caught.value.code == "store.too-big"
+    store.close()
+
+
+@pytest.mark.parametrize("what", ["run", "run_many", "close", "close the store"])
+def test_each_way_into_a_file_is_for_the_thread_that_opened_it(path: str, what: str) -> None:
+    store = SqliteStore(path, create=True)
+    acts: dict[str, Callable[[], object]] = {
+        "run": lambda: store._file.run("SELECT 1"),
+        "run_many": lambda: store._file.run_many("SELECT ?", [(1,)]),
+        "close": store._file.close,
+        "close the store": store.close,
+    }
+    caught: list[str] = []
+
+    def act() -> None:
+        try:
+            acts[what]()
+        except StoreError as error:
+            caught.append(error.code)
+
+    other = threading.Thread(target=act)
+    other.start()
+    other.join()
+    assert caught == ["store.thread"]
+    write(store, [said(1)])
+    assert store.counts(ALL)["facts"] == 1, "it is open as before"
+    store.close()
+    store.close()

@@ -55,7 +55,7 @@ def test_a_second_writer_waits_and_then_says_who_is_in_the_way(path: str) -> Non
             pass
         assert 0.25 < time.monotonic() - began < 5
         assert caught.value.code == "store.busy"
-        assert caught.value.message == "another process has been writing to films.db for 0.3 s"
+        assert caught.value.message == f"another process has been writing to {path} for 0.3 s"
         assert store.counts(ALL)["deltas"] == 1 and not store.is_writing
     finally:
         slow.kill()

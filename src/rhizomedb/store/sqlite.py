@@ -405,6 +405,7 @@ class SqliteStore:
 
     def close(self) -> None:
         """Release the file, when what this process has to tidy is tidied. Safe to call twice."""
+        self._file.check_thread()
         try:
             self._keeper.finish()
         except BaseException:  # Ctrl-C: what is not tidied is only slower
