@@ -205,6 +205,20 @@ class Twins(RuleBasedStateMachine):
     def drop(self, blocks: list[Block], fails: bool) -> None:
         self._both(lambda place: place.chunks.drop(block.cid for block in blocks), fails)
 
+    @rule(blocks=blocks, drops=st.booleans())
+    def elsewhere(self, blocks: list[Block], drops: bool) -> None:
+        """Another process puts or drops blocks of the file."""
+        _, ours = self.twins
+        assert isinstance(ours, InFile)
+        theirs = InFile(ours.file.path)
+        for place in (self.twins[0], theirs):
+            with place.writing():
+                if drops:
+                    place.chunks.drop(block.cid for block in blocks)
+                else:
+                    place.chunks.put(blocks)
+        theirs.file.close()
+
     def _both(self, act: Any, fails: bool) -> None:
         gave = []
         for place in self.twins:
@@ -237,6 +251,28 @@ class Twins(RuleBasedStateMachine):
             if isinstance(place, InFile):
                 place.file.close()
                 shutil.rmtree(Path(place.file.path).parent)
+
+
+def test_blocks_are_counted_once(tmp_path: Path) -> None:
+    place, theirs = (InFile(str(tmp_path / "chunks.db")) for _ in range(2))
+    asked: list[str] = []
+    connection = place.file._connection
+    assert connection is not None
+
+    def heard(_cursor: object, sql: str, _bindings: object) -> bool:
+        asked.append(sql)
+        return True
+
+    connection.exec_trace = heard
+    for number in range(20):
+        assert put(place, CHUNKS[number]).blocks == 1
+        assert place.chunks.total().blocks == number + 1
+    assert sum("count(*)" in sql for sql in asked) == 1
+    put(theirs, CHUNKS[20])
+    assert place.chunks.total().blocks == 21
+    assert sum("count(*)" in sql for sql in asked) == 2
+    for each in (place, theirs):
+        each.file.close()
 
 
 def _unnamed() -> InFile:

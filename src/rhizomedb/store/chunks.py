@@ -71,6 +71,7 @@ class Chunks:
 
     def __init__(self, file: File) -> None:
         self._file = file
+        self._counted: tuple[tuple[int, int], Stored] | None = None  # at which version of the file, and how much
 
     def put(self, blocks: Iterable[Block]) -> Stored:
         """Keep blocks; gives how many were new. Inside `writing`."""
@@ -80,8 +81,9 @@ class Chunks:
             known = self.sizes(some)
             rows = [(bytes(cid), len(block.body), block.body) for cid, block in some.items() if cid not in known]
             self._file.run_many("INSERT INTO chunk(cid, size, body) VALUES (?, ?, ?)", rows)
-            new += len(rows)
-            size += sum(row[1] for row in rows)
+            added = Stored(len(rows), sum(row[1] for row in rows))
+            self._count(added.blocks, added.bytes)
+            new, size = new + added.blocks, size + added.bytes
         return Stored(new, size)
 
     def get(self, cid: Cid) -> bytes | None:
@@ -122,13 +124,25 @@ class Chunks:
                 yield Cid(raw), row
 
     def total(self) -> Stored:
-        """How much is here."""
+        """How much is here: counted once, and again only when another process has written."""
+        version = self._file.version()  # before it is counted: what comes between is counted again
+        if self._counted is None or self._counted[0] != version:
+            self._counted = version, self._total()
+        return self._counted[1]
+
+    def _count(self, blocks: int, size: int) -> None:
+        if self._counted is not None:
+            version, total = self._counted
+            self._counted = version, Stored(total.blocks + blocks, total.bytes + size)
+
+    def _total(self) -> Stored:
         return Stored(*self._file.typed((int, int), "SELECT count(*), coalesce(sum(size), 0) FROM chunk")[0])
 
     def drop(self, cids: Iterable[Cid]) -> dict[Cid, int]:
         """Remove blocks; gives those that there were, with their sizes. Inside `writing`."""
         found = self.sizes(cids)
         self._file.run_many("DELETE FROM chunk WHERE cid = ?", [(bytes(cid),) for cid in found])
+        self._count(-len(found), -sum(found.values()))
         return found
 
     def verify(self) -> Iterator[Finding]:

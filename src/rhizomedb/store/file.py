@@ -86,6 +86,7 @@ class File:
         self._patience_ms = wait_ms
         self.is_writing = False
         self.is_committed = False
+        self.undone = 0
         self._place: tuple[int, int] | None = None
         self._is_alone = False
         self._look(create)
@@ -237,6 +238,11 @@ class File:
                 self.run(f"PRAGMA user_version={FORMAT}")
         self.format, self.was_upgraded = FORMAT, True
 
+    def version(self) -> tuple[int, int]:
+        """What is another whenever something else is in the file than this connection has read or written."""
+        ((version,),) = self.run("PRAGMA data_version")
+        return version, self.undone
+
     def _pragma(self, name: str) -> Any:
         return self.run(f"PRAGMA {name}")[0][0]
 
@@ -332,6 +338,7 @@ class File:
             self.is_committed = True
         except BaseException:
             self._roll_back()
+            self.undone += 1
             raise
         finally:
             self.is_writing = False

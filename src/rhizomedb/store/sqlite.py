@@ -97,9 +97,9 @@ class SqliteStore:
         return mark.deltas, mark.facts
 
     def storage(self) -> Storage:
-        """How many bytes of what there are, at no cost to speak of."""
+        """How many bytes of what there are, at no cost to speak of; attachments are counted once for each opening."""
         self._mark()
-        return storage_of(self._file, self._indexed)
+        return storage_of(self._file, self._indexed, self.chunks)
 
     @property
     def file(self) -> File:
@@ -343,7 +343,7 @@ class SqliteStore:
     def _size(self) -> int:
         if self.quota.bytes is None:
             return 0
-        return storage_of(self._file, self._indexed, attachments=False).total_bytes
+        return storage_of(self._file, self._indexed).total_bytes
 
     def _check_quota(self) -> None:
         if self.quota.bytes is not None:
