@@ -16,10 +16,12 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from store_helpers import said, write
 
 from rhizomedb.errors import StoreError
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.manifest import Block, Manifest, Part
+from rhizomedb.store import open_store
 from rhizomedb.store.chunks import ASK_KEYS, WRITE_BLOCKS, Chunks, MemoryChunks, Stored, missing
 from rhizomedb.store.file import File
 
@@ -281,6 +283,18 @@ def _unnamed() -> InFile:
 
 TestTwins = Twins.TestCase
 TestTwins.settings = settings(max_examples=15, stateful_step_count=12, deadline=None)
+
+
+@pytest.mark.parametrize("path", [":memory:", "films.db"])
+def test_verify_tells_how_far_it_is(path: str, tmp_path: Path) -> None:
+    store = open_store(path if path == ":memory:" else tmp_path / path)
+    write(store, [said(number) for number in range(7)])
+    with store.writing():
+        store.chunks.put([*CHUNKS[:5], LEAF])
+    told: list[tuple[int, int]] = []
+    assert list(store.verify(lambda done, total: told.append((done, total)))) == []
+    assert told == [(done, 13) for done in range(14)]
+    store.close()
 
 
 def test_a_stranger_cannot_name_a_block(place: Place) -> None:

@@ -55,8 +55,8 @@ def _tell(db: Connection, epoch: Arrived, options: Namespace) -> None:
 def doctor(options: Namespace) -> int:
     """What is wrong, and what was mended; 3 if something is wrong still."""
     try:
-        with opened(options.file, wait=options.wait) as db:
-            found = db.doctor(fix=options.fix, rebuild_index=options.rebuild_index, quick=options.quick)
+        with opened(options.file, wait=options.wait) as db, out.progress("verifying", "record") as bar:
+            found = db.doctor(fix=options.fix, rebuild_index=options.rebuild_index, quick=options.quick, progress=bar)
     except StoreError as error:
         if error.code not in UNOPENED:
             raise

@@ -21,9 +21,10 @@ from rhizomedb.facts.value import VALUE_BYTES_MAX
 
 if TYPE_CHECKING:
     from rhizomedb.db.keyring import Keyring
-    from rhizomedb.store.backup import Backup, Progress
+    from rhizomedb.store.backup import Backup
     from rhizomedb.store.compact import Compaction
     from rhizomedb.store.file import File
+    from rhizomedb.store.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +64,16 @@ class Care(Reader):
     def _newest(self) -> int:
         return self.cut.epoch or 0
 
-    def doctor(self, *, fix: bool = False, rebuild_index: bool = False, quick: bool = False) -> list[Ailment]:
+    def doctor(
+        self, *, fix: bool = False, rebuild_index: bool = False, quick: bool = False, progress: Progress | None = None
+    ) -> list[Ailment]:
         """What is wrong with the database and around it, in plain sentences.
 
         With `fix` what can be mended without losing anything is mended; `rebuild_index` makes the index anew in any
-        case; `quick` leaves out what `verify` does, whose time grows with the file.
+        case; `quick` leaves out what `verify` does, whose time grows with the file; `progress` is told of it.
         """
         file = self._own_file()
-        patient = doctors.Patient(self._store, file, self._keyring, self._clock(), fix, rebuild_index, quick)
+        patient = doctors.Patient(self._store, file, self._keyring, self._clock(), fix, rebuild_index, quick, progress)
         return list(doctors.examine(patient))
 
     def backup(self, target: str | Path, *, progress: Progress | None = None) -> Backup:

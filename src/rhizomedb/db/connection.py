@@ -300,9 +300,12 @@ class Connection(Care):
         """Deltas kept back: claimed more than five minutes ahead of this machine's clock, or of incomplete groups."""
         return self._store.held()
 
-    def verify(self) -> Iterator[Finding]:
-        """Re-check every hash, signature, cause and page of the index; yields what is wrong."""
-        return self._store.verify()
+    def verify(self, *, progress: Progress | None = None) -> Iterator[Finding]:
+        """Re-check every hash, signature, cause and page of the index; yields what is wrong.
+
+        `progress` is told how many records (deltas, blocks of attachments) are done, and of how many.
+        """
+        return self._store.verify(progress)
 
     def rebuild_index(self) -> list[Finding]:
         """Make the indexes anew from the log; returns what of the log could not be read."""

@@ -12,7 +12,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import islice, zip_longest
@@ -28,6 +28,7 @@ from rhizomedb.store.file import File
 from rhizomedb.store.folder import SUFFIX
 from rhizomedb.store.frame import HEAD_BYTES, unframe
 from rhizomedb.store.layout import FORMAT, HELD, pack, seal
+from rhizomedb.store.progress import Progress
 from rhizomedb.store.sqlite import SqliteStore
 
 PART: Final = ".part"
@@ -42,9 +43,6 @@ PAGE_ROWS: Final = 1000
 BLOCKS: Final = 32
 COMMIT_BYTES: Final = 64 << 20
 """After how many bytes a file that nobody knows yet is committed, so that its write-ahead log stays small."""
-
-Progress = Callable[[int, int], object]
-"""Told how many deltas and blocks are done, and of how many."""
 
 
 @dataclass(frozen=True, slots=True)

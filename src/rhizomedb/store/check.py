@@ -23,11 +23,13 @@ from rhizomedb.store.folder import Folder
 from rhizomedb.store.indexed import GATHER_BYTES, HOLE, Indexed
 from rhizomedb.store.layout import HELD, INDEX, Mark, pack, seal, unpack
 from rhizomedb.store.marks import Ends
+from rhizomedb.store.progress import Passed, Progress
 from rhizomedb.store.said import Said, said_by
 from rhizomedb.store.store import Finding
 from rhizomedb.store.tiers import Part, Tiers, build_segment, part_of
 
 FAULTS_OF_SQLITE_MAX: Final = 100
+STRETCHES_SHOWN_MAX: Final = 8
 LOG_ROW_BYTES_MIN: Final = 100
 """No row of the log is shorter than this, which bounds how many a file can hold."""
 
@@ -48,7 +50,7 @@ class LogRow:
     fault: Error | None = None
 
 
-def verify(path: str) -> Iterator[Finding]:
+def verify(path: str, progress: Progress | None = None) -> Iterator[Finding]:
     """Everything that is wrong with a file, as it is now: read through a connection of its own, at one moment."""
     try:
         file = File(path, create=False, wait_ms=0)
@@ -56,13 +58,24 @@ def verify(path: str) -> Iterator[Finding]:
         yield Finding("file", error.code, error.message)
         return
     with closing(file):
-        checks = (_structure, _epochs, _Comparison(file).run, _held, _names, lambda file: Chunks(file).verify())
         file.run("BEGIN")
+        chunks = Chunks(file)
+        passed = Passed(progress, _records(file, chunks))
+        comparison = _Comparison(file, passed)
+        checks = (_structure, _epochs, comparison.run, _held, _names, lambda _: chunks.verify(passed))
         for check in checks:
             try:
                 yield from check(file)
             except BROKEN as error:
                 yield _finding("file", error)
+
+
+def _records(file: File, chunks: Chunks) -> int:
+    """How many records there are to go through, as far as it can be known."""
+    try:
+        return last_seq(file) + chunks.total().blocks
+    except BROKEN:
+        return 0
 
 
 def _finding(record: str, error: Exception) -> Finding:
@@ -182,8 +195,9 @@ class _Stretch:
 class _Comparison:
     """One walk along the log beside the index."""
 
-    def __init__(self, file: File) -> None:
+    def __init__(self, file: File, passed: Passed) -> None:
         self._file = file
+        self._passed = passed
         self._tiers = Tiers()
         self._ends = Ends()
 
@@ -213,6 +227,7 @@ class _Comparison:
             yield from self._add(said, row.seq, stretch)
             if row.seq >= stretch.last:
                 stretch = next(stretches)
+            self._passed.one()
         yield from self._compare(stretch)
         if stretch.part is not None:
             yield Finding("index", INDEX_DAMAGED, "it has segments beyond the end of the log")
@@ -270,11 +285,28 @@ class _Comparison:
     def _marks(self, newest: int) -> Iterator[Finding]:
         self._tiers.check()
         marks = {row[0]: row for row in self._file.run("SELECT * FROM mark")}
-        for mark in self._ends.marks(self._tiers, newest):
-            if marks.pop(mark.epoch, None) != (*mark, seal(*mark)):
-                yield Finding(f"index epoch {mark.epoch}", INDEX_DAMAGED, "its totals are not those of the log")
+        made = self._ends.marks(self._tiers, newest)
+        wrong = [mark.epoch for mark in made if marks.pop(mark.epoch, None) != (*mark, seal(*mark))]
+        if len(wrong) == 1:
+            yield Finding(f"index epoch {wrong[0]}", INDEX_DAMAGED, "its totals are not those of the log")
+        elif wrong:
+            yield Finding(f"index epochs {ranges(wrong)}", INDEX_DAMAGED, "their totals are not those of the log")
         if marks:
             yield Finding("index mark", INDEX_DAMAGED, f"it has {len(marks):,} rows for epochs that never were")
+
+
+def ranges(numbers: Sequence[int]) -> str:
+    """Ascending numbers in words: `1 to 4, 7`; where there are many stretches, the first of them and how many are left."""
+    stretches: list[list[int]] = []
+    for number in numbers:
+        if stretches and number == stretches[-1][-1] + 1:
+            stretches[-1][1:] = [number]
+        else:
+            stretches.append([number])
+    shown, rest = stretches[:STRETCHES_SHOWN_MAX], stretches[STRETCHES_SHOWN_MAX:]
+    words = [" to ".join(map(str, stretch)) for stretch in shown]
+    left = sum(stretch[-1] - stretch[0] + 1 for stretch in rest)
+    return ", ".join(words) + (f" and {left:,} more" if left else "")
 
 
 # -- the rest ----------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from rhizomedb.errors import Error, StoreError
 from rhizomedb.facts.cid import CID_BYTES, PREFIX, Cid
 from rhizomedb.facts.manifest import BLOCK_BYTES_MAX, CHUNK_PREFIX, Block, Manifest, is_manifest
 from rhizomedb.store.file import File
+from rhizomedb.store.progress import Passed
 from rhizomedb.store.store import Finding
 
 ASK_KEYS: Final = 128
@@ -25,6 +26,7 @@ WRITE_BLOCKS: Final = 64
 """How many blocks one statement adds: at most 16 MiB."""
 
 DAMAGED: Final = "store.damaged"
+NOBODY: Final = Passed()
 
 
 class Stored(NamedTuple):
@@ -61,8 +63,8 @@ class ChunkStore(Protocol):
         """Remove blocks; gives those that there were, with their sizes. Inside `writing`."""
         ...
 
-    def verify(self) -> Iterator[Finding]:
-        """Hash every block again and look for the parts of every manifest; yield what is wrong."""
+    def verify(self, passed: Passed = NOBODY) -> Iterator[Finding]:
+        """Hash every block again and look for the parts of every manifest; yield what is wrong. `passed` is told of each."""
         ...
 
 
@@ -145,8 +147,8 @@ class Chunks:
         self._count(-len(found), -sum(found.values()))
         return found
 
-    def verify(self) -> Iterator[Finding]:
-        """Hash every block again and look for the parts of every manifest; yield what is wrong."""
+    def verify(self, passed: Passed = NOBODY) -> Iterator[Finding]:
+        """Hash every block again and look for the parts of every manifest; yield what is wrong. `passed` is told of each."""
         for cid, row in self._rows(CHUNK_PREFIX):
             try:
                 body = self._body(row, cid)
@@ -156,6 +158,7 @@ class Chunks:
                 yield from _lacking(self, cid, body)
             except Error as error:
                 yield Finding(f"block {cid}", error.code, error.message)
+            passed.one()
 
 
 _SIZES: Final = f"SELECT cid, size FROM chunk WHERE cid IN ({','.join('?' * ASK_KEYS)})"
@@ -229,13 +232,14 @@ class MemoryChunks:
             del self._blocks[cid]
         return found
 
-    def verify(self) -> Iterator[Finding]:
-        """Hash every block again and look for the parts of every manifest; yield what is wrong."""
+    def verify(self, passed: Passed = NOBODY) -> Iterator[Finding]:
+        """Hash every block again and look for the parts of every manifest; yield what is wrong. `passed` is told of each."""
         for cid in self.cids():
             try:
                 yield from _lacking(self, cid, self.get(cid) or b"")
             except Error as error:
                 yield Finding(f"block {cid}", error.code, error.message)
+            passed.one()
 
 
 def missing(chunks: ChunkStore, cids: Sequence[Cid]) -> list[Cid]:

@@ -15,6 +15,7 @@ from rhizomedb.facts.fact import Fact
 from rhizomedb.facts.value import KIND_NAMES, Attribute, Cell, exact, kind_of
 from rhizomedb.store.chunks import MemoryChunks
 from rhizomedb.store.layout import pack
+from rhizomedb.store.progress import Passed, Progress
 from rhizomedb.store.quota import USUAL, Quota
 from rhizomedb.store.storage import Storage
 from rhizomedb.store.store import (
@@ -308,9 +309,10 @@ class MemoryStore:
         self._check_open()
         return dict(sorted(self._names.items()))
 
-    def verify(self) -> Iterator[Finding]:
+    def verify(self, progress: Progress | None = None) -> Iterator[Finding]:
         """Re-check every hash and signature; yield what is wrong. Nothing is changed."""
         self._check_open()
+        passed = Passed(progress, len(self._log) + self.chunks.total().blocks)
         for place, (_, delta) in enumerate(self._log, start=1):
             try:
                 intact = Delta.decode(delta.encode()).id == delta.id
@@ -319,7 +321,8 @@ class MemoryStore:
                 intact, code, message = False, error.code, error.message
             if not intact:
                 yield Finding(f"delta {place} ({delta.id})", code, message)
-        yield from self.chunks.verify()
+            passed.one()
+        yield from self.chunks.verify(passed)
 
     # -- writing ----------------------------------------------------------------------------------------------------
 

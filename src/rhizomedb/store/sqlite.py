@@ -19,6 +19,7 @@ from rhizomedb.store.file import Durability, File
 from rhizomedb.store.indexed import Indexed
 from rhizomedb.store.keeper import Keeper
 from rhizomedb.store.layout import FORMAT, HELD, HELD_1, Mark, pack, seal, unpack
+from rhizomedb.store.progress import Progress
 from rhizomedb.store.quota import USUAL, Quota
 from rhizomedb.store.relations import View
 from rhizomedb.store.said import said_by
@@ -276,9 +277,9 @@ class SqliteStore:
             found[author] = name
         return found
 
-    def verify(self) -> Iterator[Finding]:
+    def verify(self, progress: Progress | None = None) -> Iterator[Finding]:
         """Re-check every hash, signature, cause and the whole index; yield what is wrong. Nothing is changed."""
-        return check.verify(self._file.absolute)
+        return check.verify(self._file.absolute, progress)
 
     # -- writing ----------------------------------------------------------------------------------------------------
 

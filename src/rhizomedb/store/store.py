@@ -27,6 +27,7 @@ from rhizomedb.facts.value import Attribute, Cell, order
 
 if TYPE_CHECKING:
     from rhizomedb.store.chunks import ChunkStore
+    from rhizomedb.store.progress import Progress
     from rhizomedb.store.quota import Quota
     from rhizomedb.store.storage import Storage
 
@@ -236,8 +237,11 @@ class Store(Protocol):
         """What this copy calls each author key."""
         ...
 
-    def verify(self) -> Iterator[Finding]:
-        """Re-check every hash, signature, cause and page of the index; yield what is wrong. Nothing is changed."""
+    def verify(self, progress: Progress | None = None) -> Iterator[Finding]:
+        """Re-check every hash, signature, cause and page of the index; yield what is wrong. Nothing is changed.
+
+        `progress` is told of records: the deltas of the log and the blocks of attachments.
+        """
         ...
 
     def rebuild_index(self) -> list[Finding]:
