@@ -85,14 +85,14 @@ class Care(Reader):
         from rhizomedb.store.backup import backup
 
         file = self._needs_file("a backup")
-        return backup(file.absolute, str(target), wait_ms=file.wait_ms, progress=progress)
+        return backup(file.absolute, str(target), wait_ms=file.wait_ms, progress=progress, name=file.name)
 
     def compact(self) -> Compaction:
         """Give back the pages that are not in use, merge the index, empty the write-ahead log; says what was gained."""
         from rhizomedb.store.compact import compact
 
         file = self._needs_file("to be made smaller")
-        return compact(file.absolute, wait_ms=file.wait_ms)
+        return compact(file.absolute, wait_ms=file.wait_ms, name=file.name)
 
     def limits(self) -> list[Limit]:
         """Every limit on what is kept here and on what is asked, with how much of it is used where that is counted."""

@@ -57,11 +57,13 @@ class Backup:
     bytes: int
 
 
-def backup(path: str, target: str, *, wait_ms: int = 10_000, progress: Progress | None = None) -> Backup:
+def backup(
+    path: str, target: str, *, wait_ms: int = 10_000, progress: Progress | None = None, name: str = ""
+) -> Backup:
     """Bring a backup up to date, or make it where there is none."""
     if os.path.exists(target) and os.path.exists(path) and os.path.samefile(path, target):
         raise StoreError("store.backup-target", f"{target} is the database itself", fix="name another file")
-    with closing(File(path, create=False, wait_ms=wait_ms, durability="normal")) as source:
+    with closing(File(path, create=False, wait_ms=wait_ms, durability="normal", name=name)) as source:
         _check_format(source)
         source.run("BEGIN")  # what is read from here on is of one moment
         if not os.path.lexists(target):

@@ -50,10 +50,10 @@ class LogRow:
     fault: Error | None = None
 
 
-def verify(path: str, progress: Progress | None = None) -> Iterator[Finding]:
+def verify(path: str, progress: Progress | None = None, *, name: str = "") -> Iterator[Finding]:
     """Everything that is wrong with a file, as it is now: read through a connection of its own, at one moment."""
     try:
-        file = File(path, create=False, wait_ms=0)
+        file = File(path, create=False, wait_ms=0, name=name)
     except StoreError as error:
         yield Finding("file", error.code, error.message)
         return

@@ -43,9 +43,9 @@ class Compaction:
         return before - (self.file_bytes + self.wal_bytes + self.index_bytes)
 
 
-def compact(path: str, *, wait_ms: int = 10_000) -> Compaction:
+def compact(path: str, *, wait_ms: int = 10_000, name: str = "") -> Compaction:
     """Make a file, its index and its write-ahead log as small as they can be."""
-    with closing(File(path, create=False, wait_ms=wait_ms, durability="normal")) as file:
+    with closing(File(path, create=False, wait_ms=wait_ms, durability="normal", name=name)) as file:
         if file.read_only:
             raise StoreError("store.read-only", f"{file.name} cannot be written", fix=f"chmod u+w {file.path}")
         before = _sizes(file)

@@ -63,10 +63,10 @@ def check_durability(durability: Durability) -> Durability:
 
 
 class File:
-    """One connection to one database file. Every failure is a `StoreError`."""
+    """One connection to one database file. Every failure is a `StoreError`, and calls the file what the user calls it."""
 
     def __init__(
-        self, path: str, *, create: bool, wait_ms: int, durability: Durability = "full", vfs: str = ""
+        self, path: str, *, create: bool, wait_ms: int, durability: Durability = "full", vfs: str = "", name: str = ""
     ) -> None:
         import apsw  # 10 ms, which only those who open a file should pay
 
@@ -78,9 +78,8 @@ class File:
         self._apsw = apsw
         self._thread = get_ident()
         self._connection: apsw.Connection | None = None
-        self.path = path
         self.absolute = os.path.realpath(path)
-        self.name = path
+        self.path = self.name = name or path
         self.wait_ms = wait_ms
         self._deadline = 0.0
         self._patience_ms = wait_ms
@@ -133,7 +132,7 @@ class File:
     def _look(self, create: bool) -> None:
         """Say what is wrong with the path before SQLite says it less well."""
         try:
-            mode = os.stat(self.path).st_mode
+            mode = os.stat(self.absolute).st_mode
         except FileNotFoundError:
             folder = os.path.dirname(os.path.abspath(self.path))
             if not create:
@@ -161,7 +160,7 @@ class File:
             finally:
                 file.xClose()
         except apsw.IOError:  # shorter than that
-            return b"" if os.path.getsize(self.path) == 0 else b"?"
+            return b"" if os.path.getsize(self.absolute) == 0 else b"?"
         except apsw.Error as error:
             raise StoreError("store.unreadable", f"{self.path} cannot be read: {error}") from None
 

@@ -279,7 +279,7 @@ class SqliteStore:
 
     def verify(self, progress: Progress | None = None) -> Iterator[Finding]:
         """Re-check every hash, signature, cause and the whole index; yield what is wrong. Nothing is changed."""
-        return check.verify(self._file.absolute, progress)
+        return check.verify(self._file.absolute, progress, name=self._file.name)
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
