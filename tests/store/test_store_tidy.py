@@ -8,6 +8,7 @@ import pytest
 from store_helpers import said, write
 
 from rhizomedb.store import ALL, indexed, log
+from rhizomedb.store.compact import sweep
 from rhizomedb.store.file import File
 from rhizomedb.store.folder import Folder
 from rhizomedb.store.indexed import Indexed
@@ -59,6 +60,25 @@ def test_what_was_added_meanwhile_stays(busy: SqliteStore, path: str, chosen: tu
     assert len(reopened._indexed.tiers.in_memory) == 0, "nothing had to be read from the log"
     assert list(reopened.verify()) == []
     reopened.close()
+    busy.close()
+
+
+def test_a_merge_that_is_swept_away_changes_nothing(
+    busy: SqliteStore, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tidier = Indexed(File(path, create=False, wait_ms=1000))
+    exchange = tidier._exchange
+
+    def swept(old: list[Part], part: Part) -> bool:
+        assert sweep(busy.file) == 1
+        return exchange(old, part)
+
+    monkeypatch.setattr(tidier, "_exchange", swept)
+    assert tidier.tidy(lambda _: (0, 4))
+    assert catalogue(busy) == [1, 2, 3, 4]
+    monkeypatch.undo()
+    assert Indexed(File(path, create=False, wait_ms=1000)).tidy(lambda _: (0, 4))
+    assert len(os.listdir(Folder(path).path)) == 1 and list(busy.verify()) == []
     busy.close()
 
 

@@ -220,8 +220,8 @@ def _index_folder(patient: Patient) -> Iterator[Ailment]:
         return
     left = orphans(file)
     if left and patient.fix:
-        sweep(file)
-        yield Ailment("index", f"{len(left):,} files that an interrupted write left behind were removed", mended=True)
+        removed = sweep(file)
+        yield Ailment("index", f"{removed:,} files that an interrupted write left behind were removed", mended=True)
     elif left:
         message = f"{len(left):,} files are left of interrupted writes"
         yield Ailment("index", message, wrong=False, fix="rhizome doctor FILE --fix")

@@ -100,7 +100,7 @@ def rebuild(file: File, indexed: Indexed) -> list[Finding]:
         lambda mark: file.run("INSERT INTO mark VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*mark, seal(*mark))),
     )
     indexed.spill()
-    indexed.folder.sweep({str(part.name) for part in indexed.tiers.in_files})
+    indexed.replace_others()
     return findings
 
 

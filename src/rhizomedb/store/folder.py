@@ -22,9 +22,6 @@ WRITE_BYTES: Final = 64 << 10
 READ_BYTES_MAX: Final = 1 << 20
 """A segment up to this size is read into memory, where nobody else can change it; a larger one is mapped."""
 
-ORPHAN_S: Final = 600
-"""How old a file must be before it is taken for one that nobody will ever name."""
-
 
 class Folder:
     """The index folder of the database file at an absolute path."""
@@ -74,18 +71,17 @@ class Folder:
         with suppress(OSError):
             os.unlink(self._join(name))
 
-    def sweep(self, named: set[str]) -> None:
-        """Remove what a process left behind that was killed between writing a segment and naming it."""
-        for name in self.orphans(named):
-            self.remove(name)
+    def has(self, name: str) -> bool:
+        """Whether a segment is there."""
+        return os.path.isfile(self._join(name))
 
-    def orphans(self, named: set[str]) -> list[str]:
-        """The segments that nothing names, and that are older than any that is about to be named."""
+    def others(self, named: set[str], seconds: float | None = None) -> list[str]:
+        """The segments that are not among some, if need be only those that are older than so many seconds."""
         try:
             found = [
                 entry for entry in os.scandir(self.path) if entry.name.endswith(ENDING) and entry.name not in named
             ]
-            return [entry.name for entry in found if time.time() - entry.stat().st_mtime > ORPHAN_S]
+            return [entry.name for entry in found if seconds is None or time.time() - entry.stat().st_mtime > seconds]
         except OSError:
             return []
 

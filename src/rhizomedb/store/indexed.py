@@ -315,15 +315,19 @@ class Indexed:
         return True
 
     def _exchange(self, old: Sequence[Part], part: Part) -> bool:
-        """Name a part in place of those that it was merged of; False if somebody else was first."""
+        """Name a part in place of those that it was merged of; False if somebody else was first, or swept it away."""
         with self._file.transaction():
             self._follow(self._catalogue() or ())  # others may have added to it meanwhile
             files = self.tiers.in_files
             start = next((place for place, each in enumerate(files) if each.name == old[0].name), len(files))
-            is_first = files[start : start + len(old)] == tuple(old)
+            is_first = files[start : start + len(old)] == tuple(old) and self.folder.has(str(part.name))
             if is_first:
                 self.name([*files[:start], part, *files[start + len(old) :]])
         return is_first
+
+    def replace_others(self) -> None:
+        """Every file of the folder that is not in use here is replaced, if the write is kept; inside a write."""
+        self._replaced = self.folder.others({str(part.name) for part in self.tiers.in_files})
 
     def committed(self) -> None:
         """The write was kept: remove the files that it replaced, and end the worker."""
