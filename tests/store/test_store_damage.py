@@ -18,9 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from store_helpers import KEYS, NOW, delta, everything, said, write
 
+from rhizomedb.db.connection import connect
 from rhizomedb.errors import Error, StoreError
 from rhizomedb.facts.cid import Cid
-from rhizomedb.facts.delta import Group
+from rhizomedb.facts.delta import Delta, Group
 from rhizomedb.facts.fact import Fact
 from rhizomedb.store import ALL, COLUMNS, Cut, Store, folder, open_store, release_due
 from rhizomedb.store.check import ranges, verify
@@ -28,6 +29,7 @@ from rhizomedb.store.folder import Folder
 from rhizomedb.store.frame import frame
 from rhizomedb.store.layout import FORMAT, Mark, seal
 from rhizomedb.store.sqlite import SqliteStore
+from rhizomedb.store.store import Finding
 
 SAID = [
     delta(*(Fact(b"e%d" % (n % 5), "n%d" % (n % 3), n, [Cid.of(b"%d" % n)]) for n in range(at, at + 40)), ms=at)
@@ -736,3 +738,24 @@ def test_each_way_into_a_file_is_for_the_thread_that_opened_it(path: str, what: 
     assert store.counts(ALL)["facts"] == 1, "it is open as before"
     store.close()
     store.close()
+
+
+@pytest.mark.parametrize("another", [said(77), SAID[2]])
+def test_a_delta_that_another_has_replaced_is_not_handed_on(copy: str, another: Delta) -> None:
+    alter(copy, "UPDATE log SET frame = ? WHERE seq = 5", bindings=(frame(5, 2, another.encode()),))
+    with connect(copy) as db:
+        lost: list[Finding] = []
+        handed_on = [delta.id for delta in db.deltas(lost=lost)]
+        assert handed_on == [delta.id for place, delta in enumerate([*SAID, LONG], 1) if place != 5]
+        assert [(each.record, each.message) for each in lost] == [("delta 5", "another delta stands in its place")]
+        with pytest.raises(StoreError, match="delta 5 of"):
+            list(db.deltas())
+
+
+def test_what_is_sound_is_handed_on_without_an_index(copy: str) -> None:
+    shutil.rmtree(f"{copy}-index")
+    alter(copy, "UPDATE log SET frame = CAST(substr(frame, 1, 90) AS BLOB) WHERE seq = 5")
+    with connect(copy) as db:
+        lost: list[Finding] = []
+        assert len(list(db.deltas(lost=lost))) == 10
+        assert [(each.record, each.message) for each in lost] == [("delta 5", "it is not what was written")]

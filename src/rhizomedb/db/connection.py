@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from rhizomedb.db import attachment, view
 from rhizomedb.db.care import Care
 from rhizomedb.db.database import Database
+from rhizomedb.db.handing_on import sound_deltas
 from rhizomedb.db.intake import Attached, Content, Intake, Progress, take_in
 from rhizomedb.db.keyring import Keyring
 from rhizomedb.db.limits import Limits
@@ -34,7 +35,7 @@ from rhizomedb.db.transaction import (
     facts_as_source,
     retractions,
 )
-from rhizomedb.errors import Error, RequestError, StoreError, ValueRefused
+from rhizomedb.errors import Error, RequestError, ValueRefused
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.clock import AHEAD_MS_MAX, ZERO, tick
 from rhizomedb.facts.delta import Delta, Group
@@ -279,22 +280,10 @@ class Connection(Care):
     def deltas(self, *, lost: list[Finding] | None = None) -> Iterator[Delta]:
         """Every delta, in the order in which this copy learned them.
 
-        One that was altered in the file since is an error, or where a list is given for what is `lost`, it is passed
-        over and noted there.
+        One that was altered in the file since, or that stands where the index knows another, is an error; where a list
+        is given for what is `lost`, it is passed over and noted there.
         """
-        for number, (_epoch, envelope) in enumerate(self._store.envelopes(), 1):
-            try:
-                delta = Delta.decode(envelope)
-            except Error as error:
-                if lost is not None:
-                    lost.append(Finding(f"delta {number}", error.code, error.message))
-                    continue
-                raise StoreError(
-                    "store.damaged",
-                    f"delta {number} of {self.path} does not say what it said when it was written: {error.message}",
-                    fix=f"rhizome verify {self.path}",
-                ) from None
-            yield delta
+        return sound_deltas(self._store, lost)
 
     def held(self) -> list[Held]:
         """Deltas kept back: claimed more than five minutes ahead of this machine's clock, or of incomplete groups."""

@@ -61,6 +61,7 @@ class MemoryStore:
     def _index(self) -> None:
         """Make every index anew from the log."""
         self._deltas: dict[Cid, Entry] = {}
+        self._places: dict[Cid, int] = {}
         self._facts: dict[Cid, Fact] = {}
         self._sayings: dict[Cell, list[Entry]] = {}
         self._by: dict[tuple[str, Cell], dict[Cid, None]] = {}
@@ -73,6 +74,7 @@ class MemoryStore:
     def _index_entry(self, entry: Entry) -> None:
         delta = entry.delta
         self._deltas[delta.id] = entry
+        self._places[delta.id] = len(self._places) + 1
         self._groups[delta.author, delta.group] += 1
         self._last_time = max(self._last_time, delta.time)
         for fact in delta.facts:
@@ -210,6 +212,11 @@ class MemoryStore:
         """Whether a delta is here and visible."""
         self._check_open()
         return delta in self._deltas
+
+    def place(self, delta: Cid) -> int:
+        """Where in the log a visible delta is by the index, counted from 1; 0 where it is not there."""
+        self._check_open()
+        return self._places.get(delta, 0)
 
     def envelope(self, delta: Cid) -> bytes | None:
         """The exact bytes of a delta as it arrived, visible or held back, or None."""

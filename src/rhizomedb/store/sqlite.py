@@ -138,6 +138,11 @@ class SqliteStore:
             self._mark()
         return delta.is_block and self._indexed.has(pack(delta))
 
+    def place(self, delta: Cid) -> int:
+        """Where in the log a visible delta is by the index, counted from 1; 0 where it is not there."""
+        self._mark()
+        return self._indexed.tiers.index.find_delta(pack(delta)) if delta.is_block else 0
+
     def envelope(self, delta: Cid) -> bytes | None:
         """The exact bytes of a delta as it arrived, visible or held back, or None."""
         self._mark()

@@ -181,6 +181,10 @@ class Store(Protocol):
         """Whether a delta is here and visible."""
         ...
 
+    def place(self, delta: Cid) -> int:
+        """Where in the log a visible delta is by the index, counted from 1; 0 where it is not there."""
+        ...
+
     def envelope(self, delta: Cid) -> bytes | None:
         """The exact bytes of a delta as it arrived, visible or held back, or None."""
         ...
