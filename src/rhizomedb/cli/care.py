@@ -8,7 +8,8 @@ from typing import Any
 
 from rhizomedb.cli import out
 from rhizomedb.cli.session import opened, print_lines
-from rhizomedb.cli.terminal import bytes_text
+from rhizomedb.cli.terminal import binary_text, bytes_text
+from rhizomedb.db.care import Limit
 from rhizomedb.db.care import restore as restored
 from rhizomedb.db.connection import Connection
 from rhizomedb.db.doctor import Ailment, unopened
@@ -138,9 +139,13 @@ def limits(options: Namespace) -> int:
     if options.json:
         print_lines(limit.as_dict() for limit in found)
         return 0
-    rows = [
-        [each.name, "none" if each.limit is None else each.limit, "" if each.used is None else each.used, each.what]
-        for each in found
-    ]
+    rows = [[each.name, _amount(each, each.limit, "none"), _amount(each, each.used, ""), each.what] for each in found]
     out.say_table(["limit", "at most", "used", ""], rows)
     return 0
+
+
+def _amount(limit: Limit, amount: float | None, absent: str) -> str:
+    """How much, in words: limits of bytes are set in powers of 1,024, and so they are shown."""
+    if amount is None:
+        return absent
+    return binary_text(amount) if limit.counts_bytes else f"{amount:,}"

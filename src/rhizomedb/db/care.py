@@ -36,6 +36,11 @@ class Limit:
     used: int | None
     what: str
 
+    @property
+    def counts_bytes(self) -> bool:
+        """Whether it is bytes that are counted."""
+        return self.what.startswith("bytes ")
+
     def as_dict(self) -> dict[str, object]:
         """As data."""
         return {name: getattr(self, name) for name in self.__slots__}
