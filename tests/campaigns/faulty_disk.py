@@ -16,7 +16,7 @@ import itertools
 import mmap
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from random import Random
@@ -136,10 +136,10 @@ class Disk:
 
     # -- the files of SQLite ----------------------------------------------------------------------------------------
 
-    def of(self, path: str) -> Kept:
+    def of(self, path: str, content: Callable[[], bytes]) -> Kept:
         """What is known of a file; what it holds when it is first seen is on the disk."""
         if path not in self.kept:
-            self.kept[path] = Kept(_content(path))
+            self.kept[path] = Kept(content())
         return self.kept[path]
 
     def lose_power(self) -> None:
@@ -232,6 +232,12 @@ class _Segment:
     def fileno(self) -> int:
         return int(self._file.fileno())
 
+    def read(self, size: int) -> bytes:
+        disk = self._disk
+        disk._refuse("read")
+        data: bytes = self._file.read(size)
+        return disk.flipped(data) if disk.struck and disk.fault == "flip read" and len(disk.kinds) == disk.at else data
+
     def write(self, data: bytes) -> int:
         disk = self._disk
         if disk.fault == "power" and len(disk.kinds) + 1 == disk.at:
@@ -268,8 +274,13 @@ class _File(apsw.VFSFile):
     def __init__(self, disk: Disk, name: Any, flags: list[int]) -> None:
         self._disk = disk
         self._path = name.filename() if isinstance(name, apsw.URIFilename) else str(name)
-        disk.of(self._path)
         super().__init__("", name, flags)
+        disk.of(self._path, self._content)
+
+    def _content(self) -> bytes:
+        """All of the file, through what SQLite has open: to open and close it once more would drop the locks of all."""
+        size = super().xFileSize()
+        return bytes(super().xRead(size, 0)) if size else b""
 
     def excepthook(self, *_: object) -> None:
         """What SQLite makes of a failure it says itself."""
@@ -282,7 +293,7 @@ class _File(apsw.VFSFile):
     def xWrite(self, data: bytes, offset: int) -> None:
         disk = self._disk
         data = bytes(data)
-        kept = disk.of(self._path)
+        kept = disk.of(self._path, self._content)
         try:
             struck = _count(disk, "write")
         except apsw.Error:
@@ -301,12 +312,12 @@ class _File(apsw.VFSFile):
     def xTruncate(self, size: int) -> None:
         _count(self._disk, "truncate")
         super().xTruncate(size)
-        self._disk.of(self._path).pending.append(("truncate", size, b""))
+        self._disk.of(self._path, self._content).pending.append(("truncate", size, b""))
 
     def xSync(self, flags: int) -> None:
         # Nothing of the real disk is waited for: what would be there is known here.
         if not _count(self._disk, "sync"):
-            self._disk.kept[self._path] = Kept(_content(self._path))
+            self._disk.kept[self._path] = Kept(self._content())
 
     def xFileSize(self) -> int:
         _count(self._disk, "size")
@@ -330,7 +341,6 @@ def _count(disk: Disk, kind: str) -> bool:
 def _content(path: str) -> bytes:
     try:
         with builtins.open(path, "rb") as file:
-            # Not through this process's own descriptors of a database: to close one drops the locks of all.
             return file.read()
     except FileNotFoundError:
         return b""

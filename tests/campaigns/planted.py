@@ -12,6 +12,9 @@ from contextlib import ExitStack, contextmanager
 from struct import pack_into
 from typing import Any
 
+import pytest
+from workload import Broken
+
 from rhizomedb.db.connection import Connection
 from rhizomedb.errors import StoreError
 from rhizomedb.store import check, frame, indexed, log, sqlite
@@ -23,6 +26,14 @@ from rhizomedb.store.sqlite import SqliteStore
 from rhizomedb.store.tiers import Part, merged, part_of
 
 Bug = Callable[[], Any]
+
+
+@contextmanager
+def caught() -> Iterator[None]:
+    """A promise is broken in what follows, and not because the bug was planted wrongly."""
+    with pytest.raises(Broken) as broken:
+        yield
+    assert "TypeError" not in str(broken.value)
 
 
 @contextmanager
@@ -100,7 +111,10 @@ def failed_write_is_remembered() -> Any:
 
 
 def lost_segments_stay_in_the_catalogue() -> Any:
-    """Only the segments that are open are taken out of the catalogue when others take their place."""
+    """Only the segments that are open are taken out of the catalogue when others take their place.
+
+    Who does not find one also does not look again, as one fault alone loses none otherwise.
+    """
     name = Indexed.name
 
     def forgetful(self: Indexed, parts: Sequence[Part]) -> None:
@@ -109,7 +123,7 @@ def lost_segments_stay_in_the_catalogue() -> Any:
         name(self, parts)
         self._file.run_many("INSERT OR IGNORE INTO segment VALUES (?, ?, ?, ?)", lost)
 
-    return _patched((Indexed, "name", forgetful))
+    return _patched((Indexed, "name", forgetful), (Indexed, "missing", lambda self, mark: set()))
 
 
 def failed_commit_is_none() -> Any:
@@ -132,8 +146,8 @@ def interrupted_write_is_kept() -> Any:
     transaction = File.transaction
 
     @contextmanager
-    def stubborn(self: File) -> Iterator[None]:
-        with transaction(self):
+    def stubborn(self: File, wait_ms: int | None = None) -> Iterator[None]:
+        with transaction(self, wait_ms):
             try:
                 yield
             except KeyboardInterrupt:

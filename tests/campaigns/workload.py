@@ -28,7 +28,7 @@ from rhizomedb.facts.entity import derive
 from rhizomedb.facts.fact import Fact
 from rhizomedb.facts.signature import Key
 from rhizomedb.facts.value import plain
-from rhizomedb.store import ALL, COLUMNS, MemoryStore, indexed, tiers
+from rhizomedb.store import ALL, COLUMNS, MemoryStore, folder, indexed, tiers
 from rhizomedb.store.file import Durability
 from rhizomedb.store.sqlite import SqliteStore
 
@@ -63,6 +63,7 @@ def small_thresholds() -> Iterator[None]:
     small: list[tuple[Any, str, int]] = [
         (indexed, "GATHER_FACTS", 400), (indexed, "TAIL_FACTS", 24), (indexed, "TAIL_DELTAS", 4), (indexed, "SMALL", 16),
         (tiers, "RATIO", 2), (transaction, "DELTA_FACTS_MAX", 100), (columns, "BATCH_ROWS", 60), (admission, "BATCH_BYTES", 2_000),
+        (folder, "READ_BYTES_MAX", 3_000),
     ]  # fmt: skip
     before = [(module, name, getattr(module, name)) for module, name, _ in small]
     for module, name, value in small:

@@ -159,7 +159,10 @@ def test_limits(run: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = {row["name"]: row for row in run.rows("limits films.db")}
     assert rows["bytes_max"]["limit"] == 1 << 20 and rows["bytes_max"]["used"] > 0
     assert rows["held_deltas_max"]["limit"] is None and rows["held_bytes_max"]["limit"] == 32 << 20
-    assert "held_deltas_max" in run("limits films.db")
+    shown = {line.split()[0]: " ".join(line.split()[1:]) for line in run("limits films.db").splitlines()}
+    assert shown["held_deltas_max"].startswith("none 0 deltas")
+    assert shown["bytes_max"].startswith("1 MiB ") and shown["held_bytes_max"].startswith("32 MiB 0 B bytes held")
+    assert shown["query_facts"].startswith("5,000,000 ")
     monkeypatch.setenv("RHIZOME_BYTES_MAX", "100K")
     Path("table.csv").write_text("title,year\n" + "".join(f"film {number},1995\n" for number in range(2000)))
     run("import films.db table.csv --as wiki --key title", exit=1)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from rhizomedb.cli.progress import ProgressBar
 from rhizomedb.cli.terminal import (
     Style,
+    binary_text,
     bytes_text,
     duration_text,
     fit,
@@ -185,6 +186,9 @@ def test_relative_time(ago_seconds: int, text: str) -> None:
 
 def test_amounts() -> None:
     assert [duration_text(s) for s in (0, 7, 750, 10805)] == ["0:00", "0:07", "12:30", "3:00:05"]
+    assert [binary_text(n) for n in (512, 1536, 100 << 20, 3 << 30, 7 << 40)] == [
+        *("512 B", "1.5 KiB", "100 MiB", "3 GiB", "7,168 GiB")
+    ]
     assert [bytes_text(n) for n in (512, 1500, 2.5e6, 7e12)] == ["512 B", "1.5 kB", "2.5 MB", "7000.0 GB"]
     assert [pad("七", 4), pad("七", 4, right=True), pad("abc", 2)] == ["七  ", "  七", "abc"]
 

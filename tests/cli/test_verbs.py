@@ -8,6 +8,7 @@ import io
 import json
 import os
 import pty
+import re
 import shlex
 import shutil
 import signal
@@ -690,6 +691,8 @@ def test_terminal(sh: Shell) -> None:
     assert "\x1b" not in text
     assert all(len(line) <= 80 for line in text.splitlines())
     assert all(line[16:18] == "  " and line[13] == ":" for line in text.splitlines()[2:])
+    for verb in ("verify", "doctor"):
+        assert re.search(r"verifying.* [0-9]+%.*\r\x1b\[K", at_terminal(verb, "films.db", NO_COLOR="1")), verb
     sh.write("long.csv", f"title,genre\nAlien,{'horror ' * 20}\n")
     sh("import films.db long.csv --as long --key title")
     text = at_terminal("conflicts", "films.db", "Alien", columns=60, NO_COLOR="1")

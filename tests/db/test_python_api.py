@@ -189,6 +189,29 @@ class TestTransactions:
         assert copy.get(MATRIX, "runtime") == 136
         assert copy.held() == []
 
+    def test_a_read_waits_for_no_writer_when_something_is_due(self, db, tmp_path, wall, monkeypatch):
+        db.transact([(MATRIX, "runtime", 136)])
+        ahead = [delta.encode() for delta in db.deltas()]
+        path = tmp_path / "copy.db"
+        wall.forward(-3_600_000)
+        with connect(path, clock=wall) as writer, connect(path, clock=wall) as reader:
+            writer.admit(ahead, origin="sync")
+            assert reader.get(MATRIX, "runtime", default=None) is None
+            reader._release()  # so that it knows when what others brought is due
+            wall.forward(3_600_000)
+
+            def wait(seconds):
+                raise AssertionError("a read waits")
+
+            with writer._store.writing():
+                monkeypatch.setattr("rhizomedb.store.file.time.sleep", wait)
+                assert reader.get(MATRIX, "runtime", default=None) is None
+                with connect(path, clock=wall) as third:
+                    assert third.stats().facts == 0
+            wall.forward(1_000)
+            assert reader.get(MATRIX, "runtime") == 136
+            assert reader.held() == []
+
     def test_forged_and_altered_deltas_are_refused(self, db, another):
         db.transact([(MATRIX, "runtime", 136)])
         (envelope,) = [delta.encode() for delta in db.deltas()]

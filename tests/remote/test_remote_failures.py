@@ -333,6 +333,8 @@ def test_verbs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         "strangers": 0,
         "refused_count": 0,
         "refused": [],
+        "not_kept_count": 0,
+        "not_kept": [],
     }
     assert json.loads(capsys.readouterr().out) == counts
 

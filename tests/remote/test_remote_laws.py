@@ -10,12 +10,17 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from remote_helpers import ids, shown
+from remote_helpers import delta, ids, shown
 
 from rhizomedb.db.connection import connect
 from rhizomedb.db.keyring import Keyring
 from rhizomedb.errors import RequestError
+from rhizomedb.facts.clock import HybridTime
+from rhizomedb.facts.delta import Delta, Group
+from rhizomedb.facts.fact import Fact
+from rhizomedb.facts.signature import Key
 from rhizomedb.remote import bundle, memory, pull, push
+from rhizomedb.remote.url import opened
 
 COPIES = range(3)
 
@@ -73,3 +78,21 @@ def test_all_come_to_say_the_same(kind: str, steps: list[Any], order: list[int],
         assert not any(list(db.verify()) for db in copies)
         for db in copies:
             db.close()
+
+
+def test_who_is_over_a_quota_keeps_nothing_else_from_coming_in(tmp_path: Any) -> None:
+    loud = [delta(number, Group(b"%d" % number, 2)) for number in range(5)]  # no group of these is ever complete
+    other = Key(b"o" * 32)
+    plain = [Delta.sign(other, system="test", time=HybridTime(1, n), facts=[Fact(b"film", "n", n)]) for n in range(4)]
+    url = str(tmp_path / "share")
+    with opened(url) as place:
+        for each in (*plain[:2], *loud, *plain[2:]):
+            made = bundle.bundle_of([each.encode()])
+            place.write(str(made.name), made.data)
+    with connect(":memory:", held_deltas_max=3) as db:
+        pulled = pull(db, url)
+        assert (pulled.new, pulled.held, pulled.refused_count, pulled.not_kept_count) == (4, 3, 0, 2)
+        assert {error.code for error in pulled.not_kept} == {"store.quota"}
+        assert ids(db) == {str(each.id) for each in plain}
+        again = pull(db, url)
+        assert (again.new, again.held, again.not_kept_count) == (0, 0, 2), "what was not kept is asked for again"

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
 
 from store_helpers import KEYS, NOW, delta
 
+from rhizomedb.errors import StoreError
 from rhizomedb.facts.fact import Fact
-from rhizomedb.store import ALL, admit
+from rhizomedb.store import ALL, admit, check, folder
 from rhizomedb.store.sqlite import SqliteStore
 
 
@@ -32,5 +37,52 @@ def occupy(path: str, seconds: str) -> None:
     print(store.counts(ALL)["deltas"], flush=True)
 
 
+def shorten(path: str, read_max: str, size: str, when: str) -> None:
+    """Have every segment cut short while it is in use, and print what is answered after that."""
+    folder.READ_BYTES_MAX = int(read_max)
+    store = SqliteStore(path, create=False)
+
+    assert store.epoch() == 1
+
+    def cut() -> None:
+        assert store._indexed.tiers.in_files, "there is something to cut"
+        for name in os.listdir(f"{path}-index"):
+            os.truncate(f"{path}-index/{name}", int(size))
+
+    def attempt(what: Callable[[], object]) -> None:
+        try:
+            print(what(), flush=True)
+        except StoreError as error:
+            print(error.code, flush=True)
+
+    if when == "between":
+        cut()
+    elif when == "scanning":
+        scan = store.scan("fact", {}, ALL)
+        next(scan)
+        cut()
+        attempt(lambda: sum(1 for _ in scan))
+    elif when == "writing":
+        with suppress(StoreError), store.writing():
+            epoch = store.begin(NOW, "cut")
+            cut()
+            attempt(lambda: store.append([delta(Fact(b"cut", "n", 1))], epoch))
+            raise StoreError("store.full", "nothing of this is kept")
+    elif when == "verifying":
+        walk = check.log_rows
+
+        def cut_at_first(*arguments: Any) -> Iterator[check.LogRow]:
+            cut()
+            check.log_rows = walk
+            return walk(*arguments)
+
+        check.log_rows = cut_at_first
+        attempt(lambda: len(list(store.verify())))
+    print(sum(1 for _ in store.scan("fact", {}, ALL)), store.epoch())
+    print(admit(store, [delta(Fact(b"after", "n", 1)).encode()], now_ms=NOW, origin="after").new)
+    print(len(list(store.verify())))
+    store.close()
+
+
 if __name__ == "__main__":
-    {"say": say, "occupy": occupy}[sys.argv[1]](*sys.argv[2:])
+    {"say": say, "occupy": occupy, "shorten": shorten}[sys.argv[1]](*sys.argv[2:])

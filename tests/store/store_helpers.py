@@ -92,6 +92,7 @@ def everything(store: Store, cuts: Iterable[Cut] = (ALL,)) -> dict[Any, Any]:
         "last": store.last_time(),
         "held": sorted(store.held(), key=lambda held: held.id),
         "names": store.names(),
+        "places": {row[0]: store.place(row[0]) for row in store.scan("delta", {}, ALL)},  # type: ignore[arg-type]  # a CID
     }
     for cut in cuts:
         for relation in COLUMNS:

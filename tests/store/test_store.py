@@ -49,6 +49,7 @@ def test_what_is_said_is_there(store: Store) -> None:
     assert store.epochs() == [Epoch(1, 10, "import"), Epoch(2, 11, "peer")]
     assert list(store.envelopes()) == [(1, one.encode()), (2, two.encode())]
     assert list(store.envelopes(1)) == [(2, two.encode())]
+    assert store.place(one.id) == 1 and store.place(Cid.of(b"")) == 0
     assert store.envelope(one.id) == one.encode() and store.has(one.id) and store.has_author(KEYS[1].public)
     assert store.last_time() == HybridTime(6, 3)
     assert store.attributes(ALL) == [AttributeSummary("runtime", 2, 1, (("int", 2),))]

@@ -168,7 +168,7 @@ def test_a_backup_of_another_database(path: str, target: str, tmp_path: Path) ->
     backup(other, target)
     error = refused(path, target)
     assert error.code == "store.backup-target"
-    assert error.message == "backup.db is not a backup of films.db; nothing was written"
+    assert error.message == f"{target} is not a backup of {path}; nothing was written"
 
 
 def test_a_backup_of_a_copy_that_went_its_own_way(path: str, target: str, tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ def test_a_backup_of_a_copy_that_went_its_own_way(path: str, target: str, tmp_pa
     backup(other, target)
     error = refused(path, target)
     assert error.code == "store.backup-target"
-    assert "went its own way after epoch 4, which both it and films.db hold" in error.message
+    assert f"went its own way after epoch 4, which both it and {path} hold" in error.message
 
 
 def test_a_backup_that_is_ahead(path: str, target: str, tmp_path: Path) -> None:

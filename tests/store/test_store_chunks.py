@@ -16,10 +16,12 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from store_helpers import said, write
 
 from rhizomedb.errors import StoreError
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.manifest import Block, Manifest, Part
+from rhizomedb.store import open_store
 from rhizomedb.store.chunks import ASK_KEYS, WRITE_BLOCKS, Chunks, MemoryChunks, Stored, missing
 from rhizomedb.store.file import File
 
@@ -205,6 +207,20 @@ class Twins(RuleBasedStateMachine):
     def drop(self, blocks: list[Block], fails: bool) -> None:
         self._both(lambda place: place.chunks.drop(block.cid for block in blocks), fails)
 
+    @rule(blocks=blocks, drops=st.booleans())
+    def elsewhere(self, blocks: list[Block], drops: bool) -> None:
+        """Another process puts or drops blocks of the file."""
+        _, ours = self.twins
+        assert isinstance(ours, InFile)
+        theirs = InFile(ours.file.path)
+        for place in (self.twins[0], theirs):
+            with place.writing():
+                if drops:
+                    place.chunks.drop(block.cid for block in blocks)
+                else:
+                    place.chunks.put(blocks)
+        theirs.file.close()
+
     def _both(self, act: Any, fails: bool) -> None:
         gave = []
         for place in self.twins:
@@ -239,12 +255,46 @@ class Twins(RuleBasedStateMachine):
                 shutil.rmtree(Path(place.file.path).parent)
 
 
+def test_blocks_are_counted_once(tmp_path: Path) -> None:
+    place, theirs = (InFile(str(tmp_path / "chunks.db")) for _ in range(2))
+    asked: list[str] = []
+    connection = place.file._connection
+    assert connection is not None
+
+    def heard(_cursor: object, sql: str, _bindings: object) -> bool:
+        asked.append(sql)
+        return True
+
+    connection.exec_trace = heard
+    for number in range(20):
+        assert put(place, CHUNKS[number]).blocks == 1
+        assert place.chunks.total().blocks == number + 1
+    assert sum("count(*)" in sql for sql in asked) == 1
+    put(theirs, CHUNKS[20])
+    assert place.chunks.total().blocks == 21
+    assert sum("count(*)" in sql for sql in asked) == 2
+    for each in (place, theirs):
+        each.file.close()
+
+
 def _unnamed() -> InFile:
     return InFile(os.path.join(tempfile.mkdtemp(), "chunks.db"))
 
 
 TestTwins = Twins.TestCase
 TestTwins.settings = settings(max_examples=15, stateful_step_count=12, deadline=None)
+
+
+@pytest.mark.parametrize("path", [":memory:", "films.db"])
+def test_verify_tells_how_far_it_is(path: str, tmp_path: Path) -> None:
+    store = open_store(path if path == ":memory:" else tmp_path / path)
+    write(store, [said(number) for number in range(7)])
+    with store.writing():
+        store.chunks.put([*CHUNKS[:5], LEAF])
+    told: list[tuple[int, int]] = []
+    assert list(store.verify(lambda done, total: told.append((done, total)))) == []
+    assert told == [(done, 13) for done in range(14)]
+    store.close()
 
 
 def test_a_stranger_cannot_name_a_block(place: Place) -> None:

@@ -17,7 +17,7 @@ from rhizomedb.facts.chunking import SIZES
 from rhizomedb.facts.manifest import Block
 from rhizomedb.store import indexed
 from rhizomedb.store.compact import compact, merge_all
-from rhizomedb.store.folder import ORPHAN_S, Folder
+from rhizomedb.store.folder import Folder
 from rhizomedb.store.keeper import Keeper
 from rhizomedb.store.sqlite import SqliteStore
 from rhizomedb.store.storage import size_of
@@ -60,11 +60,45 @@ def test_it_becomes_small_and_shows_the_same(scattered: str) -> None:
 
 def test_it_sweeps_what_was_left_behind(scattered: str) -> None:
     folder = Folder(scattered)
-    left, fresh = (folder.write(b"nothing") for _ in range(2))
-    os.utime(os.path.join(folder.path, str(left)), (0, 0))
-    compact(scattered)
-    names = os.listdir(folder.path)
-    assert left not in names and fresh in names, f"what is younger than {ORPHAN_S} s may be about to be named"
+    assert folder.write(b"nothing")
+    done = compact(scattered)
+    (segment,) = os.listdir(folder.path)
+    assert done.index_bytes == os.path.getsize(os.path.join(folder.path, segment)) < done.index_bytes_before
+
+
+def test_an_index_that_is_made_anew_leaves_nothing_of_the_old_one(scattered: str) -> None:
+    store = SqliteStore(scattered, create=False)
+    before = everything(store)
+    assert store.rebuild_index() == []
+    named = {name for (name,) in store.file.run("SELECT name FROM segment")}
+    assert set(os.listdir(Folder(scattered).path)) == named
+    assert everything(store) == before
+    store.close()
+
+
+def test_an_index_that_is_not_made_anew_after_all_is_still_there(
+    scattered: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = SqliteStore(scattered, create=False)
+    before = set(os.listdir(Folder(scattered).path))
+    monkeypatch.setattr(store.file, "_check_place", Failing(2))
+    with pytest.raises(ZeroDivisionError):
+        store.rebuild_index()
+    assert set(os.listdir(Folder(scattered).path)) == before
+    assert list(store.verify()) == []
+    store.close()
+
+
+class Failing:
+    """Fails when it is called for the last of some times."""
+
+    def __init__(self, times: int) -> None:
+        self._times = times
+
+    def __call__(self) -> None:
+        self._times -= 1
+        if not self._times:
+            raise ZeroDivisionError
 
 
 def test_it_goes_on_beside_writers(scattered: str) -> None:

@@ -7,24 +7,29 @@ import random
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import apsw
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from store_helpers import KEYS, NOW, delta, everything, said, write
 
+from rhizomedb.db.connection import connect
 from rhizomedb.errors import Error, StoreError
 from rhizomedb.facts.cid import Cid
-from rhizomedb.facts.delta import Group
+from rhizomedb.facts.delta import Delta, Group
 from rhizomedb.facts.fact import Fact
-from rhizomedb.store import ALL, COLUMNS, Cut, Store, open_store, release_due
-from rhizomedb.store.check import verify
+from rhizomedb.store import ALL, COLUMNS, Cut, Store, folder, open_store, release_due
+from rhizomedb.store.check import ranges, verify
 from rhizomedb.store.folder import Folder
 from rhizomedb.store.frame import frame
-from rhizomedb.store.layout import FORMAT
+from rhizomedb.store.layout import FORMAT, Mark, seal
 from rhizomedb.store.sqlite import SqliteStore
+from rhizomedb.store.store import Finding
 
 SAID = [
     delta(*(Fact(b"e%d" % (n % 5), "n%d" % (n % 3), n, [Cid.of(b"%d" % n)]) for n in range(at, at + 40)), ms=at)
@@ -270,6 +275,22 @@ def test_verify_names_what_was_altered(copy: str, shown: dict[Any, Any], change:
         check_answers(copy, shown)
 
 
+def test_many_epochs_are_one_finding(copy: str) -> None:
+    alter(copy, "UPDATE mark SET deltas = 0 WHERE epoch IN (1, 2, 3, 5)")
+    assert [each.record for each in verify(copy)] == ["index epochs 1 to 3, 5"]
+
+
+@given(st.sets(st.integers(1, 60), min_size=1))
+def test_ranges_say_every_number_once(numbers: set[int]) -> None:
+    words, _, rest = ranges(sorted(numbers)).partition(" and ")
+    said: list[int] = []
+    for stretch in words.split(", "):
+        first, _, last = stretch.partition(" to ")
+        said += range(int(first), int(last or first) + 1)
+    assert said == sorted(numbers)[: len(said)]
+    assert len(said) + (int(rest.split()[0]) if rest else 0) == len(numbers)
+
+
 def check_answers(path: str, shown: dict[Any, Any]) -> bool:
     """Whether the file gives the answers that it gave before; else it is refused in our words."""
     store: SqliteStore | None = None
@@ -462,18 +483,42 @@ def test_an_index_that_is_lost_changes_no_answer(copy: str, shown: dict[Any, Any
     store.close()
 
 
+@pytest.mark.parametrize("is_mapped", [False, True])
 @pytest.mark.parametrize("lose", LOSSES)
 def test_an_index_that_is_lost_while_it_is_used_changes_no_answer(
-    copy: str, shown: dict[Any, Any], lose: Callable[[str], None]
+    copy: str, shown: dict[Any, Any], lose: Callable[[str], None], is_mapped: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if lose in (_cut, _empty, _zero, _swap, _lengthen):
-        pytest.skip("a mapped file that is written to or shortened by somebody else is beyond what can be kept")
+    if is_mapped:
+        if lose in (_zero, _swap):
+            pytest.skip("what somebody writes into a file while it is mapped is beyond what can be kept")
+        monkeypatch.setattr(folder, "READ_BYTES_MAX", 0)
     store = SqliteStore(copy, create=False)
     assert store.counts(ALL)["deltas"] == 11
     lose(copy)
     assert answers(store) == shown
     write(store, [said(number) for number in range(5)])
     assert store.counts(ALL)["deltas"] == 16
+    store.close()
+
+
+@pytest.mark.parametrize("number", [1, 3, 4])
+@pytest.mark.parametrize("column", ["deltas", "facts", "causes", "repeats", "ms", "counter"])
+def test_the_marks_of_a_copy_are_not_believed_either(sound: str, tmp_path: Path, number: int, column: str) -> None:
+    path = str(shutil.copy(sound, tmp_path / "copy.db"))
+    connection = apsw.Connection(path)
+    (row,) = connection.execute("SELECT * FROM mark WHERE epoch = ?", (number,))
+    mark = Mark(*row[:-1])
+    altered = mark._replace(**{column: getattr(mark, column) - 1})
+    connection.execute("INSERT OR REPLACE INTO mark VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*altered, seal(*altered)))
+    connection.close()
+    store = SqliteStore(path, create=False)
+    with pytest.raises(StoreError) as caught:
+        store.totals(number)
+    assert caught.value.code in ("store.index-damaged", "store.damaged")
+    assert caught.value.fix is not None
+    assert store.rebuild_index() == []
+    assert store.totals(number) == (mark.deltas, mark.facts)
+    assert list(store.verify()) == []
     store.close()
 
 
@@ -640,3 +685,77 @@ def test_a_crafted_segment_never_crashes_or_hangs(copy: str, backend: str, seed:
     if "backend.missing" in done.stderr:
         pytest.skip("there are no kernels here")
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        (apsw.SQLITE_NOMEM, "store.memory"),
+        (apsw.SQLITE_INTERRUPT, "store.interrupted"),
+        (apsw.SQLITE_TOOBIG, "store.too-big"),
+        (apsw.SQLITE_CORRUPT, "store.damaged"),
+    ],
+)
+def test_what_is_no_damage_is_not_called_so(path: str, code: int, expected: str) -> None:
+    store = SqliteStore(path, create=True)
+    error = store._file._as_ours(apsw.exception_for(code))
+    assert error.code == expected
+    store.close()
+
+
+def test_too_much_in_one_value_is_no_damage(path: str) -> None:
+    store = SqliteStore(path, create=True)
+    assert store._file._connection is not None
+    store._file._connection.limit(apsw.SQLITE_LIMIT_LENGTH, 5_000)
+    with pytest.raises(StoreError) as caught:
+        store._file.run("SELECT zeroblob(9000)")
+    assert caught.value.code == "store.too-big"
+    store.close()
+
+
+@pytest.mark.parametrize("what", ["run", "run_many", "close", "close the store"])
+def test_each_way_into_a_file_is_for_the_thread_that_opened_it(path: str, what: str) -> None:
+    store = SqliteStore(path, create=True)
+    acts: dict[str, Callable[[], object]] = {
+        "run": lambda: store._file.run("SELECT 1"),
+        "run_many": lambda: store._file.run_many("SELECT ?", [(1,)]),
+        "close": store._file.close,
+        "close the store": store.close,
+    }
+    caught: list[str] = []
+
+    def act() -> None:
+        try:
+            acts[what]()
+        except StoreError as error:
+            caught.append(error.code)
+
+    other = threading.Thread(target=act)
+    other.start()
+    other.join()
+    assert caught == ["store.thread"]
+    write(store, [said(1)])
+    assert store.counts(ALL)["facts"] == 1, "it is open as before"
+    store.close()
+    store.close()
+
+
+@pytest.mark.parametrize("another", [said(77), SAID[2]])
+def test_a_delta_that_another_has_replaced_is_not_handed_on(copy: str, another: Delta) -> None:
+    alter(copy, "UPDATE log SET frame = ? WHERE seq = 5", bindings=(frame(5, 2, another.encode()),))
+    with connect(copy) as db:
+        lost: list[Finding] = []
+        handed_on = [delta.id for delta in db.deltas(lost=lost)]
+        assert handed_on == [delta.id for place, delta in enumerate([*SAID, LONG], 1) if place != 5]
+        assert [(each.record, each.message) for each in lost] == [("delta 5", "another delta stands in its place")]
+        with pytest.raises(StoreError, match="delta 5 of"):
+            list(db.deltas())
+
+
+def test_what_is_sound_is_handed_on_without_an_index(copy: str) -> None:
+    shutil.rmtree(f"{copy}-index")
+    alter(copy, "UPDATE log SET frame = CAST(substr(frame, 1, 90) AS BLOB) WHERE seq = 5")
+    with connect(copy) as db:
+        lost: list[Finding] = []
+        assert len(list(db.deltas(lost=lost))) == 10
+        assert [(each.record, each.message) for each in lost] == [("delta 5", "it is not what was written")]

@@ -128,7 +128,7 @@ def nobody() -> Iterator[Path]:
 )
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_that_cannot_be_written_is_read_as_it_is(name: str, folder_mode: int, is_open_elsewhere: bool) -> None:
-    """In a folder where nothing can be made, what processes share must be there already; else it is refused."""
+    """In a folder where nothing can be made, what processes share is used if it is there, else the file is read alone."""
     if is_open_elsewhere and name in OLDER:
         pytest.skip("whoever can write it makes it a file of the newest format")
     with nobody() as folder:
@@ -142,12 +142,7 @@ def test_a_file_that_cannot_be_written_is_read_as_it_is(name: str, folder_mode: 
         expected = lines("content")
         if os.geteuid() == 0:
             os.seteuid(65534)
-        try:
-            store = SqliteStore(path, create=False)
-        except StoreError as error:
-            assert error.code in ("store.unreadable", "store.read-only")
-            assert folder_mode != 0o777 and not is_open_elsewhere
-            return
+        store = SqliteStore(path, create=False)
         assert museum.deltas_of(store) == lines("deltas") and list(museum.content_of(store)) == expected
         with pytest.raises(StoreError) as caught:
             write(store, [said(1)])
@@ -288,7 +283,7 @@ def test_a_newer_format_is_refused_in_one_sentence(path: str, name: str, capsys:
     with pytest.raises(StoreError) as caught:
         SqliteStore(path, create=False)
     assert caught.value.code == "store.newer-format"
-    assert caught.value.message == f"films.db has format 99; this version of RhizomeDB reads up to {FORMAT}"
+    assert caught.value.message == f"{path} has format 99; this version of RhizomeDB reads up to {FORMAT}"
     assert main(["get", path, "film 1"]) == 1
     printed = capsys.readouterr()
     assert printed.err.startswith("store.newer-format: ") and len(printed.err.splitlines()) == 2

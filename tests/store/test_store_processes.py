@@ -10,9 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
-from store_helpers import NOW, said, write
+from store_helpers import NOW, delta, said, write
 
 from rhizomedb.errors import StoreError
+from rhizomedb.facts.fact import Fact
 from rhizomedb.facts.value import exact
 from rhizomedb.store import ALL, Cut
 from rhizomedb.store.sqlite import SqliteStore
@@ -54,7 +55,7 @@ def test_a_second_writer_waits_and_then_says_who_is_in_the_way(path: str) -> Non
             pass
         assert 0.25 < time.monotonic() - began < 5
         assert caught.value.code == "store.busy"
-        assert caught.value.message == "another process has been writing to films.db for 0.3 s"
+        assert caught.value.message == f"another process has been writing to {path} for 0.3 s"
         assert store.counts(ALL)["deltas"] == 1 and not store.is_writing
     finally:
         slow.kill()
@@ -151,3 +152,25 @@ def test_whoever_is_killed_loses_nothing_that_was_acknowledged(path: str) -> Non
             assert store.counts(ALL)["facts"] == 4 * store.counts(ALL)["deltas"]
             assert list(store.verify()) == []
             store.close()
+
+
+@pytest.mark.parametrize("when", ["between", "scanning", "writing", "verifying"])
+@pytest.mark.parametrize("size", [0, 16_000])
+@pytest.mark.parametrize("read_max", [0, 1 << 20])
+def test_a_segment_that_is_cut_short_while_it_is_in_use_ends_no_process(
+    path: str, when: str, size: int, read_max: int
+) -> None:
+    store = SqliteStore(path, create=True)
+    write(store, [delta(*(Fact(b"e%d" % n, "n", n) for n in range(at, at + 500))) for at in range(0, 5000, 500)])
+    store.rebuild_index()
+    store.close()
+    process = start("shorten", path, read_max, size, when)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    answers = out.splitlines()
+    *during, counts, new, findings = answers
+    assert (counts, new) == ("5000 1", "1")
+    # What was mapped is made again from the log at once; what was read into memory, when somebody reads the file.
+    assert findings == "0" or (read_max and findings == "1")
+    allowed = {"scanning": ["4999", "store.index-damaged"], "writing": ["1", "store.index-damaged"]}
+    assert len(during) == (when != "between") and set(during) <= {*allowed.get(when, during)}

@@ -7,8 +7,10 @@ import os
 import pytest
 from store_helpers import said, write
 
-from rhizomedb.store import ALL, indexed
+from rhizomedb.store import ALL, indexed, log
+from rhizomedb.store.compact import sweep
 from rhizomedb.store.file import File
+from rhizomedb.store.folder import Folder
 from rhizomedb.store.indexed import Indexed
 from rhizomedb.store.sqlite import SqliteStore
 from rhizomedb.store.tiers import Part
@@ -61,6 +63,25 @@ def test_what_was_added_meanwhile_stays(busy: SqliteStore, path: str, chosen: tu
     busy.close()
 
 
+def test_a_merge_that_is_swept_away_changes_nothing(
+    busy: SqliteStore, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tidier = Indexed(File(path, create=False, wait_ms=1000))
+    exchange = tidier._exchange
+
+    def swept(old: list[Part], part: Part) -> bool:
+        assert sweep(busy.file) == 1
+        return exchange(old, part)
+
+    monkeypatch.setattr(tidier, "_exchange", swept)
+    assert tidier.tidy(lambda _: (0, 4))
+    assert catalogue(busy) == [1, 2, 3, 4]
+    monkeypatch.undo()
+    assert Indexed(File(path, create=False, wait_ms=1000)).tidy(lambda _: (0, 4))
+    assert len(os.listdir(Folder(path).path)) == 1 and list(busy.verify()) == []
+    busy.close()
+
+
 def test_a_merge_that_comes_second_changes_nothing(busy: SqliteStore, path: str) -> None:
     first, second = (Indexed(File(path, create=False, wait_ms=1000)) for _ in range(2))
 
@@ -72,3 +93,32 @@ def test_a_merge_that_comes_second_changes_nothing(busy: SqliteStore, path: str)
     assert catalogue(busy) == [4]
     assert sorted(os.listdir(second.folder.path)) == [part.name for part in first.tiers.in_files]
     busy.close()
+
+
+def test_a_reader_that_loses_the_race_with_a_merge_reads_the_segments_that_replace_the_old(
+    busy: SqliteStore, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = SqliteStore(path, create=False)
+    monkeypatch.setattr(reader, "_is_far_behind", lambda: False)  # as for who cannot write: else it looks twice
+    tidier = Indexed(File(path, create=False, wait_ms=1000))
+    mapped = Folder.map
+
+    def overtaken(folder: Folder, name: str, size: int) -> memoryview | None:
+        monkeypatch.setattr(Folder, "map", mapped)
+        assert tidier.tidy(lambda _: (0, 4)), "it replaces what the reader is about to open"
+        return mapped(folder, name, size)
+
+    read = log.read
+    stretches: list[tuple[int, int]] = []
+    monkeypatch.setattr(
+        log, "read", lambda file, after, last: stretches.append((after, last)) or read(file, after, last)
+    )
+    monkeypatch.setattr(Folder, "map", overtaken)
+    assert reader.counts(ALL)["facts"] == 4
+    assert stretches == [], "nothing had to be read from the log"
+    (name,) = (part.name for part in reader._indexed.tiers.in_files)
+    os.unlink(f"{path}-index/{name}")
+    late = SqliteStore(path, create=False)
+    assert late.counts(ALL)["facts"] == 4, "what is lost for good is made of the log"
+    for store in (late, reader, busy):
+        store.close()

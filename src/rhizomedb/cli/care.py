@@ -7,7 +7,8 @@ from typing import Any
 
 from rhizomedb.cli import out
 from rhizomedb.cli.session import opened, print_lines
-from rhizomedb.cli.terminal import bytes_text
+from rhizomedb.cli.terminal import binary_text, bytes_text
+from rhizomedb.db.care import Limit
 from rhizomedb.db.care import restore as restored
 from rhizomedb.db.doctor import Ailment, unopened
 from rhizomedb.errors import StoreError
@@ -20,8 +21,8 @@ UNOPENED = ("store.damaged", "store.index-damaged", "store.not-a-database", "sto
 def doctor(options: Namespace) -> int:
     """What is wrong, and what was mended; 3 if something is wrong still."""
     try:
-        with opened(options.file, wait=options.wait) as db:
-            found = db.doctor(fix=options.fix, rebuild_index=options.rebuild_index, quick=options.quick)
+        with opened(options.file, wait=options.wait) as db, out.progress("verifying", "record") as bar:
+            found = db.doctor(fix=options.fix, rebuild_index=options.rebuild_index, quick=options.quick, progress=bar)
     except StoreError as error:
         if error.code not in UNOPENED:
             raise
@@ -103,9 +104,13 @@ def limits(options: Namespace) -> int:
     if options.json:
         print_lines(limit.as_dict() for limit in found)
         return 0
-    rows = [
-        [each.name, "none" if each.limit is None else each.limit, "" if each.used is None else each.used, each.what]
-        for each in found
-    ]
+    rows = [[each.name, _amount(each, each.limit, "none"), _amount(each, each.used, ""), each.what] for each in found]
     out.say_table(["limit", "at most", "used", ""], rows)
     return 0
+
+
+def _amount(limit: Limit, amount: float | None, absent: str) -> str:
+    """How much, in words: limits of bytes are set in powers of 1,024, and so they are shown."""
+    if amount is None:
+        return absent
+    return binary_text(amount) if limit.counts_bytes else f"{amount:,}"

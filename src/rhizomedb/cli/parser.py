@@ -28,7 +28,7 @@ EXIT_CODES: Final = {
     0: "done",
     1: "an error, said in one sentence with a stable code",
     2: "the command line cannot be understood",
-    3: "verify or doctor found damage, export could not save every delta, or push or pull met a broken bundle",
+    3: "verify or doctor found damage, export could not save every delta, or push or pull met a broken bundle or a limit",
     130: "interrupted; the file is as it was before, or holds the whole write",
 }
 
@@ -410,8 +410,8 @@ VERBS: Final[dict[str, tuple[str, Callable[[Add], None], str]]] = {
     "schema": ("every attribute in use", _only_file, "rhizomedb.cli.read:schema"),
     "stats": ("how much there is, who said it, what is held back", _stats, "rhizomedb.cli.read:stats"),
     "export": ("write the view (csv, json) or every delta (jsonl, car)", _export, "rhizomedb.cli.write:export"),
-    "push": ("write to a folder or bucket the deltas that it does not have", _push, "rhizomedb.cli.remote:push"),
-    "pull": ("take in from a folder or bucket the deltas that are not here", _pull, "rhizomedb.cli.remote:pull"),
+    "push": ("write to a folder or bucket the deltas it lacks (no attachments)", _push, "rhizomedb.cli.remote:push"),
+    "pull": ("take in from a folder or bucket the new deltas (no attachments)", _pull, "rhizomedb.cli.remote:pull"),
     "watch": (
         "each epoch as it comes, or what it changes in an answer",
         _watch,

@@ -40,7 +40,7 @@ def push(options: Namespace) -> int:
 
 
 def pull(options: Namespace) -> int:
-    """Take in what this copy does not have yet; 3 if something there is broken."""
+    """Take in what this copy does not have yet; 3 if something there is broken, or a limit keeps some of it out."""
     try:
         with (
             opened(options.file, create=True, wait=options.wait, durability=options.durability) as db,
@@ -50,18 +50,25 @@ def pull(options: Namespace) -> int:
     except KeyboardInterrupt:
         return _interrupted()
     if options.json:
-        names = ("new", "held", "known", "bundles", "unsent", "strangers", "refused_count")
-        print_lines([{**{name: getattr(pulled, name) for name in names}, "refused": _as_dicts(pulled.refused)}])
+        names = ("new", "held", "known", "bundles", "unsent", "strangers", "refused_count", "not_kept_count")
+        faults = {"refused": _as_dicts(pulled.refused), "not_kept": _as_dicts(pulled.not_kept)}
+        print_lines([{**{name: getattr(pulled, name) for name in names}, **faults}])
     else:
         out.say(
             f"{out.plural(pulled.new, 'delta')} taken in, {pulled.known:,} known already"
             + (f", {pulled.held:,} held back (rhizome stats)" if pulled.held else "")
         )
         _say_refused(pulled.refused, pulled.refused_count, pulled.strangers)
+        if pulled.not_kept:
+            first = pulled.not_kept[0]
+            out.note(
+                f"{out.plural(pulled.not_kept_count, 'delta')} not kept; the first: {first.message} [{first.code}]"
+            )
+            out.note(f"  try: {first.fix}")
         if pulled.unsent:
             many = "is" if pulled.unsent == 1 else "are"
             out.note(f"{out.plural(pulled.unsent, 'delta')} of this copy {many} not there: never pushed, or lost there")
-    return 3 if pulled.refused else 0
+    return 3 if pulled.refused or pulled.not_kept else 0
 
 
 def _interrupted() -> int:

@@ -234,6 +234,15 @@ def duration_text(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def binary_text(count: float) -> str:
+    """`512 B`, `1.5 KiB`, `16 GiB`: as limits are set, so that a round one is shown as one."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024 or unit == "GiB":
+            return f"{count:,.1f}".removesuffix(".0") + f" {unit}"
+        count /= 1024
+    raise AssertionError("the last unit takes every count")
+
+
 def bytes_text(count: float) -> str:
     """`512 B`, `1.5 MB`."""
     for unit in ("B", "kB", "MB", "GB"):

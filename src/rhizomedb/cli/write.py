@@ -267,7 +267,8 @@ def verify(options: Namespace) -> int:
 
 def _verify(options: Namespace) -> int:
     with opened(options.file) as db:
-        findings = list(db.verify())
+        with out.progress("verifying", "record") as bar:
+            findings = list(db.verify(progress=bar))
         rows = [{"record": f.record, "code": f.code, "message": f.message} for f in findings]
         stats = None if rows else db.stats()  # what is damaged may not be counted
         if options.json:

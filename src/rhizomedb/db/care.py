@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from rhizomedb.db.live_view import View
     from rhizomedb.db.open_views import OpenViews
     from rhizomedb.logic import Aggregate, Program
-    from rhizomedb.store.backup import Backup, Progress
+    from rhizomedb.store.backup import Backup
     from rhizomedb.store.compact import Compaction
     from rhizomedb.store.file import File
+    from rhizomedb.store.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,11 @@ class Limit:
     limit: float | None
     used: int | None
     what: str
+
+    @property
+    def counts_bytes(self) -> bool:
+        """Whether it is bytes that are counted."""
+        return self.what.startswith("bytes ")
 
     def as_dict(self) -> dict[str, object]:
         """As data."""
@@ -115,14 +121,16 @@ class Care(Reader):
     def _newest(self) -> int:
         return self.cut.epoch or 0
 
-    def doctor(self, *, fix: bool = False, rebuild_index: bool = False, quick: bool = False) -> list[Ailment]:
+    def doctor(
+        self, *, fix: bool = False, rebuild_index: bool = False, quick: bool = False, progress: Progress | None = None
+    ) -> list[Ailment]:
         """What is wrong with the database and around it, in plain sentences.
 
         With `fix` what can be mended without losing anything is mended; `rebuild_index` makes the index anew in any
-        case; `quick` leaves out what `verify` does, whose time grows with the file.
+        case; `quick` leaves out what `verify` does, whose time grows with the file; `progress` is told of it.
         """
         file = self._own_file()
-        patient = doctors.Patient(self._store, file, self._keyring, self._clock(), fix, rebuild_index, quick)
+        patient = doctors.Patient(self._store, file, self._keyring, self._clock(), fix, rebuild_index, quick, progress)
         return list(doctors.examine(patient))
 
     def backup(self, target: str | Path, *, progress: Progress | None = None) -> Backup:
@@ -134,14 +142,14 @@ class Care(Reader):
         from rhizomedb.store.backup import backup
 
         file = self._needs_file("a backup")
-        return backup(file.absolute, str(target), wait_ms=file.wait_ms, progress=progress)
+        return backup(file.absolute, str(target), wait_ms=file.wait_ms, progress=progress, name=file.name)
 
     def compact(self) -> Compaction:
         """Give back the pages that are not in use, merge the index, empty the write-ahead log; says what was gained."""
         from rhizomedb.store.compact import compact
 
         file = self._needs_file("to be made smaller")
-        return compact(file.absolute, wait_ms=file.wait_ms)
+        return compact(file.absolute, wait_ms=file.wait_ms, name=file.name)
 
     def limits(self) -> list[Limit]:
         """Every limit on what is kept here and on what is asked, with how much of it is used where that is counted."""

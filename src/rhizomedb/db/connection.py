@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from rhizomedb.db import attachment, view
 from rhizomedb.db.care import Care
 from rhizomedb.db.database import Database
+from rhizomedb.db.handing_on import sound_deltas
 from rhizomedb.db.intake import Attached, Content, Intake, Progress, take_in
 from rhizomedb.db.keyring import Keyring
 from rhizomedb.db.limits import Limits
@@ -34,7 +35,7 @@ from rhizomedb.db.transaction import (
     facts_as_source,
     retractions,
 )
-from rhizomedb.errors import Error, RequestError, StoreError, ValueRefused
+from rhizomedb.errors import Error, RequestError, ValueRefused
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.clock import AHEAD_MS_MAX, ZERO, tick
 from rhizomedb.facts.delta import Delta, Group
@@ -56,6 +57,9 @@ DEFAULT_LIMITS = Limits()
 
 ENTITIES_AT_ONCE = 1_000
 """How many entities of a source are compared with what it said before in one evaluation."""
+
+RELEASE_AGAIN_MS = 100
+"""When to try again to let in what is due, where another process was writing or something is wrong with it."""
 
 NOTHING = Cid.of(b"")
 """Stands for an attachment whose name is not known yet."""
@@ -241,9 +245,15 @@ class Connection(Care):
 
             return self._say(((batch, "own") for batch in batches(facts())), key, author, origin)
 
-    def admit(self, envelopes: Iterable[bytes], *, origin: str) -> Admission:
-        """Take in signed deltas from elsewhere: each is verified; what is known already is passed over."""
-        admission = admit(self._store, envelopes, now_ms=self._clock(), origin=origin)
+    def admit(
+        self, envelopes: Iterable[bytes], *, origin: str, refuse: Literal["raise", "collect"] = "raise"
+    ) -> Admission:
+        """Take in signed deltas from elsewhere: each is verified; what is known already is passed over.
+
+        All of them or none, and the first refusal is raised; with `refuse="collect"` all that pass, and the others
+        are the admission's `refused`.
+        """
+        admission = admit(self._store, envelopes, now_ms=self._clock(), origin=origin, refuse=refuse)
         self._release()
         self._tell_views()
         return admission
@@ -271,30 +281,21 @@ class Connection(Care):
     def deltas(self, *, lost: list[Finding] | None = None) -> Iterator[Delta]:
         """Every delta, in the order in which this copy learned them.
 
-        One that was altered in the file since is an error, or where a list is given for what is `lost`, it is passed
-        over and noted there.
+        One that was altered in the file since, or that stands where the index knows another, is an error; where a list
+        is given for what is `lost`, it is passed over and noted there.
         """
-        for number, (_epoch, envelope) in enumerate(self._store.envelopes(), 1):
-            try:
-                delta = Delta.decode(envelope)
-            except Error as error:
-                if lost is not None:
-                    lost.append(Finding(f"delta {number}", error.code, error.message))
-                    continue
-                raise StoreError(
-                    "store.damaged",
-                    f"delta {number} of {self.path} does not say what it said when it was written: {error.message}",
-                    fix=f"rhizome verify {self.path}",
-                ) from None
-            yield delta
+        return sound_deltas(self._store, lost)
 
     def held(self) -> list[Held]:
         """Deltas kept back: claimed more than five minutes ahead of this machine's clock, or of incomplete groups."""
         return self._store.held()
 
-    def verify(self) -> Iterator[Finding]:
-        """Re-check every hash, signature, cause and page of the index; yields what is wrong."""
-        return self._store.verify()
+    def verify(self, *, progress: Progress | None = None) -> Iterator[Finding]:
+        """Re-check every hash, signature, cause and page of the index; yields what is wrong.
+
+        `progress` is told how many records (deltas, blocks of attachments) are done, and of how many.
+        """
+        return self._store.verify(progress)
 
     def rebuild_index(self) -> list[Finding]:
         """Make the indexes anew from the log; returns what of the log could not be read."""
@@ -490,10 +491,13 @@ class Connection(Care):
         A copy that cannot be written just goes on holding them; what is wrong with them, `held` and `verify` say.
         """
         self._due_ms = None
+        now = self._clock()
         with suppress(Error):
-            release_due(self._store, now_ms=self._clock())
+            release_due(self._store, now_ms=now, wait_ms=0)  # who only reads must not wait for who writes
         with suppress(Error):
-            self._due_ms = min((held.due_ms for held in self._store.held() if held.due_ms is not None), default=None)
+            due = min((held.due_ms for held in self._store.held() if held.due_ms is not None), default=None)
+            # What could not be let in now is not tried again at each read.
+            self._due_ms = due if due is None or due > now else now + RELEASE_AGAIN_MS
 
 
 def connect(

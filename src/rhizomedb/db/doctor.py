@@ -21,6 +21,7 @@ from rhizomedb.store.store import ALL, Held, Store
 
 if TYPE_CHECKING:
     from rhizomedb.store.file import File
+    from rhizomedb.store.progress import Progress
 
 ROOM_BYTES_MIN: Final = 64 << 20
 """A disk with less room is nearly full; so is one with less than a tenth of the file's size."""
@@ -63,6 +64,7 @@ class Patient:
     fix: bool
     rebuild_index: bool
     quick: bool
+    progress: Progress | None
 
 
 def examine(patient: Patient) -> Iterator[Ailment]:
@@ -146,7 +148,7 @@ def _free(patient: Patient) -> Iterator[Ailment]:
 
 def _log_and_index(patient: Patient) -> Iterator[Ailment]:
     """What `verify` finds, and what is wrong with the index; that is made anew if it may be."""
-    findings = [] if patient.quick and not patient.fix else list(patient.store.verify())
+    findings = [] if patient.quick and not patient.fix else list(patient.store.verify(patient.progress))
     damage = [finding for finding in findings if finding.code != "store.index-damaged"]
     for finding in damage:
         fix = "rhizome restore BACKUP FILE --force"
@@ -218,8 +220,8 @@ def _index_folder(patient: Patient) -> Iterator[Ailment]:
         return
     left = orphans(file)
     if left and patient.fix:
-        sweep(file)
-        yield Ailment("index", f"{len(left):,} files that an interrupted write left behind were removed", mended=True)
+        removed = sweep(file)
+        yield Ailment("index", f"{removed:,} files that an interrupted write left behind were removed", mended=True)
     elif left:
         message = f"{len(left):,} files are left of interrupted writes"
         yield Ailment("index", message, wrong=False, fix="rhizome doctor FILE --fix")

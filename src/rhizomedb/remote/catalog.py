@@ -7,7 +7,7 @@ bundle's are strangers, which are left alone.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -87,19 +87,23 @@ class Catalog:
             else:
                 good.append(envelope)
         if forged:
-            first, reason = forged[0]
-            more = f", and {len(forged) - 1:,} more" if forged[1:] else ""
-            message = f"its delta {id_of(first).hex()[:16]}… cannot be trusted{more}: {reason.code}: {reason.message}"
-            self._refuse(
-                entry.head.name,
-                BundleRefused(
-                    "remote.forged",
-                    message,
-                    where=f"bundle {entry.head.name}",
-                    fix="rhizome push FILE URL --check, from a copy that has it",
-                ),
-            )
+            self.refuse_forged(entry, forged)
         return good
+
+    def refuse_forged(self, entry: Entry, forged: Sequence[tuple[bytes, Error]]) -> None:
+        """Note a bundle as broken of which some envelopes are no deltas."""
+        first, reason = forged[0]
+        more = f", and {len(forged) - 1:,} more" if forged[1:] else ""
+        message = f"its delta {id_of(first).hex()[:16]}… cannot be trusted{more}: {reason.code}: {reason.message}"
+        self._refuse(
+            entry.head.name,
+            BundleRefused(
+                "remote.forged",
+                message,
+                where=f"bundle {entry.head.name}",
+                fix="rhizome push FILE URL --check, from a copy that has it",
+            ),
+        )
 
     def _refuse(self, name: Name, error: BundleRefused) -> None:
         self.broken.add(name)

@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from rhizomedb.db.connection import Connection
-from rhizomedb.errors import DeltaRefused, RemoteError, ValueRefused
+from rhizomedb.errors import DeltaRefused, Error, RemoteError, ValueRefused
 from rhizomedb.remote import known
 from rhizomedb.remote.bundle import id_of
-from rhizomedb.remote.catalog import Catalog, Entry
+from rhizomedb.remote.catalog import REFUSED_MAX, Catalog, Entry
 from rhizomedb.remote.place import Progress
 from rhizomedb.remote.url import opened
-from rhizomedb.store import Admission
 
 BATCH_BYTES: Final = 4 << 20
 """How many bytes of envelopes are gathered before they are admitted together."""
@@ -24,7 +23,8 @@ class Pull:
     """What a pull did: deltas that are new here, those held back for now, and how many of the place's were here already.
 
     `bundles` were read. `unsent` deltas are here and not there: never pushed, or lost there. `refused_count` bundles
-    are broken, `refused` names the first 1,000 of them; `strangers` are objects that are no bundles.
+    are broken, `refused` names the first 1,000 of them; `strangers` are objects that are no bundles. `not_kept_count`
+    deltas are sound, but a limit of this copy keeps them out; `not_kept` says why of the first 1,000.
     """
 
     new: int = 0
@@ -35,6 +35,8 @@ class Pull:
     strangers: int = 0
     refused_count: int = 0
     refused: tuple[RemoteError, ...] = ()
+    not_kept_count: int = 0
+    not_kept: tuple[Error, ...] = ()
 
 
 def pull(db: Connection, url: str, *, progress: Progress | None = None) -> Pull:
@@ -75,12 +77,14 @@ def pull(db: Connection, url: str, *, progress: Progress | None = None) -> Pull:
         strangers=catalog.strangers,
         refused_count=len(catalog.broken),
         refused=tuple(catalog.refused),
+        not_kept_count=intake.not_kept_count,
+        not_kept=tuple(intake.not_kept),
     )
 
 
 @dataclass
 class Intake:
-    """Envelopes on their way into a copy: gathered, admitted in batches, and the forged among them sorted out."""
+    """Envelopes on their way into a copy: gathered, admitted in batches, and those sorted out that are not admitted."""
 
     db: Connection
     catalog: Catalog
@@ -89,6 +93,8 @@ class Intake:
     new: int = 0
     held: int = 0
     bundles: int = 0
+    not_kept_count: int = 0
+    not_kept: list[Error] = field(default_factory=list)
     _batch: list[tuple[Entry, list[bytes]]] = field(default_factory=list)
     _bytes: int = 0
 
@@ -106,18 +112,30 @@ class Intake:
             self.flush()
 
     def flush(self) -> None:
-        """Admit what was gathered: all at once, or where something of it is forged, all but that."""
+        """Admit what was gathered, but what is forged and what a limit of this copy keeps out."""
         batch, self._batch, self._bytes = self._batch, [], 0
         if not batch:
             return
-        try:
-            admission = self._admit(batch)
-        except (DeltaRefused, ValueRefused):
-            batch = [(entry, self.catalog.verified(entry, envelopes)) for entry, envelopes in batch]
-            admission = self._admit(batch)
+        gathered = [(entry, envelope) for entry, envelopes in batch for envelope in envelopes]
+        admission = self.db.admit((envelope for _, envelope in gathered), origin=self.origin, refuse="collect")
         self.new += admission.new
         self.held += admission.held
-        self.here.update(id_of(envelope) for _, envelopes in batch for envelope in envelopes)
+        out: set[int] = set()
+        forged: dict[Entry, list[tuple[bytes, Error]]] = {}
+        for place, error in ((refusal.place, refusal.error) for refusal in admission.refused):
+            if place is None:  # held back here since long, and damaged: `verify` says so
+                continue
+            out.add(place)
+            entry, envelope = gathered[place]
+            if isinstance(error, DeltaRefused | ValueRefused):
+                forged.setdefault(entry, []).append((envelope, error))
+            else:
+                self._keep_out(error)
+        for entry, refused in forged.items():
+            self.catalog.refuse_forged(entry, refused)
+        self.here.update(id_of(envelope) for place, (_, envelope) in enumerate(gathered) if place not in out)
 
-    def _admit(self, batch: Iterable[tuple[Entry, list[bytes]]]) -> Admission:
-        return self.db.admit((envelope for _, envelopes in batch for envelope in envelopes), origin=self.origin)
+    def _keep_out(self, error: Error) -> None:
+        self.not_kept_count += 1
+        if len(self.not_kept) < REFUSED_MAX:
+            self.not_kept.append(error)

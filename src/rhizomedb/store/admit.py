@@ -88,14 +88,15 @@ def _raise_or_collect(refusal: Refusal, refuse: Literal["raise", "collect"], ref
     refused.append(refusal)
 
 
-def release_due(store: Store, now_ms: int) -> Admission:
+def release_due(store: Store, now_ms: int, wait_ms: int | None = None) -> Admission:
     """Make visible what was held back and need be no longer, each in an epoch of the origin that it came with.
 
+    `wait_ms`: how long to wait for another writer, who may release it as well; `store.busy` after that.
     Costs next to nothing when nothing is due. What cannot be verified any more stays where it is and is `refused`.
     """
     if not any(_is_due(held, now_ms) for held in store.held()):
         return Admission()
-    with _writing(store):
+    with _writing(store, wait_ms):
         due = [held for held in store.held() if _is_due(held, now_ms)]
         new, epoch = 0, None
         refused: list[Refusal] = []
@@ -115,12 +116,12 @@ def _is_due(held: Held, now_ms: int) -> bool:
 
 
 @contextmanager
-def _writing(store: Store) -> Iterator[None]:
+def _writing(store: Store, wait_ms: int | None = None) -> Iterator[None]:
     """The write that is open, or a new one."""
     if store.is_writing:
         yield
     else:
-        with store.writing():
+        with store.writing(wait_ms):
             yield
 
 

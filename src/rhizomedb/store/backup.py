@@ -12,7 +12,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import islice, zip_longest
@@ -28,6 +28,7 @@ from rhizomedb.store.file import File
 from rhizomedb.store.folder import SUFFIX
 from rhizomedb.store.frame import HEAD_BYTES, unframe
 from rhizomedb.store.layout import FORMAT, HELD, pack, seal
+from rhizomedb.store.progress import Progress
 from rhizomedb.store.sqlite import SqliteStore
 
 PART: Final = ".part"
@@ -43,9 +44,6 @@ BLOCKS: Final = 32
 COMMIT_BYTES: Final = 64 << 20
 """After how many bytes a file that nobody knows yet is committed, so that its write-ahead log stays small."""
 
-Progress = Callable[[int, int], object]
-"""Told how many deltas and blocks are done, and of how many."""
-
 
 @dataclass(frozen=True, slots=True)
 class Backup:
@@ -59,11 +57,13 @@ class Backup:
     bytes: int
 
 
-def backup(path: str, target: str, *, wait_ms: int = 10_000, progress: Progress | None = None) -> Backup:
+def backup(
+    path: str, target: str, *, wait_ms: int = 10_000, progress: Progress | None = None, name: str = ""
+) -> Backup:
     """Bring a backup up to date, or make it where there is none."""
     if os.path.exists(target) and os.path.exists(path) and os.path.samefile(path, target):
         raise StoreError("store.backup-target", f"{target} is the database itself", fix="name another file")
-    with closing(File(path, create=False, wait_ms=wait_ms, durability="normal")) as source:
+    with closing(File(path, create=False, wait_ms=wait_ms, durability="normal", name=name)) as source:
         _check_format(source)
         source.run("BEGIN")  # what is read from here on is of one moment
         if not os.path.lexists(target):

@@ -22,11 +22,14 @@ from rhizomedb.store.file import File
 from rhizomedb.store.folder import Folder
 from rhizomedb.store.indexed import GATHER_BYTES, HOLE, Indexed
 from rhizomedb.store.layout import HELD, INDEX, Mark, pack, seal, unpack
+from rhizomedb.store.marks import Ends
+from rhizomedb.store.progress import Passed, Progress
 from rhizomedb.store.said import Said, said_by
 from rhizomedb.store.store import Finding
 from rhizomedb.store.tiers import Part, Tiers, build_segment, part_of
 
 FAULTS_OF_SQLITE_MAX: Final = 100
+STRETCHES_SHOWN_MAX: Final = 8
 LOG_ROW_BYTES_MIN: Final = 100
 """No row of the log is shorter than this, which bounds how many a file can hold."""
 
@@ -47,21 +50,32 @@ class LogRow:
     fault: Error | None = None
 
 
-def verify(path: str) -> Iterator[Finding]:
+def verify(path: str, progress: Progress | None = None, *, name: str = "") -> Iterator[Finding]:
     """Everything that is wrong with a file, as it is now: read through a connection of its own, at one moment."""
     try:
-        file = File(path, create=False, wait_ms=0)
+        file = File(path, create=False, wait_ms=0, name=name)
     except StoreError as error:
         yield Finding("file", error.code, error.message)
         return
     with closing(file):
-        checks = (_structure, _epochs, _Comparison(file).run, _held, _names, lambda file: Chunks(file).verify())
         file.run("BEGIN")
+        chunks = Chunks(file)
+        passed = Passed(progress, _records(file, chunks))
+        comparison = _Comparison(file, passed)
+        checks = (_structure, _epochs, comparison.run, _held, _names, lambda _: chunks.verify(passed))
         for check in checks:
             try:
                 yield from check(file)
             except BROKEN as error:
                 yield _finding("file", error)
+
+
+def _records(file: File, chunks: Chunks) -> int:
+    """How many records there are to go through, as far as it can be known."""
+    try:
+        return last_seq(file) + chunks.total().blocks
+    except BROKEN:
+        return 0
 
 
 def _finding(record: str, error: Exception) -> Finding:
@@ -86,7 +100,7 @@ def rebuild(file: File, indexed: Indexed) -> list[Finding]:
         lambda mark: file.run("INSERT INTO mark VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*mark, seal(*mark))),
     )
     indexed.spill()
-    indexed.folder.sweep({str(part.name) for part in indexed.tiers.in_files})
+    indexed.replace_others()
     return findings
 
 
@@ -94,26 +108,24 @@ def remake(file: File, indexed: Indexed, note: Callable[[Mark], object]) -> list
     """Index the whole log and note what each epoch reached; returns what of it could not be read."""
     newest = one(file, "SELECT count(*) FROM epoch")
     findings: list[Finding] = []
-    epoch = seq = 0
+    ends = Ends()
+    epoch, seq = 1, 0
     for row in log_rows(file, last_seq(file)):
-        while epoch < min(row.epoch, newest):  # what was added so far belongs to earlier epochs
-            if epoch:
-                note(indexed.mark(epoch))
-                if file.is_writing and indexed.is_tail_long():
-                    indexed.spill()
-            epoch += 1
+        epoch = max(epoch, min(row.epoch, newest))
         while (seq := seq + 1) < row.seq:
             findings.append(Finding(f"delta {seq}", DAMAGED, "the log does not have it"))
             indexed.add(HOLE)
         if row.delta is None or indexed.has(pack(row.delta.id)):
             fault = row.fault or StoreError(DAMAGED, "the log holds it twice")
             findings.append(Finding(f"delta {row.seq}", fault.code, fault.message))
-            indexed.add(HOLE)
+            said = HOLE
         else:
-            indexed.add(said_by(row.delta, max(epoch, 1)))
-    for number in range(max(epoch, 1), newest + 1):
-        note(indexed.mark(number))
+            said = said_by(row.delta, epoch)
+        indexed.add(said)
+        ends.note(row.seq, epoch, said.ms, said.counter)
     indexed.flush()
+    for mark in ends.marks(indexed.tiers, newest):
+        note(mark)
     return findings
 
 
@@ -183,12 +195,11 @@ class _Stretch:
 class _Comparison:
     """One walk along the log beside the index."""
 
-    def __init__(self, file: File) -> None:
+    def __init__(self, file: File, passed: Passed) -> None:
         self._file = file
+        self._passed = passed
         self._tiers = Tiers()
-        self._ends: dict[int, int] = {}
-        self._time = (0, 0)
-        self._times: dict[int, tuple[int, int]] = {}
+        self._ends = Ends()
 
     def run(self, file: File) -> Iterator[Finding]:
         newest = one(file, "SELECT count(*) FROM epoch")
@@ -211,14 +222,12 @@ class _Comparison:
                     yield Finding(record, DAMAGED, f"its epoch {row.epoch} is out of order")
             else:
                 reached = row.epoch
-            self._ends[reached] = row.seq
-            if row.delta is not None:
-                self._time = max(self._time, (row.delta.time.ms, row.delta.time.counter))
-            self._times[reached] = self._time
             said = HOLE if row.delta is None else said_by(row.delta, reached)
+            self._ends.note(row.seq, reached, said.ms, said.counter)
             yield from self._add(said, row.seq, stretch)
             if row.seq >= stretch.last:
                 stretch = next(stretches)
+            self._passed.one()
         yield from self._compare(stretch)
         if stretch.part is not None:
             yield Finding("index", INDEX_DAMAGED, "it has segments beyond the end of the log")
@@ -258,11 +267,15 @@ class _Comparison:
             return
         last = self._tiers.last
         try:
+            self._tiers.check()
             made = build_segment(self._tiers.index, last.delta_last, last.fact_last, last.cell_last, said)
         except StoreError as error:
             yield _finding("index", error)
             return
         part = stretch.part
+        if part is not None and not Tiers([part]).is_whole():
+            yield Finding(f"index segment {part.name}", INDEX_DAMAGED, "it was cut short while it was looked at")
+            part = None
         if part is not None and made != part.buffer:
             deltas = f"deltas {last.delta_last + 1:,} to {last.delta_last + len(said):,}"
             yield Finding(f"index segment {part.name}", INDEX_DAMAGED, f"{deltas} are not in it as the log has them")
@@ -270,23 +283,30 @@ class _Comparison:
         self._tiers = Tiers([*self._tiers.parts, part]) if part else self._tiers.added(part_of(made))
 
     def _marks(self, newest: int) -> Iterator[Finding]:
-        reached = Mark()
-        index = self._tiers.index
-        time = (0, 0)
+        self._tiers.check()
         marks = {row[0]: row for row in self._file.run("SELECT * FROM mark")}
-        for number in range(1, newest + 1):
-            deltas = self._ends.get(number, reached.deltas)
-            time = self._times.get(number, time)
-            facts = index.facts_of_delta(deltas)[1] if deltas else 0
-            causes = reached.causes + sum(len(index.causes(row)) for row in range(reached.facts + 1, facts + 1))
-            repeats = reached.repeats + sum(
-                len(index.repeated_by(seq)) for seq in range(reached.deltas + 1, deltas + 1)
-            )
-            reached = Mark(number, deltas, facts, causes, repeats, *time)
-            if marks.pop(number, None) != (*reached, seal(*reached)):
-                yield Finding(f"index epoch {number}", INDEX_DAMAGED, "its totals are not those of the log")
+        made = self._ends.marks(self._tiers, newest)
+        wrong = [mark.epoch for mark in made if marks.pop(mark.epoch, None) != (*mark, seal(*mark))]
+        if len(wrong) == 1:
+            yield Finding(f"index epoch {wrong[0]}", INDEX_DAMAGED, "its totals are not those of the log")
+        elif wrong:
+            yield Finding(f"index epochs {ranges(wrong)}", INDEX_DAMAGED, "their totals are not those of the log")
         if marks:
             yield Finding("index mark", INDEX_DAMAGED, f"it has {len(marks):,} rows for epochs that never were")
+
+
+def ranges(numbers: Sequence[int]) -> str:
+    """Ascending numbers in words: `1 to 4, 7`; where there are many stretches, the first of them and how many are left."""
+    stretches: list[list[int]] = []
+    for number in numbers:
+        if stretches and number == stretches[-1][-1] + 1:
+            stretches[-1][1:] = [number]
+        else:
+            stretches.append([number])
+    shown, rest = stretches[:STRETCHES_SHOWN_MAX], stretches[STRETCHES_SHOWN_MAX:]
+    words = [" to ".join(map(str, stretch)) for stretch in shown]
+    left = sum(stretch[-1] - stretch[0] + 1 for stretch in rest)
+    return ", ".join(words) + (f" and {left:,} more" if left else "")
 
 
 # -- the rest ----------------------------------------------------------------------------------------------------------

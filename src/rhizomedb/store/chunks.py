@@ -15,6 +15,7 @@ from rhizomedb.errors import Error, StoreError
 from rhizomedb.facts.cid import CID_BYTES, PREFIX, Cid
 from rhizomedb.facts.manifest import BLOCK_BYTES_MAX, CHUNK_PREFIX, Block, Manifest, is_manifest
 from rhizomedb.store.file import File
+from rhizomedb.store.progress import Passed
 from rhizomedb.store.store import Finding
 
 ASK_KEYS: Final = 128
@@ -25,6 +26,7 @@ WRITE_BLOCKS: Final = 64
 """How many blocks one statement adds: at most 16 MiB."""
 
 DAMAGED: Final = "store.damaged"
+NOBODY: Final = Passed()
 
 
 class Stored(NamedTuple):
@@ -61,8 +63,8 @@ class ChunkStore(Protocol):
         """Remove blocks; gives those that there were, with their sizes. Inside `writing`."""
         ...
 
-    def verify(self) -> Iterator[Finding]:
-        """Hash every block again and look for the parts of every manifest; yield what is wrong."""
+    def verify(self, passed: Passed = NOBODY) -> Iterator[Finding]:
+        """Hash every block again and look for the parts of every manifest; yield what is wrong. `passed` is told of each."""
         ...
 
 
@@ -71,6 +73,7 @@ class Chunks:
 
     def __init__(self, file: File) -> None:
         self._file = file
+        self._counted: tuple[tuple[int, int], Stored] | None = None  # at which version of the file, and how much
 
     def put(self, blocks: Iterable[Block]) -> Stored:
         """Keep blocks; gives how many were new. Inside `writing`."""
@@ -80,8 +83,9 @@ class Chunks:
             known = self.sizes(some)
             rows = [(bytes(cid), len(block.body), block.body) for cid, block in some.items() if cid not in known]
             self._file.run_many("INSERT INTO chunk(cid, size, body) VALUES (?, ?, ?)", rows)
-            new += len(rows)
-            size += sum(row[1] for row in rows)
+            added = Stored(len(rows), sum(row[1] for row in rows))
+            self._count(added.blocks, added.bytes)
+            new, size = new + added.blocks, size + added.bytes
         return Stored(new, size)
 
     def get(self, cid: Cid) -> bytes | None:
@@ -122,17 +126,29 @@ class Chunks:
                 yield Cid(raw), row
 
     def total(self) -> Stored:
-        """How much is here."""
+        """How much is here: counted once, and again only when another process has written."""
+        version = self._file.version()  # before it is counted: what comes between is counted again
+        if self._counted is None or self._counted[0] != version:
+            self._counted = version, self._total()
+        return self._counted[1]
+
+    def _count(self, blocks: int, size: int) -> None:
+        if self._counted is not None:
+            version, total = self._counted
+            self._counted = version, Stored(total.blocks + blocks, total.bytes + size)
+
+    def _total(self) -> Stored:
         return Stored(*self._file.typed((int, int), "SELECT count(*), coalesce(sum(size), 0) FROM chunk")[0])
 
     def drop(self, cids: Iterable[Cid]) -> dict[Cid, int]:
         """Remove blocks; gives those that there were, with their sizes. Inside `writing`."""
         found = self.sizes(cids)
         self._file.run_many("DELETE FROM chunk WHERE cid = ?", [(bytes(cid),) for cid in found])
+        self._count(-len(found), -sum(found.values()))
         return found
 
-    def verify(self) -> Iterator[Finding]:
-        """Hash every block again and look for the parts of every manifest; yield what is wrong."""
+    def verify(self, passed: Passed = NOBODY) -> Iterator[Finding]:
+        """Hash every block again and look for the parts of every manifest; yield what is wrong. `passed` is told of each."""
         for cid, row in self._rows(CHUNK_PREFIX):
             try:
                 body = self._body(row, cid)
@@ -142,6 +158,7 @@ class Chunks:
                 yield from _lacking(self, cid, body)
             except Error as error:
                 yield Finding(f"block {cid}", error.code, error.message)
+            passed.one()
 
 
 _SIZES: Final = f"SELECT cid, size FROM chunk WHERE cid IN ({','.join('?' * ASK_KEYS)})"
@@ -215,13 +232,14 @@ class MemoryChunks:
             del self._blocks[cid]
         return found
 
-    def verify(self) -> Iterator[Finding]:
-        """Hash every block again and look for the parts of every manifest; yield what is wrong."""
+    def verify(self, passed: Passed = NOBODY) -> Iterator[Finding]:
+        """Hash every block again and look for the parts of every manifest; yield what is wrong. `passed` is told of each."""
         for cid in self.cids():
             try:
                 yield from _lacking(self, cid, self.get(cid) or b"")
             except Error as error:
                 yield Finding(f"block {cid}", error.code, error.message)
+            passed.one()
 
 
 def missing(chunks: ChunkStore, cids: Sequence[Cid]) -> list[Cid]:

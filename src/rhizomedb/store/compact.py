@@ -22,6 +22,9 @@ from rhizomedb.store.tiers import BYTES_MAX, FACTS_MAX, Part
 ROOM: Final = 2
 """How many times its size a file needs for a while to be written anew: once beside it, and once in its log."""
 
+ORPHAN_S: Final = 600
+"""How old a file that nothing names must be before it is worth a word: a younger one may be about to be named."""
+
 
 @dataclass(frozen=True, slots=True)
 class Compaction:
@@ -43,9 +46,9 @@ class Compaction:
         return before - (self.file_bytes + self.wal_bytes + self.index_bytes)
 
 
-def compact(path: str, *, wait_ms: int = 10_000) -> Compaction:
+def compact(path: str, *, wait_ms: int = 10_000, name: str = "") -> Compaction:
     """Make a file, its index and its write-ahead log as small as they can be."""
-    with closing(File(path, create=False, wait_ms=wait_ms, durability="normal")) as file:
+    with closing(File(path, create=False, wait_ms=wait_ms, durability="normal", name=name)) as file:
         if file.read_only:
             raise StoreError("store.read-only", f"{file.name} cannot be written", fix=f"chmod u+w {file.path}")
         before = _sizes(file)
@@ -86,13 +89,21 @@ def mergeable(parts: Sequence[Part]) -> tuple[int, int] | None:
 
 
 def orphans(file: File) -> list[str]:
-    """The files of the index folder that nothing names and that are so old that nobody will."""
-    return Folder(file.absolute).orphans(_named(file))
+    """The files of the index folder that nothing names, and that are so old that no write under way will."""
+    return Folder(file.absolute).others(_named(file), ORPHAN_S)
 
 
-def sweep(file: File) -> None:
-    """Remove the files of the index folder that nothing names and that are so old that nobody will."""
-    Folder(file.absolute).sweep(_named(file))
+def sweep(file: File) -> int:
+    """Remove the files of the index folder that nothing names; gives how many.
+
+    Files are named by the one writer, which this is meanwhile; who merges finds out that a file is gone and merges again.
+    """
+    folder = Folder(file.absolute)
+    with file.transaction():
+        left = folder.others(_named(file))
+        for name in left:
+            folder.remove(name)
+    return len(left)
 
 
 def _named(file: File) -> set[str]:

@@ -24,6 +24,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
+from urllib.parse import quote
 
 from rhizomedb.errors import RequestError, StoreError, nearest_names
 from rhizomedb.store import upgrade
@@ -62,10 +63,10 @@ def check_durability(durability: Durability) -> Durability:
 
 
 class File:
-    """One connection to one database file. Every failure is a `StoreError`."""
+    """One connection to one database file. Every failure is a `StoreError`, and calls the file what the user calls it."""
 
     def __init__(
-        self, path: str, *, create: bool, wait_ms: int, durability: Durability = "full", vfs: str = ""
+        self, path: str, *, create: bool, wait_ms: int, durability: Durability = "full", vfs: str = "", name: str = ""
     ) -> None:
         import apsw  # 10 ms, which only those who open a file should pay
 
@@ -77,20 +78,19 @@ class File:
         self._apsw = apsw
         self._thread = get_ident()
         self._connection: apsw.Connection | None = None
-        self.path = path
         self.absolute = os.path.realpath(path)
-        self.name = os.path.basename(path) or path
+        self.path = self.name = name or path
         self.wait_ms = wait_ms
         self._deadline = 0.0
         self._patience_ms = wait_ms
         self.is_writing = False
         self.is_committed = False
+        self.undone = 0
         self._place: tuple[int, int] | None = None
+        self._is_alone = False
         self._look(create)
-        flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
         try:
-            self._connection = apsw.Connection(self.absolute, flags=flags, vfs=vfs or None)
-            self._set_up(create)
+            self._open(create)
             status = os.stat(self.absolute)
             self._place = (status.st_dev, status.st_ino)
         except apsw.Error as error:
@@ -102,10 +102,37 @@ class File:
 
     # -- opening ----------------------------------------------------------------------------------------------------
 
+    def _open(self, create: bool) -> None:
+        apsw = self._apsw
+        flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
+        self._connection = apsw.Connection(self.absolute, flags=flags, vfs=self._vfs or None)
+        try:
+            self._set_up(create)
+        except (StoreError, apsw.Error) as error:
+            # SQLite reads a file with a write-ahead log only beside files that processes share, which cannot be made
+            # on a medium that is read-only. Where there are none, nobody writes: then the file can be read alone.
+            ours = error if isinstance(error, StoreError) else self._as_ours(error)
+            if ours.code not in ("store.unreadable", "store.read-only") or self._is_shared() or self._may_make_files():
+                raise
+            self._connection.close()
+            self._is_alone = True
+            where = f"file:{quote(self.absolute)}?immutable=1"
+            flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+            self._connection = apsw.Connection(where, flags=flags, vfs=self._vfs or None)
+            self._set_up(False)
+
+    def _may_make_files(self) -> bool:
+        """Whether files can be made beside this one, as far as the one who runs this process is concerned."""
+        return os.access(os.path.dirname(self.absolute), os.W_OK, effective_ids=os.access in os.supports_effective_ids)
+
+    def _is_shared(self) -> bool:
+        """Whether there is what processes share that have the file open, or what one of them left behind."""
+        return any(os.path.lexists(self.absolute + end) for end in ("-wal", "-shm", "-journal"))
+
     def _look(self, create: bool) -> None:
         """Say what is wrong with the path before SQLite says it less well."""
         try:
-            mode = os.stat(self.path).st_mode
+            mode = os.stat(self.absolute).st_mode
         except FileNotFoundError:
             folder = os.path.dirname(os.path.abspath(self.path))
             if not create:
@@ -133,7 +160,7 @@ class File:
             finally:
                 file.xClose()
         except apsw.IOError:  # shorter than that
-            return b"" if os.path.getsize(self.path) == 0 else b"?"
+            return b"" if os.path.getsize(self.absolute) == 0 else b"?"
         except apsw.Error as error:
             raise StoreError("store.unreadable", f"{self.path} cannot be read: {error}") from None
 
@@ -210,6 +237,11 @@ class File:
                 self.run(f"PRAGMA user_version={FORMAT}")
         self.format, self.was_upgraded = FORMAT, True
 
+    def version(self) -> tuple[int, int]:
+        """What is another whenever something else is in the file than this connection has read or written."""
+        ((version,),) = self.run("PRAGMA data_version")
+        return version, self.undone
+
     def _pragma(self, name: str) -> Any:
         return self.run(f"PRAGMA {name}")[0][0]
 
@@ -222,11 +254,7 @@ class File:
 
     def run(self, sql: str, bindings: Any = ()) -> list[Any]:
         """All rows of one statement. Nothing stays open behind it, so a read never stands in the way of a write."""
-        connection = self._connection
-        if connection is None:
-            raise StoreError("store.closed", f"{self.name} is closed")
-        if get_ident() != self._thread:
-            raise self._of_another_thread()
+        connection = self._open_connection()
         try:
             return connection.execute(sql, bindings).fetchall()
         except self._apsw.Error as error:
@@ -234,12 +262,27 @@ class File:
         except (ValueError, OverflowError) as error:  # such as a text in the file that is not UTF-8
             raise self.damaged(str(error)) from error
 
-    def _of_another_thread(self) -> StoreError:
-        return StoreError(
-            "store.thread",
-            f"{self.name} was opened by another thread; an open database belongs to the thread that opened it",
-            fix="open the file once in each thread: several may be open at once",
-        )
+    def _open_connection(self) -> apsw.Connection:
+        """The connection, for the thread that opened it."""
+        if self._connection is None:
+            raise StoreError("store.closed", f"{self.name} is closed")
+        self.check_thread()
+        if self._is_alone and self._is_shared():
+            raise StoreError(
+                "store.unreadable",
+                f"{self.name} was opened where nothing can be written, and somebody has begun to write to it",
+                fix="close it and open it again",
+            )
+        return self._connection
+
+    def check_thread(self) -> None:
+        """Refuse what another thread asks than the one that opened the file, while it is open."""
+        if self._connection is not None and get_ident() != self._thread:
+            raise StoreError(
+                "store.thread",
+                f"{self.name} was opened by another thread; an open database belongs to the thread that opened it",
+                fix="open the file once in each thread: several may be open at once",
+            )
 
     def typed(self, types: tuple[Any, ...], sql: str, bindings: Any = ()) -> list[Any]:
         """All rows, if their values have these types: in a file that was altered they may have any."""
@@ -251,9 +294,7 @@ class File:
 
     def run_many(self, sql: str, rows: Iterable[Any]) -> None:
         """One statement for each row."""
-        connection = self._connection
-        if connection is None:
-            raise StoreError("store.closed", f"{self.name} is closed")
+        connection = self._open_connection()
         try:
             connection.executemany(sql, rows)
         except self._apsw.Error as error:
@@ -296,6 +337,7 @@ class File:
             self.is_committed = True
         except BaseException:
             self._roll_back()
+            self.undone += 1
             raise
         finally:
             self.is_writing = False
@@ -337,6 +379,7 @@ class File:
 
     def close(self) -> None:
         """Let the file go. What is not committed is not kept."""
+        self.check_thread()
         connection, self._connection = self._connection, None
         log, self._log = self._log, None
         if log is not None:
@@ -398,6 +441,22 @@ class File:
                 return StoreError("store.unreadable", f"{self.name} cannot be opened: {error}")
             case apsw.IOError():
                 return StoreError("store.unreadable", f"{self.name} cannot be read or written: {error}")
+            case apsw.NoMemError():
+                return StoreError(
+                    "store.memory",
+                    f"there was not enough memory for {self.name}; the file is as it was",
+                    fix="end other programs, or ask for less at once",
+                )
+            case apsw.InterruptError():
+                return StoreError(
+                    "store.interrupted", f"what was asked of {self.name} was interrupted", fix="ask again"
+                )
+            case apsw.TooBigError():
+                return StoreError(
+                    "store.too-big",
+                    f"a value for {self.name} is larger than a row of SQLite may be: {error}",
+                    fix="say it in parts, or attach it: rhizome attach",
+                )
             case apsw.NotADBError():
                 return self._foreign("cannot be read as one", fix=self.salvage)
             case apsw.ThreadingViolationError():

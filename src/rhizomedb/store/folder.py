@@ -10,6 +10,7 @@ import mmap
 import os
 import secrets
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from typing import Final
@@ -18,8 +19,8 @@ SUFFIX: Final = "-index"
 ENDING: Final = ".seg"
 WRITE_BYTES: Final = 64 << 10
 
-ORPHAN_S: Final = 600
-"""How old a file must be before it is taken for one that nobody will ever name."""
+READ_BYTES_MAX: Final = 1 << 20
+"""A segment up to this size is read into memory, where nobody else can change it; a larger one is mapped."""
 
 
 class Folder:
@@ -51,13 +52,16 @@ class Folder:
         return name
 
     def map(self, name: str, size: int) -> memoryview | None:
-        """The bytes of a segment, mapped; None if there is no such file of this size."""
+        """The bytes of a segment, read or mapped; None if there is no such file of this size."""
         if not (name.endswith(ENDING) and name.removesuffix(ENDING).isalnum()):
             return None
         try:
             with open(self._join(name), "rb", opener=_at_once) as file:
                 if os.fstat(file.fileno()).st_size != size or not size:
                     return None
+                if size <= READ_BYTES_MAX:
+                    data = file.read(size)
+                    return memoryview(data) if len(data) == size else None
                 return memoryview(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ))
         except (OSError, ValueError):
             return None
@@ -67,18 +71,17 @@ class Folder:
         with suppress(OSError):
             os.unlink(self._join(name))
 
-    def sweep(self, named: set[str]) -> None:
-        """Remove what a process left behind that was killed between writing a segment and naming it."""
-        for name in self.orphans(named):
-            self.remove(name)
+    def has(self, name: str) -> bool:
+        """Whether a segment is there."""
+        return os.path.isfile(self._join(name))
 
-    def orphans(self, named: set[str]) -> list[str]:
-        """The segments that nothing names, and that are older than any that is about to be named."""
+    def others(self, named: set[str], seconds: float | None = None) -> list[str]:
+        """The segments that are not among some, if need be only those that are older than so many seconds."""
         try:
             found = [
                 entry for entry in os.scandir(self.path) if entry.name.endswith(ENDING) and entry.name not in named
             ]
-            return [entry.name for entry in found if time.time() - entry.stat().st_mtime > ORPHAN_S]
+            return [entry.name for entry in found if seconds is None or time.time() - entry.stat().st_mtime > seconds]
         except OSError:
             return []
 
@@ -96,6 +99,12 @@ class Folder:
 def _at_once(path: str, flags: int) -> int:
     """Open without waiting for anybody: a pipe in the place of a segment has no other end."""
     return os.open(path, flags | os.O_NONBLOCK)
+
+
+def size_now(buffer: bytes | memoryview) -> Callable[[], int] | None:
+    """What tells how long the file is now that a segment is mapped from; None if it is not mapped."""
+    mapped = buffer.obj if isinstance(buffer, memoryview) else None
+    return mapped.size if isinstance(mapped, mmap.mmap) else None
 
 
 def let_go(buffer: bytes | memoryview) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
 
 from rhizomedb.errors import Error, StoreError
@@ -15,9 +16,11 @@ from rhizomedb.facts.delta import Delta
 from rhizomedb.store import log
 from rhizomedb.store.file import File
 from rhizomedb.store.folder import Folder, let_go
-from rhizomedb.store.layout import Mark
+from rhizomedb.store.layout import Mark, seal
+from rhizomedb.store.marks import Ends
 from rhizomedb.store.relations import Cells
 from rhizomedb.store.said import Said, said_by, said_in
+from rhizomedb.store.segment import damaged
 from rhizomedb.store.tiers import FACTS_MAX, Part, Tiers, build_segment, due, fits, merged, part_of
 
 if TYPE_CHECKING:
@@ -63,6 +66,7 @@ class Build:
 
     def _run(self) -> None:
         last = self._tiers.last
+        self._tiers.check()
         made = build_segment(self._tiers.index, last.delta_last, last.fact_last, last.cell_last, self.said)
         self.part = part_of(made)
         if self._folder is not None:
@@ -122,6 +126,7 @@ class Indexed:
         self._time = (0, 0)
         self._refused_bytes = 0
         self._known_home = ""
+        self._checked = Mark()
         self.cells = Cells()
         self._written: list[str] = []
         self._replaced: list[str] = []
@@ -310,15 +315,19 @@ class Indexed:
         return True
 
     def _exchange(self, old: Sequence[Part], part: Part) -> bool:
-        """Name a part in place of those that it was merged of; False if somebody else was first."""
+        """Name a part in place of those that it was merged of; False if somebody else was first, or swept it away."""
         with self._file.transaction():
             self._follow(self._catalogue() or ())  # others may have added to it meanwhile
             files = self.tiers.in_files
             start = next((place for place, each in enumerate(files) if each.name == old[0].name), len(files))
-            is_first = files[start : start + len(old)] == tuple(old)
+            is_first = files[start : start + len(old)] == tuple(old) and self.folder.has(str(part.name))
             if is_first:
                 self.name([*files[:start], part, *files[start + len(old) :]])
         return is_first
+
+    def replace_others(self) -> None:
+        """Every file of the folder that is not in use here is replaced, if the write is kept; inside a write."""
+        self._replaced = self.folder.others({str(part.name) for part in self.tiers.in_files})
 
     def committed(self) -> None:
         """The write was kept: remove the files that it replaced, and end the worker."""
@@ -333,6 +342,7 @@ class Indexed:
         written, self._written, self._replaced = self._written, [], []
         self._take()
         self._time = (0, 0)
+        self._checked = Mark()
         self.cells = Cells()
         self.tiers = Tiers()
         if build is not None:  # last: to wait may be interrupted, and nothing must be left half known
@@ -350,22 +360,46 @@ class Indexed:
 
     def catch_up(self, mark: Mark) -> None:
         """Reach a mark: by segments that are in the catalogue, and by the log for what they do not cover."""
-        trusted = self._follow_catalogue(mark) and not self._file.was_upgraded
+        is_of_here = self._follow_catalogue(mark)
+        trusted = is_of_here and not self._file.was_upgraded
         after = self.tiers.last.delta_last
+        ends = None if is_of_here else Ends(self._checked)
         if after < mark.deltas:
-            for said in self._said(after, mark.deltas, trusted):
+            for seq, said in enumerate(self._said(after, mark.deltas, trusted), after + 1):
                 self.add(said)
+                if ends is not None:
+                    ends.note(seq, said.epoch, said.ms, said.counter)
             self.flush()
         last = self.tiers.last
         if (last.delta_last, last.fact_last) != (mark.deltas, mark.facts):
             raise self._file.damaged("its index does not reach where it says")
+        if ends is not None:
+            self._check_marks(ends, mark.epoch)
         self._time = (mark.ms, mark.counter)
+        self._checked = mark
+
+    def _check_marks(self, ends: Ends, last: int) -> None:
+        """Compare the marks of an index that came from elsewhere with the log: they are cuts, and so answers."""
+        rows = self._file.run(
+            "SELECT * FROM mark WHERE epoch > ? AND epoch <= ? ORDER BY epoch", (self._checked.epoch, last)
+        )
+        for mark, row in zip_longest(ends.marks(self.tiers, last), rows):
+            if mark is None or row != (*mark, seal(*mark)):
+                raise damaged(
+                    f"what was reached in epoch {row[0] if mark is None else mark.epoch} is not what the log says"
+                )
 
     def is_far_behind(self, mark: Mark) -> bool:
         """Whether so much of the log is in no segment that it should be in files once it is indexed."""
         self._follow_catalogue(mark)
         last = self.tiers.last
         return mark.deltas - last.delta_last >= TAIL_DELTAS or mark.facts - last.fact_last >= TAIL_FACTS
+
+    def missing(self, mark: Mark) -> set[str]:
+        """The segments that the catalogue names and that cannot be opened."""
+        self._follow_catalogue(mark)
+        opened = {part.name for part in self.tiers.in_files}
+        return {name for _, name, _, _ in self._catalogue() or () if name not in opened}
 
     def _follow_catalogue(self, mark: Mark) -> bool:
         """Use what the catalogue names; False if it is not of this place."""

@@ -16,6 +16,7 @@ from rhizomedb.facts.fact import Fact
 from rhizomedb.facts.value import KIND_NAMES, Attribute, Cell, exact, kind_of
 from rhizomedb.store.chunks import MemoryChunks
 from rhizomedb.store.layout import pack
+from rhizomedb.store.progress import Passed, Progress
 from rhizomedb.store.quota import USUAL, Quota
 from rhizomedb.store.storage import Storage
 from rhizomedb.store.store import (
@@ -61,6 +62,7 @@ class MemoryStore:
     def _index(self) -> None:
         """Make every index anew from the log."""
         self._deltas: dict[Cid, Entry] = {}
+        self._places: dict[Cid, int] = {}
         self._facts: dict[Cid, Fact] = {}
         self._sayings: dict[Cell, list[Entry]] = {}
         self._by: dict[tuple[str, Cell], dict[Cid, None]] = {}
@@ -73,6 +75,7 @@ class MemoryStore:
     def _index_entry(self, entry: Entry) -> None:
         delta = entry.delta
         self._deltas[delta.id] = entry
+        self._places[delta.id] = len(self._places) + 1
         self._groups[delta.author, delta.group] += 1
         self._last_time = max(self._last_time, delta.time)
         for fact in delta.facts:
@@ -211,6 +214,11 @@ class MemoryStore:
         self._check_open()
         return delta in self._deltas
 
+    def place(self, delta: Cid) -> int:
+        """Where in the log a visible delta is by the index, counted from 1; 0 where it is not there."""
+        self._check_open()
+        return self._places.get(delta, 0)
+
     def envelope(self, delta: Cid) -> bytes | None:
         """The exact bytes of a delta as it arrived, visible or held back, or None."""
         self._check_open()
@@ -310,9 +318,10 @@ class MemoryStore:
         self._check_open()
         return dict(sorted(self._names.items()))
 
-    def verify(self) -> Iterator[Finding]:
+    def verify(self, progress: Progress | None = None) -> Iterator[Finding]:
         """Re-check every hash and signature; yield what is wrong. Nothing is changed."""
         self._check_open()
+        passed = Passed(progress, len(self._log) + self.chunks.total().blocks)
         for place, (_, delta) in enumerate(self._log, start=1):
             try:
                 intact = Delta.decode(delta.encode()).id == delta.id
@@ -321,7 +330,8 @@ class MemoryStore:
                 intact, code, message = False, error.code, error.message
             if not intact:
                 yield Finding(f"delta {place} ({delta.id})", code, message)
-        yield from self.chunks.verify()
+            passed.one()
+        yield from self.chunks.verify(passed)
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
@@ -332,7 +342,7 @@ class MemoryStore:
         return []
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
+    def writing(self, wait_ms: int | None = None) -> Iterator[None]:
         """One atomic write: everything inside is kept or nothing is."""
         self._check_open()
         assert not self.is_writing, "a write does not begin inside another"

@@ -54,12 +54,23 @@ class Cells:
 
 
 class View:
-    """The relations of an index at a cut, whose epoch ends at a mark; `is_newest` if no fact came after that."""
+    """The relations of an index at a cut, whose epoch ends at a mark; `is_newest` if no fact came after that.
+
+    A scan may last: `check` is called before each page of it, and raises where the index can be read no more.
+    """
 
     def __init__(
-        self, index: Any, cells: Cells, epochs: Callable[[int], Epoch], cut: Cut, mark: Mark, is_newest: bool
+        self,
+        index: Any,
+        cells: Cells,
+        epochs: Callable[[int], Epoch],
+        cut: Cut,
+        mark: Mark,
+        is_newest: bool,
+        check: Callable[[], None],
     ) -> None:
         self.index = index
+        self._check = check
         self._cells = cells
         self._epochs = epochs
         self._mark = mark
@@ -152,6 +163,7 @@ class View:
         segment, order, first, last = part
         size = PAGE_ROWS_MIN
         while first < last:
+            self._check()
             yield segment, order, first, min(first + size, last)
             first += size
             size = min(2 * size, PAGE_ROWS_MAX)
@@ -190,6 +202,7 @@ class View:
         else:
             row = 1
             while self._mark.causes and (rows := self.index.caused(row, PAGE_ROWS_MAX)):
+                self._check()
                 yield from self._causes(rows)
                 if rows[-1] < row:
                     raise damaged("its causes are out of order")
@@ -264,6 +277,7 @@ class View:
         last = self._mark.deltas
         if cid is None:
             for first in range(1, last + 1, PAGE_ROWS_MAX):
+                self._check()
                 yield range(first, min(first + PAGE_ROWS_MAX, last + 1))
         elif type(cid) is Cid and cid.is_block:
             seq = self.index.find_delta(bytes(cid)[len(PREFIX) :])
@@ -351,6 +365,7 @@ class View:
         """The cells of one segment that may be entities, from a key on."""
         head, size = key[:1], PAGE_ROWS_MIN
         while True:
+            self._check()
             page = self.index.ordered(segment, key, size)
             for found, number in page:
                 if found[:1] != head:

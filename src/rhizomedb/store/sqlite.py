@@ -20,6 +20,7 @@ from rhizomedb.store.indexed import Indexed
 from rhizomedb.store.keeper import Keeper
 from rhizomedb.store.layout import FORMAT, HELD, HELD_1, Mark, pack, seal, unpack
 from rhizomedb.store.numbers import Numbers
+from rhizomedb.store.progress import Progress
 from rhizomedb.store.quota import USUAL, Quota
 from rhizomedb.store.relations import View
 from rhizomedb.store.said import said_by
@@ -98,9 +99,9 @@ class SqliteStore:
         return mark.deltas, mark.facts
 
     def storage(self) -> Storage:
-        """How many bytes of what there are, at no cost to speak of."""
+        """How many bytes of what there are, at no cost to speak of; attachments are counted once for each opening."""
         self._mark()
-        return storage_of(self._file, self._indexed)
+        return storage_of(self._file, self._indexed, self.chunks)
 
     @property
     def file(self) -> File:
@@ -137,6 +138,11 @@ class SqliteStore:
         if not self.is_writing:
             self._mark()
         return delta.is_block and self._indexed.has(pack(delta))
+
+    def place(self, delta: Cid) -> int:
+        """Where in the log a visible delta is by the index, counted from 1; 0 where it is not there."""
+        self._mark()
+        return self._indexed.tiers.index.find_delta(pack(delta)) if delta.is_block else 0
 
     def envelope(self, delta: Cid) -> bytes | None:
         """The exact bytes of a delta as it arrived, visible or held back, or None."""
@@ -287,19 +293,19 @@ class SqliteStore:
             found[author] = name
         return found
 
-    def verify(self) -> Iterator[Finding]:
+    def verify(self, progress: Progress | None = None) -> Iterator[Finding]:
         """Re-check every hash, signature, cause and the whole index; yield what is wrong. Nothing is changed."""
-        return check.verify(self._file.absolute)
+        return check.verify(self._file.absolute, progress, name=self._file.name)
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
+    def writing(self, wait_ms: int | None = None) -> Iterator[None]:
         """One atomic write: everything inside is kept or nothing is. Waits for other writers, then says who is in the way."""
         assert not self.is_writing, "a write does not begin inside another"
         self.is_writing = True
         try:
-            with self._file.transaction():
+            with self._file.transaction(wait_ms):
                 mark = self._mark()
                 if log.last_seq(self._file) != mark.deltas:
                     raise self._file.damaged("the index does not reach as far as the log")
@@ -336,6 +342,7 @@ class SqliteStore:
     def append(self, deltas: Sequence[Delta], epoch: int) -> int:
         """Add verified deltas, in order, to the epoch that was begun last; known ones are passed over. Returns how many were new."""
         assert self._begun == epoch, "deltas are added to the epoch that this write began last"
+        self._indexed.tiers.check()
         rows = []
         for delta in deltas:
             if self._indexed.has(pack(delta.id)):
@@ -353,7 +360,7 @@ class SqliteStore:
     def _size(self) -> int:
         if self.quota.bytes is None:
             return 0
-        return storage_of(self._file, self._indexed, attachments=False).total_bytes
+        return storage_of(self._file, self._indexed).total_bytes
 
     def _check_quota(self) -> None:
         if self.quota.bytes is not None:
@@ -415,6 +422,7 @@ class SqliteStore:
 
     def close(self) -> None:
         """Release the file, when what this process has to tidy is tidied. Safe to call twice."""
+        self._file.check_thread()
         try:
             self._keeper.finish()
         except BaseException:  # Ctrl-C: what is not tidied is only slower
@@ -430,10 +438,12 @@ class SqliteStore:
         mark = self._mark(cut.epoch)
         tiers = self._indexed.tiers
         is_newest = mark.facts == tiers.last.fact_last
-        return View(tiers.index, self._indexed.cells, self._epoch_of, cut, mark, is_newest)
+        return View(tiers.index, self._indexed.cells, self._epoch_of, cut, mark, is_newest, tiers.check)
 
     def _mark(self, epoch: int | None = None) -> Mark:
         """The totals at the end of an epoch, or of the newest; what is indexed reaches at least so far."""
+        if not self._indexed.tiers.is_whole():
+            self._let_go_of_what_was_cut()
         if self.is_writing and self._newest is None and self._begun is not None:
             self._end_epoch()
         else:
@@ -456,6 +466,13 @@ class SqliteStore:
                 self._marks.clear()
             mark = self._marks[epoch] = self._mark_of(epoch)
         return mark
+
+    def _let_go_of_what_was_cut(self) -> None:
+        """Make what was in a file that somebody cut short again, unless a write under way counts on it."""
+        if self._begun is not None:
+            self._indexed.tiers.check()
+        self._newest = None
+        self._indexed.abandon()
 
     def _mark_of(self, epoch: int) -> Mark:
         mark = self._read_mark("WHERE epoch = ?", (epoch,))
@@ -480,14 +497,21 @@ class SqliteStore:
         try:
             if self._is_far_behind():
                 self._catch_up_in_files()
-            with self._file.at_one_moment():  # else the catalogue may reach further than the mark
-                mark = self._read_mark("ORDER BY epoch DESC LIMIT 1")
-                if self._kept_marks is None:
-                    self._indexed.catch_up(mark)
+            missing: set[str] = set()
+            while True:
+                with self._file.at_one_moment():  # else the catalogue may reach further than the mark
+                    mark = self._read_mark("ORDER BY epoch DESC LIMIT 1")
+                    if self._kept_marks is not None:
+                        return mark
+                    # What is named and not there was merged meanwhile, and the next moment names what replaces it.
+                    gone = self._indexed.missing(mark)
+                    if gone <= missing:
+                        self._indexed.catch_up(mark)
+                        return mark
+                    missing |= gone
         except BaseException:
             self._indexed.abandon()
             raise
-        return mark
 
     def _is_far_behind(self) -> bool:
         if self._file.read_only or self._file.is_writing or self._kept_marks is not None:

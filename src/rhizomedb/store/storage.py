@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from rhizomedb.store.chunks import Chunks
     from rhizomedb.store.file import File
     from rhizomedb.store.indexed import Indexed
 
@@ -46,16 +47,16 @@ class Storage:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
-def storage_of(file: File, indexed: Indexed, *, attachments: bool = True) -> Storage:
-    """How many bytes of what there are; without `attachments`, theirs are counted with the log and nothing is summed up."""
+def storage_of(file: File, indexed: Indexed, chunks: Chunks | None = None) -> Storage:
+    """How many bytes of what there are; without `chunks`, theirs are counted with the log and nothing is summed up."""
     (page, pages, free), *_ = file.run(
         "SELECT p.page_size, c.page_count, f.freelist_count"
         " FROM pragma_page_size AS p, pragma_page_count AS c, pragma_freelist_count AS f"
     )
     blocks = size = held = 0
-    if attachments and file.format > 1:
-        ((blocks, size),) = file.typed((int, int), "SELECT count(*), coalesce(sum(size), 0) FROM chunk")
-    if attachments:
+    if chunks is not None:
+        if file.format > 1:
+            blocks, size = chunks.total()
         ((held,),) = file.typed((int,), "SELECT coalesce(sum(length(envelope)), 0) FROM held")
     parts = indexed.tiers.parts
     return Storage(

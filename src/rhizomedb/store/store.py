@@ -27,6 +27,7 @@ from rhizomedb.facts.value import Attribute, Cell, order
 
 if TYPE_CHECKING:
     from rhizomedb.store.chunks import ChunkStore
+    from rhizomedb.store.progress import Progress
     from rhizomedb.store.quota import Quota
     from rhizomedb.store.storage import Storage
 
@@ -180,6 +181,10 @@ class Store(Protocol):
         """Whether a delta is here and visible."""
         ...
 
+    def place(self, delta: Cid) -> int:
+        """Where in the log a visible delta is by the index, counted from 1; 0 where it is not there."""
+        ...
+
     def envelope(self, delta: Cid) -> bytes | None:
         """The exact bytes of a delta as it arrived, visible or held back, or None."""
         ...
@@ -236,8 +241,11 @@ class Store(Protocol):
         """What this copy calls each author key."""
         ...
 
-    def verify(self) -> Iterator[Finding]:
-        """Re-check every hash, signature, cause and page of the index; yield what is wrong. Nothing is changed."""
+    def verify(self, progress: Progress | None = None) -> Iterator[Finding]:
+        """Re-check every hash, signature, cause and page of the index; yield what is wrong. Nothing is changed.
+
+        `progress` is told of records: the deltas of the log and the blocks of attachments.
+        """
         ...
 
     def rebuild_index(self) -> list[Finding]:
@@ -246,8 +254,11 @@ class Store(Protocol):
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
-    def writing(self) -> AbstractContextManager[None]:
-        """One atomic write: everything inside is kept or nothing is. Waits for other writers, then says who is in the way."""
+    def writing(self, wait_ms: int | None = None) -> AbstractContextManager[None]:
+        """One atomic write: everything inside is kept or nothing is. Waits for other writers, then says who is in the way.
+
+        `wait_ms`: how long this time, if not as long as the store was opened to wait.
+        """
         ...
 
     def begin(self, at_ms: int, origin: str) -> int:

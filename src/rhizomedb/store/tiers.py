@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from rhizomedb import _native
 from rhizomedb.store import build, lookup
+from rhizomedb.store.folder import size_now
 from rhizomedb.store.segment import Bounds, Buffer, damaged, seal
 
 build_segment = _native.kernel(build.build_segment)
@@ -60,6 +61,7 @@ def part_of(buffer: Buffer, name: str | None = None) -> Part:
 
 def merged(parts: Sequence[Part]) -> Part:
     """Adjacent parts as one, in memory."""
+    Tiers(parts).check()
     return parts[0] if len(parts) == 1 else part_of(merge_segments([part.segment for part in parts]))
 
 
@@ -73,6 +75,17 @@ class Tiers:
         )
         if any(following):
             raise damaged("its segments do not follow one another")
+        sizes = ((size_now(part.buffer), len(part.buffer)) for part in self.parts)
+        self._mapped = [(size, length) for size, length in sizes if size is not None]
+
+    def is_whole(self) -> bool:
+        """Whether every file that is mapped still has its length: to touch what was cut off would end the process."""
+        return all(size() == length for size, length in self._mapped)
+
+    def check(self) -> None:
+        """Refuse to go on with a file that was cut short since it was mapped."""
+        if not self.is_whole():
+            raise damaged("a segment was cut short while it was in use")
 
     @cached_property
     def index(self) -> Any:
