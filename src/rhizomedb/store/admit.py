@@ -9,8 +9,8 @@ limit (`quota`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Final, Literal, NamedTuple
 
@@ -78,6 +78,8 @@ def admit(
         shed, admission = door.close()
         for refusal in shed:
             _raise_or_collect(refusal, refuse, refused)
+        if not refused:
+            return admission
         refused.sort(key=lambda refusal: refusal.place or 0)
         return replace(admission, refused=(*refused, *admission.refused))
 
@@ -114,14 +116,9 @@ def _is_due(held: Held, now_ms: int) -> bool:
     return held.due_ms is not None and held.due_ms <= now_ms
 
 
-@contextmanager
-def _writing(store: Store) -> Iterator[None]:
+def _writing(store: Store) -> AbstractContextManager[None]:
     """The write that is open, or a new one."""
-    if store.is_writing:
-        yield
-    else:
-        with store.writing():
-            yield
+    return nullcontext() if store.is_writing else store.writing()
 
 
 class _Over(NamedTuple):

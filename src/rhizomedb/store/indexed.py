@@ -45,32 +45,26 @@ HOLE: Final = Said(bytes(32), b"", b"", b"", b"", 0, 0, 0, 0, 0, b"", b"", b"")
 class Build:
     """One segment that is being built of what deltas say, behind what there is.
 
-    Built `beside`, by a worker of its own, it takes in the small ones before it once they are many, and goes to a file.
+    It is built beside what goes on, by a worker; it takes in the small ones before it once they are many, and goes to a
+    file.
     """
 
-    def __init__(
-        self, tiers: Tiers, said: list[Said], folder: Folder | None = None, worker: Executor | None = None
-    ) -> None:
+    def __init__(self, tiers: Tiers, said: list[Said], folder: Folder, worker: Executor) -> None:
         self.said = said
         self.ids = {each.id for each in said}
         self.start = len(tiers.parts)
         self.part: Part | None = None
         self._tiers = tiers
         self._folder = folder
-        self._under_way = None if worker is None else worker.submit(self._run)
-        if worker is None:
-            self._run()
+        self._under_way = worker.submit(self._run)
 
     def _run(self) -> None:
-        last = self._tiers.last
-        made = build_segment(self._tiers.index, last.delta_last, last.fact_last, last.cell_last, self.said)
-        self.part = part_of(made)
-        if self._folder is not None:
-            small = self._small()
-            if len(small) >= TOGETHER:
-                self.start -= len(small)
-                self.part = merged([*small, self.part])
-            self.part = kept(self.part, self._folder)
+        part = built(self._tiers, self.said)
+        small = self._small()
+        if len(small) >= TOGETHER:
+            self.start -= len(small)
+            part = merged([*small, part])
+        self.part = kept(part, self._folder)
 
     def _small(self) -> list[Part]:
         """The newest parts that are not yet of the largest size, as many as go into one."""
@@ -85,17 +79,21 @@ class Build:
 
     def wait(self) -> Part:
         """The segment, when it is built."""
-        if self._under_way is not None:
-            self._under_way.result()
+        self._under_way.result()
         assert self.part is not None, "what was built without an error is there"
         return self.part
 
     def abandon(self) -> None:
         """Wait until it is built, and keep nothing of it."""
-        if self._under_way is not None:
-            self._under_way.exception()  # whatever went wrong in it is of no interest any more
-            if self._folder is not None and self.part is not None and self.part.name:
-                self._folder.remove(self.part.name)
+        self._under_way.exception()  # whatever went wrong in it is of no interest any more
+        if self.part is not None and self.part.name:
+            self._folder.remove(self.part.name)
+
+
+def built(tiers: Tiers, said: Sequence[Said]) -> Part:
+    """The segment of what deltas say, behind what there is."""
+    last = tiers.last
+    return part_of(build_segment(tiers.index, last.delta_last, last.fact_last, last.cell_last, said))
 
 
 def kept(part: Part, folder: Folder) -> Part:
@@ -138,8 +136,8 @@ class Indexed:
         """What was reached, everything that waits among it."""
         self.flush()
         last = self.tiers.last
-        causes = sum(part.causes for part in self.tiers.parts)
-        repeats = sum(part.repeats for part in self.tiers.parts)
+        causes = sum([part.causes for part in self.tiers.parts])
+        repeats = sum([part.repeats for part in self.tiers.parts])
         return Mark(epoch, last.delta_last, last.fact_last, causes, repeats, *self._time)
 
     # -- writing ----------------------------------------------------------------------------------------------------
@@ -163,10 +161,11 @@ class Indexed:
 
     def flush(self) -> None:
         """Build a segment of what waits."""
-        self._land()
-        if self._waiting:
-            self._build = Build(self.tiers, self._take())
+        if self._build is not None:
             self._land()
+        if self._waiting:
+            said = self._take()
+            self._add(built(self.tiers, said), said)
 
     def _launch(self) -> None:
         """Build a segment of what waits beside what goes on: the kernels hold no lock of Python's."""
@@ -185,7 +184,6 @@ class Indexed:
         if build is None:
             return
         part = build.wait()
-        self._time = max(self._time, *((said.ms, said.counter) for said in build.said))
         before = self.tiers.parts[: build.start]
         if part.name:
             self._written.append(part.name)
@@ -193,8 +191,18 @@ class Indexed:
             self.name([*before, part])
             for each in self.tiers.parts:
                 let_go(each.buffer)
+            self._note_time(build.said)
         else:  # what is before it could not be kept in a file, so it stays in memory too
-            self.tiers = Tiers(before).added(part._replace(name=None))
+            self.tiers = Tiers(before)
+            self._add(part._replace(name=None), build.said)
+
+    def _add(self, part: Part, said: Sequence[Said]) -> None:
+        """Take up a segment that follows, in memory."""
+        self.tiers = self.tiers.added(part)
+        self._note_time(said)
+
+    def _note_time(self, said: Sequence[Said]) -> None:
+        self._time = max(self._time, *[(each.ms, each.counter) for each in said])
 
     def _take(self) -> list[Said]:
         waiting, self._waiting = self._waiting, []
@@ -205,12 +213,15 @@ class Indexed:
     def is_tail_long(self) -> bool:
         """Whether so much is in memory only that it should be in a file."""
         memory = self.tiers.in_memory
-        size = sum(len(part.buffer) for part in memory)
+        if not memory:
+            return False
+        size = sum([len(part.buffer) for part in memory])
         if size < 2 * self._refused_bytes:  # the file system said no to so much: to ask each time would be slow
             return False
-        return bool(memory) and (
-            sum(part.bounds.facts for part in memory) >= TAIL_FACTS
-            or sum(part.bounds.deltas for part in memory) >= TAIL_DELTAS
+        first, last = memory[0].bounds, memory[-1].bounds
+        return (
+            last.fact_last - first.fact_after >= TAIL_FACTS
+            or last.delta_last - first.delta_after >= TAIL_DELTAS
             or size >= TAIL_BYTES
         )
 

@@ -24,7 +24,6 @@ from rhizomedb.store.relations import View
 from rhizomedb.store.said import said_by
 from rhizomedb.store.storage import Storage, storage_of
 from rhizomedb.store.store import ALL, HEX_DIGITS, AttributeSummary, Cut, Epoch, Finding, Held, most_facts_first
-from rhizomedb.store.tiers import due
 
 MARKS_REMEMBERED_MAX: Final = 1024
 
@@ -54,6 +53,8 @@ class SqliteStore:
         self._epochs: dict[int, Epoch] = {}
         self._kept_marks: dict[int, Mark] | None = None  # of a file that cannot be written and has none
         self._begun: int | None = None
+        self._is_ready = False
+        self._holds = True
         self.is_writing = False
         self.chunks = Chunks(self._file)
         try:
@@ -286,13 +287,12 @@ class SqliteStore:
     def writing(self) -> Iterator[None]:
         """One atomic write: everything inside is kept or nothing is. Waits for other writers, then says who is in the way."""
         assert not self.is_writing, "a write does not begin inside another"
-        self.is_writing = True
         try:
             with self._file.transaction():
                 mark = self._mark()
-                if log.last_seq(self._file) != mark.deltas:
-                    raise self._file.damaged("the index does not reach as far as the log")
-                self._indexed.settle()
+                self.is_writing = True
+                if not self._is_ready:
+                    self._make_ready(mark)
                 self._size_before = self._size()
                 yield
                 self._end_epoch()
@@ -308,8 +308,16 @@ class SqliteStore:
             self.is_writing = False
             self._begun = None
         self._indexed.committed()
-        if due(self._indexed.tiers.in_files):
+        if self._indexed.tiers.is_due:
             self._keeper.look()
+
+    def _make_ready(self, mark: Mark) -> None:
+        """See to what has to be so before anything is written; it stays so until somebody else writes."""
+        if log.last_seq(self._file) != mark.deltas:
+            raise self._file.damaged("the index does not reach as far as the log")
+        self._indexed.settle()
+        self._holds = bool(self._file.run("SELECT 1 FROM held LIMIT 1"))
+        self._is_ready = True
 
     def begin(self, at_ms: int, origin: str) -> int:
         """Open the next epoch inside `writing` and return its number."""
@@ -332,7 +340,7 @@ class SqliteStore:
             rows.append((self._indexed.last_seq() + 1, epoch, delta.encode()))
             self._indexed.add(said_by(delta, epoch))
         if rows:
-            if self._file.run("SELECT 1 FROM held LIMIT 1"):  # what was held back and is visible now is held no more
+            if self._holds:  # what was held back and is visible now is held no more
                 self._file.run_many("DELETE FROM held WHERE id = ?", [(pack(delta.id),) for delta in deltas])
             log.write(self._file, rows)
             self._newest = None
@@ -349,8 +357,8 @@ class SqliteStore:
             self.quota.check_size(self._size(), self._size_before, self._file.name)
 
     def _end_epoch(self) -> None:
-        """Write what was reached in the epoch that this write began last."""
-        if self._begun is not None:
+        """Write what was reached in the epoch that this write began last, unless that stands there already."""
+        if self._begun is not None and self._newest is None:
             mark = self._newest = self._indexed.mark(self._begun)
             self._file.run("INSERT OR REPLACE INTO mark VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*mark, seal(*mark)))
 
@@ -360,6 +368,7 @@ class SqliteStore:
         packed = pack(delta.id)
         if self._indexed.has(packed) or self._file.run("SELECT 1 FROM held WHERE id = ?", (packed,)):
             return False
+        self._holds = True
         group = (delta.group.id, delta.group.size) if delta.group else (None, None)
         row = (packed, delta.author, arrived_ms, origin, due_ms, reason, *group)
         self._file.run(f"INSERT INTO held({HELD}, envelope) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -423,12 +432,13 @@ class SqliteStore:
 
     def _mark(self, epoch: int | None = None) -> Mark:
         """The totals at the end of an epoch, or of the newest; what is indexed reaches at least so far."""
-        if self.is_writing and self._newest is None and self._begun is not None:
+        if self.is_writing:  # and so nobody else is
             self._end_epoch()
         else:
             ((version,),) = self._file.run("PRAGMA data_version")
             if version != self._version:  # another process has written; it may have rebuilt the index
                 self._newest = None
+                self._is_ready = False
                 self._marks.clear()
                 self._version = version
             if self._newest is None:
@@ -501,6 +511,7 @@ class SqliteStore:
     def _forget(self) -> None:
         """Drop everything remembered of the file."""
         self._newest = None
+        self._is_ready = False
         self._version = -1
         self._marks.clear()
         self._epochs.clear()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 from rhizomedb import _native
@@ -68,10 +69,9 @@ class Tiers:
 
     def __init__(self, parts: Sequence[Part] = ()) -> None:
         self.parts = tuple(parts)
-        following = (
-            a.bounds.delta_last != b.bounds.delta_after for a, b in zip(self.parts, self.parts[1:], strict=False)
-        )
-        if any(following):
+        self.in_files = tuple([part for part in self.parts if part.name])
+        self.in_memory = tuple([part for part in self.parts if not part.name])
+        if any([a.bounds.delta_last != b.bounds.delta_after for a, b in pairwise(self.parts)]):  # noqa: C419  # faster
             raise damaged("its segments do not follow one another")
 
     @cached_property
@@ -84,15 +84,10 @@ class Tiers:
         """What the newest part covers; its last numbers are those of all."""
         return self.parts[-1].bounds if self.parts else Bounds()
 
-    @property
-    def in_files(self) -> tuple[Part, ...]:
-        """The parts that are in files."""
-        return tuple(part for part in self.parts if part.name)
-
-    @property
-    def in_memory(self) -> tuple[Part, ...]:
-        """The parts that are in memory only."""
-        return tuple(part for part in self.parts if not part.name)
+    @cached_property
+    def is_due(self) -> bool:
+        """Whether any of the parts in files are to be merged."""
+        return due(self.in_files) is not None
 
     def added(self, part: Part) -> Tiers:
         """With a part that follows, in memory, merged as is due."""
@@ -100,7 +95,9 @@ class Tiers:
         if len(memory) > IN_MEMORY:  # not at every write: a merge costs about as much as a small write
             while span := due(memory):
                 memory[slice(*span)] = [merged(memory[slice(*span)])]
-        return Tiers((*files, *memory))
+        made = Tiers((*files, *memory))
+        made.is_due = self.is_due  # the files are the same
+        return made
 
 
 def fits(parts: Sequence[Part]) -> bool:
