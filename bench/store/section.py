@@ -39,7 +39,8 @@ table with two indexes, which keeps values in place. None of them hashes, signs,
 Asked are {ASKED} entities and {ASKED} facts, anywhere, each once and once more (`warm`); all rows are read as values,
 and every engine must give the same. `attribute` reads entity, value and row of every fact of one attribute as numbers,
 into arrays where the engine has any. `open and get` is a fresh process's first question. Commits of one fact and the
-`fdatasync` beside them take turns in one process."""
+`fdatasync` beside them take turns in one process; a clock between the store and its write-ahead log times each sync
+inside a commit."""
 
 TIMES = {
     LOADED: "load",
@@ -53,6 +54,8 @@ TIMES = {
     "import, open and get": "import, open and get",
     "make": "one fact encoded and signed",
     "commit": "commit of one fact",
+    "sync": "sync inside it",
+    "beyond": "both but for the sync",
     "append": "`fdatasync` beside it",
 }
 

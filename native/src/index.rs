@@ -552,6 +552,32 @@ impl Lookup {
             .map_err(|what| damaged(py, what))
     }
 
+    /// The facts that have some cells, as many whole ranges as make no more than `most`, and the ranges of the rest.
+    fn find_facts<'py>(
+        &self,
+        py: Python<'py>,
+        entity: u32,
+        attribute: u32,
+        value: u32,
+        most: usize,
+    ) -> PyResult<(Bound<'py, PyList>, Vec<Range>)> {
+        let read = || -> Found<_> {
+            let mut rest = self.ranges_of(entity, attribute, value)?;
+            let (mut rows, mut whole) = (Vec::new(), 0);
+            for &range in &rest {
+                if rows.len() + range.3 - range.2 > most {
+                    break;
+                }
+                rows.append(&mut self.rows_in(range)?);
+                whole += 1;
+            }
+            rest.drain(..whole);
+            Ok((rows, rest))
+        };
+        let (rows, rest) = read().map_err(|what| damaged(py, what))?;
+        Ok((listed(py, rows)?, rest))
+    }
+
     fn read<'py>(&self, py: Python<'py>, part: Range) -> PyResult<Bound<'py, PyList>> {
         listed(py, self.rows_in(part).map_err(|what| damaged(py, what))?)
     }

@@ -140,6 +140,7 @@ def everything(kernels: Kernels, buffers: Sequence[bytes]) -> list[Any]:
             for asked in ((cell, other, 0), (0, other, cell), (0, cell, 0)):
                 ranges = index.ranges(*asked)
                 found += [ranges, *map(index.read, ranges)]
+                found += [index.find_facts(*asked, most) for most in (0, 1, 3, 99)]
             found.append(index.members(cell, other, 2))
     for row in range(1, last.fact_last + 1):
         (digest,) = index.digests([row])
@@ -177,3 +178,21 @@ def test_numbers_that_nobody_gave(kernels: Any, asked: int) -> None:
         with pytest.raises(StoreError):
             ask([asked])
     assert index.effects(asked) == [] and index.ranges(asked, 0, 0) == []
+    assert index.find_facts(asked, 0, 0, 9) == ([], [])
+
+
+@given(logs(), st.lists(st.integers(1, 4), max_size=6), st.data())
+@settings(max_examples=80, deadline=None)
+def test_what_is_found_at_once_and_the_rest_are_what_ranges_say(log: list[Said], sizes: list[int], data: Any) -> None:
+    buffers = cut(PLAIN, log, sizes)
+    last = read_header(buffers[-1]).bounds.cell_last if buffers else 1
+    asked = [data.draw(st.integers(0, last)) for _ in range(3)]
+    most = data.draw(st.integers(0, 20))
+    for kernels in [PLAIN, *([rust()] if backend() == "rust" else [])]:
+        index = kernels.over(buffers)
+        ranges = index.ranges(*asked)
+        rows, rest = index.find_facts(*asked, most)
+        whole = ranges[: len(ranges) - len(rest)]
+        assert [*whole, *rest] == ranges
+        assert rows == [row for part in whole for row in index.read(part)] and len(rows) <= most
+        assert not rest or len(rows) + rest[0][3] - rest[0][2] > most
