@@ -1,5 +1,6 @@
 //! Looking things up in segments: the twin of `rhizomedb/store/lookup.py`.
 
+use crate::ahead;
 use crate::assemble::hash_of;
 use crate::segment::{damaged, Bounds, Found, Segment, NAMES, ORDER, ROW, S};
 use pyo3::prelude::*;
@@ -26,17 +27,13 @@ pub struct Lookup {
 impl Lookup {
     pub fn cell_of(&self, key: &[u8], hash: u32) -> Found<u32> {
         let mut found = 0;
-        for segment in self.segments.iter().rev().map(Py::get) {
-            segment.matching(S::CellByHash, hash, |cell| {
-                if segment.key(cell)? == key {
-                    found = cell;
-                }
-                Ok(found != 0)
-            })?;
-            if found != 0 {
-                break;
+        let newest_first = self.segments.iter().rev().map(Py::get);
+        ahead::matching(newest_first, S::CellByHash, hash, |segment, cell| {
+            if segment.key(cell)? == key {
+                found = cell;
             }
-        }
+            Ok(found != 0)
+        })?;
         Ok(found)
     }
 
@@ -131,18 +128,14 @@ impl Lookup {
         }
         let prefix = u32::from_be_bytes(digest[..4].try_into().unwrap());
         let mut found = 0;
-        for segment in self.segments.iter().rev().map(Py::get) {
-            segment.matching(by_id, prefix, |number| {
-                let place = number.wrapping_sub(after(&segment.bounds) + 1) as usize;
-                if segment.digest(ids, place)? == digest {
-                    found = number;
-                }
-                Ok(found != 0)
-            })?;
-            if found != 0 {
-                break;
+        let newest_first = self.segments.iter().rev().map(Py::get);
+        ahead::matching(newest_first, by_id, prefix, |segment, number| {
+            let place = number.wrapping_sub(after(&segment.bounds) + 1) as usize;
+            if segment.digest(ids, place)? == digest {
+                found = number;
             }
-        }
+            Ok(found != 0)
+        })?;
         Ok(found)
     }
 
@@ -180,12 +173,24 @@ impl Lookup {
     fn ranges_of(&self, entity: u32, attribute: u32, value: u32) -> Found<Vec<Range>> {
         let mut found = Vec::new();
         let newest = entity.max(attribute).max(value);
-        for (number, segment) in self.segments.iter().map(Py::get).enumerate() {
-            if newest > segment.bounds.cell_last {
-                continue; // a cell is in no segment older than itself
-            }
+        // A cell is in no segment older than itself.
+        let older = self
+            .segments
+            .partition_point(|segment| segment.get().bounds.cell_last < newest);
+        let segments: Vec<&Segment> = self.segments[older..].iter().map(Py::get).collect();
+        let places = if entity != 0 {
+            ahead::bisect_each(&segments, S::EntityCell, entity)?
+        } else {
+            Vec::new()
+        };
+        for (segment, &place) in segments.iter().zip(&places) {
+            segment.fetch(S::EntityEnd, place);
+        }
+        for (nth, segment) in segments.into_iter().enumerate() {
+            let number = older + nth;
             if entity != 0 {
-                let (mut first, mut last) = part(segment, S::EntityCell, S::EntityEnd, entity)?;
+                let (mut first, mut last) =
+                    part_at(segment, S::EntityCell, S::EntityEnd, entity, places[nth])?;
                 if attribute != 0 && first < last {
                     let (begin, end) = part(segment, S::AttributeCell, S::AttributeEnd, attribute)?;
                     let begin = segment.bisect(S::FactByEntity, begin as u32, first, last)?;
@@ -221,22 +226,44 @@ impl Lookup {
         Ok(found)
     }
 
-    fn rows_in(&self, (number, order, first, last): Range) -> Found<Vec<Row<'_>>> {
-        let segment = self
-            .segments
-            .get(number)
-            .ok_or("there is no such segment")?
-            .get();
-        let mut rows = Vec::with_capacity(last.saturating_sub(first).min(segment.bounds.facts()));
-        for each in first..last {
-            let place = match order {
-                BY_PLACE => each,
-                BY_VALUE => segment.u32(S::FactByValue, each)? as usize,
-                _ => segment.u32(S::FactByEntity, each)? as usize,
-            };
-            rows.push(fact_at(segment, place)?);
+    /// The facts of ranges; what they need of memory is asked for before any of it is waited for.
+    fn rows_in(&self, ranges: &[Range]) -> Found<Vec<Row<'_>>> {
+        for &(number, order, first, _) in ranges {
+            if let (Some(segment), BY_ENTITY) = (self.segments.get(number), order) {
+                segment.get().fetch(S::FactByEntity, first);
+            }
         }
-        Ok(rows)
+        let mut places = Vec::new();
+        for &(number, order, first, last) in ranges {
+            let segment = self
+                .segments
+                .get(number)
+                .ok_or("there is no such segment")?
+                .get();
+            for each in first..last {
+                let place = match order {
+                    BY_PLACE => each,
+                    BY_VALUE => segment.u32(S::FactByValue, each)? as usize,
+                    _ => segment.u32(S::FactByEntity, each)? as usize,
+                };
+                if place >= segment.bounds.facts() {
+                    return Err(format!("there is no fact at {place}"));
+                }
+                for section in [S::FactRow, S::FactEntity, S::FactValue] {
+                    segment.fetch(section, place);
+                }
+                places.push((segment, place));
+            }
+        }
+        for &(segment, place) in &places {
+            let row = segment.u32(S::FactRow, place)?;
+            let number = row.wrapping_sub(segment.bounds.fact_after + 1) as usize;
+            segment.fetch(S::FactDigest, number);
+        }
+        places
+            .into_iter()
+            .map(|(segment, place)| fact_at(segment, place))
+            .collect()
     }
 
     fn sayers_of(&self, row: u32) -> Found<Vec<u32>> {
@@ -337,6 +364,17 @@ fn prefix_of(digest: &[u8; 32]) -> u32 {
 /// Where the items of a cell begin and end, by the sorted cells of an attribute or entity.
 fn part(segment: &Segment, cells: S, ends: S, cell: u32) -> Found<(usize, usize)> {
     let number = segment.bisect(cells, cell, 0, segment.count(cells))?;
+    part_at(segment, cells, ends, cell, number)
+}
+
+/// The same, where the cell stands at a number if it is there.
+fn part_at(
+    segment: &Segment,
+    cells: S,
+    ends: S,
+    cell: u32,
+    number: usize,
+) -> Found<(usize, usize)> {
     if number == segment.count(cells) || segment.u32(cells, number)? != cell {
         return Ok((0, 0));
     }
@@ -562,24 +600,21 @@ impl Lookup {
         most: usize,
     ) -> PyResult<(Bound<'py, PyList>, Vec<Range>)> {
         let read = || -> Found<_> {
-            let mut rest = self.ranges_of(entity, attribute, value)?;
-            let (mut rows, mut whole) = (Vec::new(), 0);
-            for &range in &rest {
-                if rows.len() + range.3 - range.2 > most {
-                    break;
-                }
-                rows.append(&mut self.rows_in(range)?);
-                whole += 1;
-            }
-            rest.drain(..whole);
-            Ok((rows, rest))
+            let mut whole = self.ranges_of(entity, attribute, value)?;
+            let mut count = 0;
+            let fits = whole.iter().take_while(|range| {
+                count += range.3 - range.2;
+                count <= most
+            });
+            let rest = whole.split_off(fits.count());
+            Ok((self.rows_in(&whole)?, rest))
         };
         let (rows, rest) = read().map_err(|what| damaged(py, what))?;
         Ok((listed(py, rows)?, rest))
     }
 
     fn read<'py>(&self, py: Python<'py>, part: Range) -> PyResult<Bound<'py, PyList>> {
-        listed(py, self.rows_in(part).map_err(|what| damaged(py, what))?)
+        listed(py, self.rows_in(&[part]).map_err(|what| damaged(py, what))?)
     }
 
     fn causes(&self, py: Python<'_>, row: u32) -> PyResult<Vec<u32>> {

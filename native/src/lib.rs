@@ -2,6 +2,7 @@
 //! Nothing here decides anything: no plan, no rule, no policy. What is unusual is left to the Python twin, which
 //! also explains it; so a kernel can be wrong only by being different, and the tests compare the two byte for byte.
 
+mod ahead;
 mod assemble;
 mod codec;
 mod index;

@@ -1,6 +1,7 @@
 //! The layout of segments and the reading of single items, each page checked before its first use.
 //! The layout is told in `rhizomedb/store/segment.py`.
 
+use crate::ahead;
 use pyo3::buffer::PyBuffer;
 use pyo3::prelude::*;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -465,12 +466,50 @@ impl Segment {
         Ok(first)
     }
 
-    /// The numbers that stand beside a prefix of 32 bits in a section of sorted pairs. The prefixes are those of
-    /// hashes, so the place is guessed, and searched for from there.
+    /// Ask for the memory of an item, which is read soon; nothing is asked for where there is none.
+    #[inline]
+    pub fn fetch(&self, section: S, item: usize) {
+        let number = section as usize;
+        if item < self.counts[number] {
+            ahead::fetch(self.bytes()[self.offsets[number] + item * SIZES[number]..].as_ptr());
+        }
+    }
+
+    /// Where a prefix would stand in a section of sorted pairs if the prefixes were spread evenly.
+    #[inline]
+    pub fn first_guess(&self, section: S, prefix: u32) -> usize {
+        ((prefix as u64 * self.count(section) as u64) >> 32) as usize
+    }
+
+    /// Where it would stand by what is found there: prefixes are those of hashes, so this is a few items off. The item
+    /// is not checked, for nothing but the way of the search depends on it.
+    pub fn guess(&self, section: S, prefix: u32) -> usize {
+        let (number, count) = (section as usize, self.count(section));
+        let guess = self.first_guess(section, prefix);
+        if guess >= count {
+            return 0;
+        }
+        let found = le64(self.bytes(), self.offsets[number] + guess * SIZES[number]) >> 32;
+        let off = ((prefix as i64 - found as i64) * count as i64) >> 32;
+        (guess as i64 + off).clamp(0, count as i64 - 1) as usize
+    }
+
+    /// The numbers that stand beside a prefix of 32 bits in a section of sorted pairs.
     pub fn matching(
         &self,
         section: S,
         prefix: u32,
+        each: impl FnMut(u32) -> Found<bool>,
+    ) -> Found<()> {
+        self.matching_from(section, prefix, self.guess(section, prefix), each)
+    }
+
+    /// The same, searched for from a place that was guessed.
+    pub fn matching_from(
+        &self,
+        section: S,
+        prefix: u32,
+        guess: usize,
         mut each: impl FnMut(u32) -> Found<bool>,
     ) -> Found<()> {
         let count = self.count(section);
@@ -478,7 +517,6 @@ impl Segment {
             return Ok(());
         }
         let wanted = (prefix as u64) << 32;
-        let guess = ((prefix as u64 * count as u64) >> 32) as usize;
         let (mut first, mut last) = (0, count);
         let mut step = 8;
         if self.u64(section, guess)? < wanted {
