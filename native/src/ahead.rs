@@ -77,3 +77,94 @@ pub fn bisect_each(segments: &[&Segment], section: S, number: u32) -> Found<Vec<
     }
     Ok(spans.into_iter().map(|(first, _)| first).collect())
 }
+
+/// How many candidates wait for memory together.
+const BLOCK: usize = 64;
+
+/// What may be what is looked for, in one segment: its number there, and the place of what it is compared with.
+pub struct Candidates<'a> {
+    segment: &'a Segment,
+    waiting: Vec<(u32, usize)>,
+}
+
+impl<'a> Candidates<'a> {
+    pub fn of(segment: &'a Segment) -> Self {
+        Candidates {
+            segment,
+            waiting: Vec::with_capacity(BLOCK),
+        }
+    }
+
+    /// Take one in, whose memory `near` asks for; when many wait, compare them.
+    pub fn add(
+        &mut self,
+        number: u32,
+        place: usize,
+        found: &mut [u32],
+        kind: &impl Kind,
+    ) -> Found<()> {
+        kind.near(self.segment, number);
+        self.waiting.push((number, place));
+        if self.waiting.len() == BLOCK {
+            self.compare(found, kind)?;
+        }
+        Ok(())
+    }
+
+    /// Note the numbers of those that are it.
+    pub fn compare(&mut self, found: &mut [u32], kind: &impl Kind) -> Found<()> {
+        for &(number, _) in &self.waiting {
+            kind.far(self.segment, number);
+        }
+        for (number, place) in self.waiting.drain(..) {
+            if found[place] == 0 && kind.is_it(self.segment, number, place)? {
+                found[place] = number;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is looked for many at a time.
+pub trait Kind {
+    /// Ask for the memory by which it is found out where an item stands.
+    fn near(&self, segment: &Segment, number: u32);
+    /// Ask for the memory of the item itself.
+    fn far(&self, segment: &Segment, number: u32);
+    /// Whether an item is the one at a place.
+    fn is_it(&self, segment: &Segment, number: u32, place: usize) -> Found<bool>;
+}
+
+/// Cells by their keys.
+pub struct Keys<'a>(pub &'a [&'a [u8]]);
+
+impl Kind for Keys<'_> {
+    fn near(&self, segment: &Segment, cell: u32) {
+        let number = cell.wrapping_sub(segment.bounds.cell_after + 1) as usize;
+        segment.fetch(S::CellEnd, number.saturating_sub(1));
+    }
+    fn far(&self, segment: &Segment, cell: u32) {
+        let number = cell.wrapping_sub(segment.bounds.cell_after + 1) as usize;
+        if number > 0 && number <= segment.bounds.cells() {
+            segment.fetch(S::CellHeap, segment.hint(S::CellEnd, number - 1) as usize);
+        }
+    }
+    fn is_it(&self, segment: &Segment, cell: u32, place: usize) -> Found<bool> {
+        Ok(segment.key(cell)? == self.0[place])
+    }
+}
+
+/// Facts by their digests.
+pub struct Digests<'a>(pub &'a [&'a [u8; 32]]);
+
+impl Kind for Digests<'_> {
+    fn near(&self, segment: &Segment, row: u32) {
+        let number = row.wrapping_sub(segment.bounds.fact_after + 1) as usize;
+        segment.fetch(S::FactDigest, number);
+    }
+    fn far(&self, _: &Segment, _: u32) {}
+    fn is_it(&self, segment: &Segment, row: u32, place: usize) -> Found<bool> {
+        let number = row.wrapping_sub(segment.bounds.fact_after + 1) as usize;
+        Ok(segment.digest(S::FactDigest, number)? == self.0[place])
+    }
+}

@@ -1,6 +1,6 @@
 //! Looking things up in segments: the twin of `rhizomedb/store/lookup.py`.
 
-use crate::ahead;
+use crate::ahead::{self, Candidates, Kind};
 use crate::assemble::hash_of;
 use crate::segment::{damaged, Bounds, Found, Segment, NAMES, ORDER, ROW, S};
 use pyo3::prelude::*;
@@ -51,27 +51,17 @@ impl Lookup {
 
     /// The cells of many keys, 0 for those that are not there.
     pub fn cells_of(&self, keys: &[&[u8]], hashes: &[u32]) -> Found<Vec<u32>> {
-        self.find_all(hashes, S::CellByHash, |segment, number, place| {
-            Ok(segment.key(number)? == keys[place])
-        })
+        self.find_all(hashes, S::CellByHash, &ahead::Keys(keys))
     }
 
     /// The rows of many facts, 0 for those that are not there.
     pub fn facts_of(&self, digests: &[&[u8; 32]]) -> Found<Vec<u32>> {
         let prefixes: Vec<u32> = digests.iter().map(|digest| prefix_of(digest)).collect();
-        self.find_all(&prefixes, S::FactById, |segment, number, place| {
-            let at = number.wrapping_sub(segment.bounds.fact_after + 1) as usize;
-            Ok(segment.digest(S::FactDigest, at)? == digests[place])
-        })
+        self.find_all(&prefixes, S::FactById, &ahead::Digests(digests))
     }
 
     /// Look many prefixes up at once: sorted, so that each segment is walked through in one direction.
-    fn find_all(
-        &self,
-        prefixes: &[u32],
-        section: S,
-        is_it: impl Fn(&Segment, u32, usize) -> Found<bool>,
-    ) -> Found<Vec<u32>> {
+    fn find_all(&self, prefixes: &[u32], section: S, kind: &impl Kind) -> Found<Vec<u32>> {
         let mut found = vec![0; prefixes.len()];
         let mut wanted: Vec<u64> = prefixes
             .iter()
@@ -80,14 +70,16 @@ impl Lookup {
             .collect();
         wanted.sort_unstable();
         for segment in self.segments.iter().rev().map(Py::get) {
+            let mut candidates = Candidates::of(segment);
             if wanted.len() * WALK_RATIO < segment.count(section) {
+                for &each in &wanted {
+                    segment.fetch(section, segment.first_guess(section, (each >> 32) as u32));
+                }
                 for &each in &wanted {
                     let place = each as u32 as usize;
                     segment.matching(section, (each >> 32) as u32, |number| {
-                        if is_it(segment, number, place)? {
-                            found[place] = number;
-                        }
-                        Ok(found[place] != 0)
+                        candidates.add(number, place, &mut found, kind)?;
+                        Ok(false)
                     })?;
                 }
             } else {
@@ -110,13 +102,11 @@ impl Lookup {
                         if pair >> 32 != prefix {
                             break;
                         }
-                        if is_it(segment, pair as u32, place)? {
-                            found[place] = pair as u32;
-                            break;
-                        }
+                        candidates.add(pair as u32, place, &mut found, kind)?;
                     }
                 }
             }
+            candidates.compare(&mut found, kind)?;
             wanted.retain(|&each| found[each as u32 as usize] == 0);
         }
         Ok(found)

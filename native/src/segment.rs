@@ -475,6 +475,11 @@ impl Segment {
         }
     }
 
+    /// A number of a section of u32, not checked: for what only asks for memory.
+    pub fn hint(&self, section: S, item: usize) -> u32 {
+        le32(self.bytes(), self.offsets[section as usize] + 4 * item)
+    }
+
     /// Where a prefix would stand in a section of sorted pairs if the prefixes were spread evenly.
     #[inline]
     pub fn first_guess(&self, section: S, prefix: u32) -> usize {

@@ -1,7 +1,7 @@
 """Tiers: the segments that an index is made of at one moment, and when which of them become one.
 
-Small segments are merged into the larger one before them as soon as they are not much smaller, so there are few of
-them however many writes there were, and each fact is moved only so often as its segment grows.
+Segments of about one size are merged once they are some, so there are few of them however many writes there were, and
+each fact is moved only as often as its segment grows severalfold.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ Index = _native.kernel(lookup.Index)
 Segment = _native.kernel(lookup.Segment)
 
 RATIO: Final = 4
-"""A segment is merged with what follows it unless it is this many times as large."""
+"""A segment is of about the size of a newer one unless it is this many times as large."""
+
+FILES_TOGETHER: Final = 8
+"""So many files are merged at once: to look into a few more costs less than to move what is in them once more."""
 
 IN_MEMORY: Final = 8
 """So many segments may be in memory before any of them are merged."""
@@ -93,7 +96,7 @@ class Tiers:
         """With a part that follows, in memory, merged as is due."""
         files, memory = self.in_files, [*self.in_memory, part]
         if len(memory) > IN_MEMORY:  # not at every write: a merge costs about as much as a small write
-            while span := due(memory):
+            while span := due(memory, 2):
                 memory[slice(*span)] = [merged(memory[slice(*span)])]
         made = Tiers((*files, *memory))
         made.is_due = self.is_due  # the files are the same
@@ -105,17 +108,22 @@ def fits(parts: Sequence[Part]) -> bool:
     return sum(part.weight for part in parts) <= FACTS_MAX and sum(len(part.buffer) for part in parts) <= BYTES_MAX
 
 
-def due(parts: Sequence[Part]) -> tuple[int, int] | None:
-    """Which adjacent parts are to be merged into one, the newest that are: from where to where."""
+def due(parts: Sequence[Part], together: int | None = None) -> tuple[int, int] | None:
+    """Which adjacent parts are to be merged into one, the newest that are: from where to where.
+
+    None of them is much larger than the newest, and they are at least so many (`FILES_TOGETHER`), or two that would be
+    too large with one more.
+    """
+    together = FILES_TOGETHER if together is None else together
     for end in range(len(parts), 1, -1):
-        weight, size = parts[end - 1].weight, len(parts[end - 1].buffer)
-        start = end - 1
-        while start and parts[start - 1].weight < RATIO * weight:
+        newest = parts[end - 1]
+        start, weight, size = end - 1, newest.weight, len(newest.buffer)
+        is_full = False
+        while start and not is_full and parts[start - 1].weight < RATIO * newest.weight:
             weight += parts[start - 1].weight
             size += len(parts[start - 1].buffer)
-            if weight > FACTS_MAX or size > BYTES_MAX:
-                break
-            start -= 1
-        if start < end - 1:
+            is_full = weight > FACTS_MAX or size > BYTES_MAX
+            start -= not is_full
+        if end - start >= (2 if is_full else together):
             return start, end
     return None
