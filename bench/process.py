@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,12 +39,12 @@ class Run:
     peak_bytes: int
 
 
-def command(*words: str | Path) -> Run:
-    """Run a command of this environment as a process; its answer is what it printed."""
+def command(*words: str | Path, beside: Callable[[int], AbstractContextManager[None]] = lambda _: nullcontext()) -> Run:
+    """Run a command of this environment as a process; its answer is what it printed. `beside` is entered while it runs."""
     started = time.perf_counter()
     process = subprocess.Popen([str(word) for word in words], stdout=subprocess.PIPE, cwd=ROOT)
     assert process.stdout is not None, "the output is piped"
-    with process.stdout as output:
+    with process.stdout as output, beside(process.pid):
         answer = output.read().decode()
     _, status, usage = os.wait4(process.pid, 0)
     wall = time.perf_counter() - started

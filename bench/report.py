@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -52,6 +53,16 @@ def page(sections: Iterable[Section], load_before: float, seconds: float) -> str
     """The whole page as Markdown."""
     head = "# Results\n\nMade by `make bench`; not edited by hand."
     return "\n\n".join((head, machine(load_before, seconds), READING, *map(str, sections))) + "\n"
+
+
+def replaced(text: str, sections: Iterable[Section], load_before: float, seconds: float) -> str:
+    """A page with some sections in the place of those of the same names, or behind the others; the rest stays as it is."""
+    head, *parts = re.split(r"^(?=## )", text, flags=re.MULTILINE)
+    found = {part.split("\n", 1)[0].removeprefix("## "): part.strip() for part in parts}
+    for section in sections:
+        title, _, rest = str(section).partition("\n\n")
+        found[section.name] = f"{title}\n\nMeasured apart from the rest: {machine(load_before, seconds)}\n\n{rest}"
+    return "\n\n".join((head.strip(), *found.values())) + "\n"
 
 
 def machine(load_before: float, seconds: float) -> str:

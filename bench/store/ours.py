@@ -44,11 +44,11 @@ class TimedLog:
         self._log = log
         self._watch = watch
 
-    def xSync(self, flags: int) -> None:  # noqa: N802  # it is called by this name
+    def xSync(self, flags: int) -> None:  # it is called by this name
         with self._watch("sync"):
             self._log.xSync(flags)
 
-    def xClose(self) -> None:  # noqa: N802
+    def xClose(self) -> None:
         self._log.xClose()
 
 

@@ -12,8 +12,8 @@ from store_helpers import said, write
 from rhizomedb.store import ALL, indexed, tiers
 from rhizomedb.store.file import File
 from rhizomedb.store.indexed import Indexed
-from rhizomedb.store.sqlite import SqliteStore
 from rhizomedb.store.segment import Bounds
+from rhizomedb.store.sqlite import SqliteStore
 from rhizomedb.store.tiers import FACTS_MAX, FILES_TOGETHER, RATIO, Part, due
 
 
