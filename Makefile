@@ -72,7 +72,7 @@ $(VENV)/.installed-bench: pyproject.toml | $(VENV)/bin/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	@touch $@
 
-$(VENV)/.installed-native: native/Cargo.toml native/Cargo.lock native/pyproject.toml $(wildcard native/src/*.rs) | $(VENV)/bin/python
+$(VENV)/.installed-native: native/Cargo.toml native/Cargo.lock native/pyproject.toml $(wildcard native/src/*.rs native/src/*/*.rs) | $(VENV)/bin/python
 	@echo "building the kernels in Rust (once) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --force-reinstall ./native
 	@touch $@

@@ -2,11 +2,8 @@
 //! Nothing here decides anything: no plan, no rule, no policy. What is unusual is left to the Python twin, which
 //! also explains it; so a kernel can be wrong only by being different, and the tests compare the two byte for byte.
 
-mod ahead;
-mod assemble;
 mod codec;
-mod index;
-mod segment;
+mod store;
 
 use pyo3::prelude::*;
 
@@ -14,5 +11,5 @@ use pyo3::prelude::*;
 fn rhizomedb_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("VERSION", env!("CARGO_PKG_VERSION"))?;
     codec::register(module)?;
-    index::register(module)
+    store::register(module)
 }

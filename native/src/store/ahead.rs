@@ -1,7 +1,9 @@
 //! Reading ahead: what has to wait for memory waits for much of it at once, so that it matters little how many
 //! segments there are. Nothing here changes an answer.
 
-use crate::segment::{Found, Segment, S};
+use crate::store::damage::Found;
+use crate::store::sections::S;
+use crate::store::segment::Segment;
 
 /// How many segments are searched together.
 const TOGETHER: usize = 64;
@@ -146,7 +148,10 @@ impl Kind for Keys<'_> {
     fn far(&self, segment: &Segment, cell: u32) {
         let number = cell.wrapping_sub(segment.bounds.cell_after + 1) as usize;
         if number > 0 && number <= segment.bounds.cells() {
-            segment.fetch(S::CellHeap, segment.hint(S::CellEnd, number - 1) as usize);
+            segment.fetch(
+                S::CellHeap,
+                segment.hint_u32(S::CellEnd, number - 1) as usize,
+            );
         }
     }
     fn is_it(&self, segment: &Segment, cell: u32, place: usize) -> Found<bool> {
@@ -159,12 +164,10 @@ pub struct Digests<'a>(pub &'a [&'a [u8; 32]]);
 
 impl Kind for Digests<'_> {
     fn near(&self, segment: &Segment, row: u32) {
-        let number = row.wrapping_sub(segment.bounds.fact_after + 1) as usize;
-        segment.fetch(S::FactDigest, number);
+        segment.fetch(S::FactDigest, segment.bounds.fact(row));
     }
     fn far(&self, _: &Segment, _: u32) {}
     fn is_it(&self, segment: &Segment, row: u32, place: usize) -> Found<bool> {
-        let number = row.wrapping_sub(segment.bounds.fact_after + 1) as usize;
-        Ok(segment.digest(S::FactDigest, number)? == self.0[place])
+        Ok(segment.digest(S::FactDigest, segment.bounds.fact(row))? == self.0[place])
     }
 }
