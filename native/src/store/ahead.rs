@@ -2,6 +2,8 @@
 //! segments there are. Nothing here changes an answer.
 
 use crate::store::damage::Found;
+use crate::store::fences::Span;
+use crate::store::search::near;
 use crate::store::sections::S;
 use crate::store::segment::Segment;
 
@@ -53,31 +55,20 @@ pub fn matching<'a>(
     Ok(())
 }
 
-/// The first item of a sorted section that is not less than a number, in each of some segments.
-pub fn bisect_each(segments: &[&Segment], section: S, number: u32) -> Found<Vec<usize>> {
-    let mut spans: Vec<(usize, usize)> = segments
-        .iter()
-        .map(|segment| (0, segment.count(section)))
-        .collect();
-    let mut is_open = true;
-    while is_open {
-        is_open = false;
-        for (segment, &(first, last)) in segments.iter().zip(&spans) {
-            segment.fetch(section, (first + last) / 2);
-        }
-        for (segment, (first, last)) in segments.iter().zip(&mut spans) {
-            if *first < *last {
-                let middle = (*first + *last) / 2;
-                if segment.u32(section, middle)? < number {
-                    *first = middle + 1;
-                } else {
-                    *last = middle;
-                }
-                is_open |= *first < *last;
-            }
-        }
+/// Where a cell would stand among the entities of each of some segments.
+pub fn entity_places(segments: &[&Segment], cell: u32) -> Found<Vec<usize>> {
+    let mut spans = Vec::with_capacity(segments.len());
+    for segment in segments {
+        let span = segment.fenced(cell)?;
+        segment.fetch(S::EntityCell, span.guess);
+        spans.push(span);
     }
-    Ok(spans.into_iter().map(|(first, _)| first).collect())
+    let place = |(segment, span): (&&Segment, Span)| {
+        near(span.guess, span.first, span.last, |place| {
+            Ok(segment.u32(S::EntityCell, place)? < cell)
+        })
+    };
+    segments.iter().zip(spans).map(place).collect()
 }
 
 /// How many candidates wait for memory together.

@@ -4,6 +4,7 @@ mod ahead;
 mod assemble;
 mod build;
 mod damage;
+mod fences;
 mod header;
 mod keys;
 mod lookup;

@@ -22,7 +22,7 @@ impl Index {
         let since = self.since(entity.max(attribute).max(value));
         let segments: Vec<&Segment> = self.all().skip(since).collect();
         let places = if entity != 0 {
-            ahead::bisect_each(&segments, S::EntityCell, entity)?
+            ahead::entity_places(&segments, entity)?
         } else {
             Vec::new()
         };

@@ -22,6 +22,42 @@ pub fn partition_point(
     Ok(first)
 }
 
+/// The same, searched for from a place that was guessed: what is few items off is found in few steps.
+#[inline]
+pub fn near(
+    guess: usize,
+    mut first: usize,
+    mut last: usize,
+    holds: impl Fn(usize) -> Found<bool>,
+) -> Found<usize> {
+    if guess < first || guess >= last {
+        return partition_point(first, last, holds);
+    }
+    let mut step = 8;
+    if holds(guess)? {
+        first = guess + 1;
+        while first + step < last {
+            if !holds(first + step)? {
+                last = first + step;
+                break;
+            }
+            first += step + 1;
+            step *= 2;
+        }
+    } else {
+        last = guess;
+        while last > first + step {
+            if holds(last - step)? {
+                first = last - step + 1;
+                break;
+            }
+            last -= step;
+            step *= 2;
+        }
+    }
+    partition_point(first, last, holds)
+}
+
 impl Segment {
     /// Where a number would stand in a sorted part of a section.
     #[inline]
@@ -150,30 +186,9 @@ impl Segment {
             return Ok(());
         }
         let wanted = (prefix as u64) << 32;
-        let (mut first, mut last) = (0, count);
-        let mut step = 8;
-        if self.u64(section, guess)? < wanted {
-            first = guess + 1;
-            while first + step < count {
-                if self.u64(section, first + step)? >= wanted {
-                    last = first + step;
-                    break;
-                }
-                first += step + 1;
-                step *= 2;
-            }
-        } else {
-            last = guess;
-            while last > step {
-                if self.u64(section, last - step)? < wanted {
-                    first = last - step + 1;
-                    break;
-                }
-                last -= step;
-                step *= 2;
-            }
-        }
-        first = partition_point(first, last, |place| Ok(self.u64(section, place)? < wanted))?;
+        let mut first = near(guess, 0, count, |place| {
+            Ok(self.u64(section, place)? < wanted)
+        })?;
         while first < count {
             let pair = self.u64(section, first)?;
             if pair >> 32 != prefix as u64 || each(pair as u32)? {

@@ -2,6 +2,7 @@
 
 use crate::store::ahead;
 use crate::store::damage::Found;
+use crate::store::fences::{Fences, Span};
 use crate::store::header::{le32, le64, Bounds, Header, PAGE};
 use crate::store::sections::{S, SECTIONS, SIZES};
 use pyo3::buffer::PyBuffer;
@@ -19,6 +20,7 @@ pub struct Segment {
     offsets: [usize; SECTIONS],
     counts: [usize; SECTIONS],
     checked: Vec<AtomicU8>,
+    entity_fences: Fences,
 }
 
 // The buffer is held, read-only by contract, and the checks are atomic.
@@ -69,6 +71,10 @@ impl Segment {
             offsets: header.offsets,
             counts: header.counts,
             checked,
+            entity_fences: Fences::of(
+                header.counts[S::EntityCell as usize],
+                header.bounds.cell_last,
+            ),
         })
     }
 
@@ -147,6 +153,14 @@ impl Segment {
         if item < self.counts[number] {
             ahead::fetch(self.bytes()[self.offsets[number] + item * SIZES[number]..].as_ptr());
         }
+    }
+
+    /// Between which entities a cell is, if it is one, and about where.
+    #[inline]
+    pub fn fenced(&self, cell: u32) -> Found<Span> {
+        self.entity_fences.span(cell, |from, number| {
+            self.bisect(S::EntityCell, number, from, self.count(S::EntityCell))
+        })
     }
 
     /// A number of a section of u32, not checked: for what only asks for memory.
