@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -12,7 +13,10 @@ from store_helpers import ATTRIBUTES, ENTITIES, VALUES, deltas
 
 from rhizomedb import backend
 from rhizomedb.errors import StoreError
+from rhizomedb.facts.clock import HybridTime
 from rhizomedb.facts.delta import Delta
+from rhizomedb.facts.signature import Key
+from rhizomedb.facts.stretch import Stretch
 from rhizomedb.facts.value import exact, order_cell
 from rhizomedb.store import build, lookup
 from rhizomedb.store.keys import cell_of, key_of
@@ -164,6 +168,29 @@ def test_both_kernels_build_merge_and_find_the_same(log: list[Said], sizes: list
     if buffers:
         assert rust().merge([rust().segment(buffer) for buffer in buffers]) == cut(PLAIN, log, [])[0]
         assert everything(rust(), buffers) == everything(PLAIN, buffers)
+
+
+@needs_rust
+@given(st.integers(0, 2**32), st.sampled_from([1, 2, 6]), st.lists(st.integers(1, 6), max_size=4))
+@settings(max_examples=8, deadline=None)
+def test_many_entities_unevenly_spread_are_found_however_often_they_are_asked_for(
+    seed: int, power: int, sizes: list[int]
+) -> None:
+    chance = random.Random(seed)
+    log = []
+    for number in range(8):
+        values = range(400 * number, 400 * number + 400)
+        about = [int(900 * chance.random() ** power + 1).to_bytes(16, "big") for _ in values]
+        attributes = [chance.choice("abc") for _ in values]
+        facts = Stretch.from_columns(about, attributes, list(values), [()] * len(values))
+        delta = Delta.sign(Key(bytes(32)), system="s", time=HybridTime(number + 1, 0), facts=facts)
+        log.append(said_by(delta, number + 1))
+    buffers = cut(PLAIN, log, sizes)
+    plain, fast = PLAIN.over(buffers), rust().over(buffers)
+    cells = list(range(1, read_header(buffers[-1]).bounds.cell_last + 2))
+    chance.shuffle(cells)
+    for cell in (*cells, *cells[:200]):
+        assert fast.find_facts(cell, 0, 0, 5) == plain.find_facts(cell, 0, 0, 5)
 
 
 @pytest.mark.parametrize("kernels", [PLAIN, pytest.param("rust", marks=needs_rust)], ids=["python", "rust"])

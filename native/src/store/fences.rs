@@ -33,42 +33,42 @@ impl Fences {
         Fences { shift, places }
     }
 
-    /// Where to look for a number; `find` says where one stands, from some place on.
+    /// Where to look for a number among so many items; `find` says where one stands, by a guess, which is outside if there is none, and not before a place.
     #[inline]
-    pub fn span(&self, number: u32, find: impl Fn(usize, u32) -> Found<usize>) -> Found<Span> {
+    pub fn span(
+        &self,
+        number: u32,
+        items: usize,
+        find: impl Fn(usize, usize, u32) -> Found<usize>,
+    ) -> Found<Span> {
         let nth = (number >> self.shift) as usize;
         let (Some(before), Some(behind)) = (self.places.get(nth), self.places.get(nth + 1)) else {
-            let first = find(0, number)?;
             return Ok(Span {
-                first,
-                last: first,
-                guess: first,
+                first: 0,
+                last: items,
+                guess: items,
             });
         };
-        let first = self.place(before, 0, nth, &find)?;
-        let last = self.place(behind, first, nth + 1, &find)?;
-        let off = (number & ((1 << self.shift) - 1)) as u64 * (last - first) as u64;
+        let edge = |nth: usize| ((nth as u64) << self.shift).min(u32::MAX as u64) as u32;
+        let first = known(before, || find(items, 0, edge(nth)))?;
+        let last = known(behind, || find(first + ITEMS, first, edge(nth + 1)))?;
+        let off = (number & ((1 << self.shift) - 1)) as u64 * last.saturating_sub(first) as u64;
         Ok(Span {
             first,
             last,
             guess: first + (off >> self.shift) as usize,
         })
     }
+}
 
-    fn place(
-        &self,
-        fence: &AtomicU32,
-        from: usize,
-        nth: usize,
-        find: impl Fn(usize, u32) -> Found<usize>,
-    ) -> Found<usize> {
-        let known = fence.load(Ordering::Relaxed);
-        if known != UNKNOWN {
-            return Ok(known as usize);
-        }
-        let number = (nth as u64) << self.shift;
-        let place = find(from, number.min(u32::MAX as u64) as u32)?;
-        fence.store(place as u32, Ordering::Relaxed);
-        Ok(place)
+/// The place of a fence, found if it is not known.
+#[inline]
+fn known(fence: &AtomicU32, find: impl Fn() -> Found<usize>) -> Found<usize> {
+    let known = fence.load(Ordering::Relaxed);
+    if known != UNKNOWN {
+        return Ok(known as usize);
     }
+    let place = find()?;
+    fence.store(place as u32, Ordering::Relaxed);
+    Ok(place)
 }

@@ -252,11 +252,11 @@ impl Index {
             count <= most
         });
         let rest = whole.split_off(fits.count());
-        Ok((listed(py, self.rows_in(&whole)?)?, rest))
+        Ok((listed(py, self.rows_in(&whole, entity)?)?, rest))
     }
 
     fn read<'py>(&self, py: Python<'py>, part: Range) -> PyResult<Bound<'py, PyList>> {
-        listed(py, self.rows_in(&[part])?)
+        listed(py, self.rows_in(&[part], 0)?)
     }
 
     // -- causes and sayings ------------------------------------------------------------------------------------------

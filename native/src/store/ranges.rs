@@ -65,8 +65,9 @@ impl Index {
         Ok(found)
     }
 
-    /// The facts of ranges; what they need of memory is asked for before any of it is waited for.
-    pub fn rows_in(&self, ranges: &[Range]) -> Found<Vec<Row<'_>>> {
+    /// The facts of ranges, all of an entity if that is not 0; what they need of memory is asked for before any of it is
+    /// waited for.
+    pub fn rows_in(&self, ranges: &[Range], entity: u32) -> Found<Vec<Row<'_>>> {
         for &(number, order, first, _) in ranges {
             if order == BY_ENTITY {
                 self.segment(number)?.fetch(S::FactByEntity, first);
@@ -84,8 +85,10 @@ impl Index {
                 if place >= segment.bounds.facts() {
                     return Err(format!("there is no fact at {place}").into());
                 }
-                for section in [S::FactRow, S::FactEntity, S::FactValue] {
-                    segment.fetch(section, place);
+                segment.fetch(S::FactRow, place);
+                segment.fetch(S::FactValue, place);
+                if entity == 0 {
+                    segment.fetch(S::FactEntity, place);
                 }
                 places.push((segment, place));
             }
@@ -96,12 +99,19 @@ impl Index {
         }
         places
             .into_iter()
-            .map(|(segment, place)| fact_at(segment, place))
+            .map(|(segment, place)| match entity {
+                0 => fact_at(segment, place),
+                _ => fact_of(segment, place, entity),
+            })
             .collect()
     }
 }
 
 pub fn fact_at(segment: &Segment, place: usize) -> Found<Row<'_>> {
+    fact_of(segment, place, segment.u32(S::FactEntity, place)?)
+}
+
+fn fact_of(segment: &Segment, place: usize, entity: u32) -> Found<Row<'_>> {
     let row = segment.u32(S::FactRow, place)?;
     let digest = segment.digest(S::FactDigest, segment.bounds.fact(row))?;
     let attribute = segment.bisect(
@@ -114,7 +124,7 @@ pub fn fact_at(segment: &Segment, place: usize) -> Found<Row<'_>> {
     Ok((
         row,
         digest,
-        segment.u32(S::FactEntity, place)?,
+        entity,
         attribute,
         segment.u32(S::FactValue, place)?,
     ))

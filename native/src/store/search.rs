@@ -22,7 +22,8 @@ pub fn partition_point(
     Ok(first)
 }
 
-/// The same, searched for from a place that was guessed: what is few items off is found in few steps.
+/// The same, searched for from a place that was guessed, if it is among them: what is few items off is found in few
+/// steps.
 #[inline]
 pub fn near(
     guess: usize,

@@ -4,6 +4,7 @@ use crate::store::ahead;
 use crate::store::damage::Found;
 use crate::store::fences::{Fences, Span};
 use crate::store::header::{le32, le64, Bounds, Header, PAGE};
+use crate::store::search::near;
 use crate::store::sections::{S, SECTIONS, SIZES};
 use pyo3::buffer::PyBuffer;
 use pyo3::prelude::*;
@@ -158,9 +159,13 @@ impl Segment {
     /// Between which entities a cell is, if it is one, and about where.
     #[inline]
     pub fn fenced(&self, cell: u32) -> Found<Span> {
-        self.entity_fences.span(cell, |from, number| {
-            self.bisect(S::EntityCell, number, from, self.count(S::EntityCell))
-        })
+        let count = self.count(S::EntityCell);
+        self.entity_fences
+            .span(cell, count, |guess, first, number| {
+                near(guess, first, count, |place| {
+                    Ok(self.u32(S::EntityCell, place)? < number)
+                })
+            })
     }
 
     /// A number of a section of u32, not checked: for what only asks for memory.

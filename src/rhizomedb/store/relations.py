@@ -31,10 +31,22 @@ Tuples: TypeAlias = Iterator[tuple[Cell, ...]]
 
 
 class Cells:
-    """Cells by their numbers, those that were asked for remembered."""
+    """Cells by their numbers and the other way round, those that were asked for remembered."""
 
     def __init__(self) -> None:
         self.known: dict[int, Cell] = {0: b""}
+        self._numbers: dict[Cell, int] = {}
+
+    def number(self, index: Any, cell: Cell) -> int:
+        """The number of a cell; 0 if an index does not have it."""
+        number = self._numbers.get(cell)
+        if number is None:
+            number = int(index.find_cell(key_of(cell)))
+            if number:  # what nobody has said yet may be said at any time
+                if len(self._numbers) >= REMEMBERED_MAX:
+                    self._numbers.clear()
+                self._numbers[cell] = number
+        return number
 
     def read(self, index: Any, numbers: Iterable[int]) -> dict[int, Cell]:
         """A dictionary that has the cells of these numbers, and others."""
@@ -75,7 +87,7 @@ class View:
 
     def number(self, cell: Cell) -> int:
         """The number of a cell; 0 if nobody ever said it."""
-        return int(self.index.find_cell(key_of(cell)))
+        return self._cells.number(self.index, cell)
 
     # -- scanning ---------------------------------------------------------------------------------------------------
 
