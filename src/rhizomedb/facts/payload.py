@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from typing import Any, Final, Literal, TypeAlias
 
@@ -63,10 +64,16 @@ def encode(said: Parts) -> tuple[bytes, int]:
     after = [] if group is None else [_GROUP, codec.encode({"id": group.id, "size": group.size})]
     if said["scope"] == "own":
         after.append(_OWN)
-    after += (_AUTHOR, codec.encode_bytes(said["author"]), _SYSTEM, codec.encode_text(said["system"]))
+    after.append(_whose(said["author"], said["system"]))
     count = 4 + (edge is not None) + (group is not None) + (said["scope"] == "own")
     begin = codec.head(codec.MAP, count) + b"".join(before)
     return b"".join((begin, facts.encode(), *after)), len(begin)
+
+
+@lru_cache(maxsize=256)
+def _whose(author: bytes, system: str) -> bytes:
+    """The parts that say whose a delta is: the same ones again and again."""
+    return b"".join((_AUTHOR, codec.encode_bytes(author), _SYSTEM, codec.encode_text(system)))
 
 
 _EDGE, _TIME, _FACTS, _GROUP, _OWN, _AUTHOR, _SYSTEM = (

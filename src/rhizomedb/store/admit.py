@@ -258,8 +258,10 @@ class _Door:
 
         What could not wait any longer comes apart from the rest.
         """
-        faults = [fault for key, came in self._groups.items() for fault in self._settle(*key, came)]
-        shed = self._shed()
+        faults = (
+            [fault for key, came in self._groups.items() for fault in self._settle(*key, came)] if self._groups else []
+        )
+        shed = self._shed() if self._over else []
         self._flush()
         return shed, Admission(self._new, self._known, self._held, self._epoch, tuple(faults))
 

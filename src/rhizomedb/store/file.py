@@ -85,6 +85,7 @@ class File:
         self._patience_ms = wait_ms
         self.is_writing = False
         self.is_committed = False
+        self.version = 0
         self._place: tuple[int, int] | None = None
         self._look(create)
         flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
@@ -287,9 +288,8 @@ class File:
         self.is_committed = False
         self._patience_ms = self.wait_ms if wait_ms is None else wait_ms
         try:
-            self.run("BEGIN IMMEDIATE")
+            ((self.version,),) = self.run("BEGIN IMMEDIATE; PRAGMA data_version")
             self.is_writing = True
-            self._check_place()
             yield
             self._check_place()
             self.run("COMMIT")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from struct import Struct
 from typing import Final, NamedTuple
 
 from rhizomedb.facts import payload
 from rhizomedb.facts.clock import HybridTime
 from rhizomedb.facts.delta import PAYLOAD_AT, Delta, Group, Scope
+from rhizomedb.facts.kernels import SPAN_BYTES
 from rhizomedb.facts.stretch import Stretch
 from rhizomedb.store.keys import BYTES_HEAD, TEXT_HEAD
 
@@ -31,6 +33,14 @@ class Said(NamedTuple):
     data: bytes
     spans: bytes
     digests: bytes
+
+
+def causes_at(said: Said, place: int) -> int:
+    """Where in the bytes of a delta the causes of a fact stand."""
+    return int(_CAUSES_AT.unpack_from(said.spans, SPAN_BYTES * place)[0])
+
+
+_CAUSES_AT: Final = Struct("<12xI")
 
 
 def said_by(delta: Delta, epoch: int) -> Said:

@@ -16,6 +16,7 @@ from rhizomedb.store import check, log
 from rhizomedb.store.chunks import Chunks
 from rhizomedb.store.columns import Columns, columns_of
 from rhizomedb.store.file import Durability, File
+from rhizomedb.store.frame import frame
 from rhizomedb.store.indexed import Indexed
 from rhizomedb.store.keeper import Keeper
 from rhizomedb.store.layout import FORMAT, HELD, HELD_1, Mark, pack, seal, unpack
@@ -53,6 +54,7 @@ class SqliteStore:
         self._epochs: dict[int, Epoch] = {}
         self._kept_marks: dict[int, Mark] | None = None  # of a file that cannot be written and has none
         self._begun: int | None = None
+        self._opening: tuple[Any, ...] = ()  # the row of the epoch that was begun, until it is written
         self._is_ready = False
         self._holds = True
         self.is_writing = False
@@ -90,6 +92,7 @@ class SqliteStore:
 
     def epochs(self, after: int = 0) -> list[Epoch]:
         """All epochs after one, oldest first."""
+        self._end_epoch()
         return [self._sealed_epoch(row) for row in self._epoch_rows("WHERE number > ? ORDER BY number", (after,))]
 
     def totals(self, epoch: int) -> tuple[int, int]:
@@ -307,8 +310,9 @@ class SqliteStore:
         finally:
             self.is_writing = False
             self._begun = None
+            self._opening = ()
         self._indexed.committed()
-        if self._indexed.tiers.is_due:
+        if self._indexed.is_due:
             self._keeper.look()
 
     def _make_ready(self, mark: Mark) -> None:
@@ -325,7 +329,7 @@ class SqliteStore:
         self._end_epoch()
         number = self._mark().epoch + 1
         row = (number, at_ms, origin)
-        self._file.run("INSERT INTO epoch VALUES (?, ?, ?, ?)", (*row, seal(*row)))
+        self._opening = (*row, seal(*row))
         self._begun = number
         self._newest = None
         return number
@@ -337,7 +341,8 @@ class SqliteStore:
         for delta in deltas:
             if self._indexed.has(pack(delta.id)):
                 continue
-            rows.append((self._indexed.last_seq() + 1, epoch, delta.encode()))
+            seq = self._indexed.last_seq() + 1
+            rows.append((seq, epoch, frame(seq, epoch, delta.encode())))
             self._indexed.add(said_by(delta, epoch))
         if rows:
             if self._holds:  # what was held back and is visible now is held no more
@@ -360,7 +365,8 @@ class SqliteStore:
         """Write what was reached in the epoch that this write began last, unless that stands there already."""
         if self._begun is not None and self._newest is None:
             mark = self._newest = self._indexed.mark(self._begun)
-            self._file.run("INSERT OR REPLACE INTO mark VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*mark, seal(*mark)))
+            opening, self._opening = self._opening, ()
+            self._file.run(_OPENING + _MARK if opening else _MARK, (*opening, *mark, seal(*mark)))
 
     def hold(self, delta: Delta, arrived_ms: int, origin: str, due_ms: int | None, reason: str) -> bool:
         """Keep a verified delta back. False if it was known."""
@@ -435,7 +441,7 @@ class SqliteStore:
         if self.is_writing:  # and so nobody else is
             self._end_epoch()
         else:
-            ((version,),) = self._file.run("PRAGMA data_version")
+            version = self._file.version if self._file.is_writing else self._file.run("PRAGMA data_version")[0][0]
             if version != self._version:  # another process has written; it may have rebuilt the index
                 self._newest = None
                 self._is_ready = False
@@ -540,6 +546,8 @@ class SqliteStore:
         return epoch
 
 
+_OPENING: Final = "INSERT INTO epoch VALUES (?, ?, ?, ?);"
+_MARK: Final = "INSERT OR REPLACE INTO mark VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _MARK_TYPES: Final = (*(int,) * len(Mark._fields), bytes)
 _HELD_SIZES: Final = "SELECT author, origin, count(*), sum(length(envelope)) FROM held GROUP BY author, origin"
 _HELD_TYPES: Final = (bytes, bytes, int, str, int | None, str, bytes | None, int | None, bytes)

@@ -88,6 +88,23 @@ class Tiers:
         return self.parts[-1].bounds if self.parts else Bounds()
 
     @cached_property
+    def tail(self) -> tuple[int, int, int]:
+        """How many deltas, facts and bytes are in memory only."""
+        deltas = sum([part.bounds.deltas for part in self.in_memory])
+        facts = sum([part.bounds.facts for part in self.in_memory])
+        return deltas, facts, sum([len(part.buffer) for part in self.in_memory])
+
+    @cached_property
+    def causes(self) -> int:
+        """How many causes all parts have."""
+        return sum([part.causes for part in self.parts])
+
+    @cached_property
+    def repeats(self) -> int:
+        """How many facts of all parts were said again."""
+        return sum([part.repeats for part in self.parts])
+
+    @cached_property
     def is_due(self) -> bool:
         """Whether any of the parts in files are to be merged."""
         return due(self.in_files) is not None
