@@ -1,6 +1,7 @@
 """Run the benchmarks named, or all: `python -m bench [ingest] [get] [query] [store] [flow] [--small] [--folder DIR]`.
 
-A run at full size writes its sections of `bench/RESULTS.md` and leaves the others as they are; a small run only prints.
+A run at full size writes its sections of `bench/RESULTS.md` and leaves the others as they are; a small run, or one of other
+sizes (`--sizes`, which only `store` takes), only prints.
 """
 
 from __future__ import annotations
@@ -27,12 +28,16 @@ def main() -> None:
     parser.add_argument(
         "--small", "--quick", dest="quick", action="store_true", help="small sizes, to see that everything works"
     )
+    parser.add_argument("--sizes", type=_sizes, metavar="FACTS,…", help="sizes of `store` other than the usual")
     parser.add_argument("--folder", help="where to put the files (default: a temporary folder)")
     options = parser.parse_args()
     for name in options.names:
         if name not in NAMES:
             parser.error(f"there is no benchmark {name!r}; there are {', '.join(NAMES)}")
     chosen = [name for name in NAMES if name in options.names or not options.names]
+    if options.sizes and chosen != ["store"]:
+        parser.error("only `store` takes --sizes")
+    more = {"facts": options.sizes} if options.sizes else {}
     measured: dict[str, str] = {}
     with tempfile.TemporaryDirectory(prefix="rhizome-bench-", dir=options.folder) as scratch:
         os.environ["RHIZOME_HOME"] = str(Path(scratch) / "home")  # the keys of a run go with it
@@ -41,15 +46,19 @@ def main() -> None:
             load_before, started = load(), time.perf_counter()
             folder = Path(scratch) / name
             folder.mkdir()
-            section = importlib.import_module(f"bench.{name}").run(folder, quick=options.quick)
+            section = importlib.import_module(f"bench.{name}").run(folder, quick=options.quick, **more)
             measured[name] = section.text(machine(load_before, time.perf_counter() - started))
-    if options.quick:
+    if options.quick or options.sizes:
         print(page(measured))
         return
     known = sections_of(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     known.update(measured)
     RESULTS.write_text(page({name: known[name] for name in NAMES if name in known}), encoding="utf-8")
     print(f"written to {RESULTS.relative_to(Path.cwd()) if RESULTS.is_relative_to(Path.cwd()) else RESULTS}")
+
+
+def _sizes(text: str) -> list[int]:
+    return sorted(int(size.replace("_", "")) for size in text.split(","))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,13 +52,17 @@ class LeftOut(Exception):
     """A process that was given a limit did not end well within it; the reason, as the end of a sentence."""
 
 
-def command(*words: str | Path, limit: Limit | None = None) -> Run:
-    """Run a command of this environment as a process; its answer is what it printed."""
+def command(
+    *words: str | Path,
+    limit: Limit | None = None,
+    beside: Callable[[int], AbstractContextManager[None]] = lambda _: nullcontext(),
+) -> Run:
+    """Run a command of this environment as a process; its answer is what it printed. `beside` is entered while it runs."""
     started = time.perf_counter()
     process = subprocess.Popen([str(word) for word in words], stdout=subprocess.PIPE, cwd=ROOT)
     watchdog = Watchdog(process, limit) if limit else None
     assert process.stdout is not None, "the output is piped"
-    with process.stdout as output:
+    with process.stdout as output, beside(process.pid):
         answer = output.read().decode()
     # The watchdog is done before the process is waited for: until then its number means this process.
     reason = watchdog.stop() if watchdog else None

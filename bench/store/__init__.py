@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bench.report import Section
 
 
-def run(folder: Path, *, quick: bool) -> Section:
-    """Measure every size."""
+def run(folder: Path, *, quick: bool, facts: Sequence[int] | None = None) -> Section:
+    """Measure every size, or those that are given."""
     # Every part of this room imports the package, and what some of them measure is how little a process holds.
     from bench.store import section
 
-    return section.run(folder, quick=quick)
+    return section.run(folder, quick=quick, given=facts)

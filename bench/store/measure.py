@@ -73,12 +73,9 @@ class Room:
         beside = self.folder / "beside"
         for engine in self.engines:
             run = part("store.engine", "commit", engine=engine, path=self.path(engine), beside=beside, commits=COMMITS)
-            names = (
-                "commit",
-                "append",
-                "overwrite",
-                *(["make"] if engine == OURS else []),
-            )  # peers have nothing to make
+            names = ["commit", "append", "overwrite"]
+            if engine == OURS:  # peers have nothing to make, and do not show when they wait
+                names += ["make", "sync", "beyond"]
             self._keep(engine, [run], {name: (name, statistics.median) for name in names})
             if engine == OURS:
                 self.size.figures["commit bytes"] = run.answer["bytes"]

@@ -9,6 +9,8 @@ from bench.data import COLUMNS
 from bench.report import MustBe
 from bench.series import Case, duration, mebibytes
 from bench.store.measure import ALL_IN, LOADED, OURS, Size
+from bench.store.memory import Held
+from bench.store.signatures import Verified
 from bench.store.sizes import FACTS_PER_DELTA, FACTS_PER_EPOCH, SCANNED
 
 LOADED_PER_SECOND_MIN = 200_000
@@ -19,6 +21,8 @@ FACT_SECONDS_MAX = 20e-6
 ATTRIBUTE_SECONDS_MAX = 1e-3
 BYTES_PER_FACT_MAX = 180
 IDLE_BYTES_MAX = 60_000_000
+IMPORTING_BYTES_MAX = 512 << 20
+SIGNATURES_PER_SECOND_MIN = 5_000
 
 OPEN_SECONDS_MAX = ((1_000_000, 30e-3), (10_000_000, 50e-3))
 """Up to how many facts, and how long."""
@@ -30,7 +34,7 @@ FLAT_MAX = 1.5
 """What still counts as flat, from one size to one ten times as large: caches of the processor are of one size."""
 
 
-def must_be(sizes: Sequence[Size], middle: Size, imported: Case) -> list[MustBe]:
+def must_be(sizes: Sequence[Size], middle: Size, imported: Case, held: Held, signed: Verified) -> list[MustBe]:
     """All lines. `middle` is the size at which the figures are asked for that name one."""
     lines = [
         _load(middle),
@@ -41,6 +45,8 @@ def must_be(sizes: Sequence[Size], middle: Size, imported: Case) -> list[MustBe]
         *_opens([middle, sizes[-1]]),
         _bytes(sizes),
         _idle(sizes[-1]),
+        _held(held),
+        _signed(signed),
     ]
     return [*lines, *_growth(sizes)] if len(sizes) > 1 else lines
 
@@ -70,16 +76,18 @@ def _import(case: Case) -> MustBe:
 
 
 def _commit(size: Size) -> MustBe:
-    make, commit, append, overwrite = (size.of(name) for name in ("make", "commit", "append", "overwrite"))
-    beyond = make + commit - append
-    cpu = sum(size.series[name][OURS].median_cpu for name in ("make", "commit"))
+    names = ("beyond", "make", "commit", "sync", "append", "overwrite")
+    beyond, make, commit, sync, append, overwrite = (size.of(name) for name in names)
+    cpu = size.series["beyond"][OURS].median_cpu
     return MustBe(
         f"a durable commit of one fact (encoded, signed, admitted; in {size.facts:,}), beyond the disk's own sync, "
         f"≤ {duration(COMMIT_SECONDS_MAX)}",
         beyond <= COMMIT_SECONDS_MAX,
-        f"{duration(max(0.0, beyond))}: {duration(make)} to encode and sign, {duration(commit)} to commit ({duration(cpu)} of "
-        f"CPU in both), less {duration(append)} for `fdatasync` of the same {size.figures['commit bytes']:,} bytes appended "
-        f"to a file beside it ({duration(overwrite)} where they are written over others); medians, in turn in one process",
+        f"{duration(beyond)} ({duration(cpu)} of CPU), the median of what each took but for the sync inside it; "
+        f"{duration(make)} to encode and sign, {duration(commit)} to commit with {duration(sync)} of sync in it. `fdatasync` of "
+        f"the same {size.figures['commit bytes']:,} bytes beside it, in turn in the same process: {duration(append)} appended to a "
+        f"file, {duration(overwrite)} written over others; less the former a commit takes "
+        f"{duration(max(0.0, make + commit - append))}",
     )
 
 
@@ -135,6 +143,25 @@ def _idle(size: Size) -> MustBe:
         held <= IDLE_BYTES_MAX,
         f"{held / 1e6:.1f} MB, of which {anonymous / 1e6:.1f} MB are its own and the rest pages of files; "
         f"{before / 1e6:.1f} MB with the modules imported and nothing open",
+    )
+
+
+def _held(held: Held) -> MustBe:
+    return MustBe(
+        f"memory of its own of a process that imports {held.facts:,} facts from a CSV file ≤ {mebibytes(IMPORTING_BYTES_MAX)}",
+        held.anonymous_bytes <= IMPORTING_BYTES_MAX,
+        f"{mebibytes(held.anonymous_bytes)} at most, seen every 10 ms, in {duration(held.seconds)}; "
+        f"{mebibytes(held.peak_bytes)} with the pages of files that it had mapped, which the system takes back as it likes",
+    )
+
+
+def _signed(signed: Verified) -> MustBe:
+    rate, alone = (signed.deltas / series.median_cpu for series in (signed.whole, signed.alone))
+    return MustBe(
+        f"`verify` of a file of {signed.deltas:,} deltas of one fact each at ≥ {SIGNATURES_PER_SECOND_MIN:,} signatures/s per core",
+        rate >= SIGNATURES_PER_SECOND_MIN,
+        f"{rate:,.0f} per CPU second with all that it looks at besides ({signed.deltas / signed.whole.median:,.0f} by the wall "
+        f"clock); the signatures alone {alone:,.0f}",
     )
 
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+from bench.child import Watch
 from bench.store.sizes import FACTS_PER_DELTA
 from rhizomedb.facts.cid import PREFIX, Cid
 from rhizomedb.facts.clock import HybridTime
@@ -34,6 +35,21 @@ def import_all() -> None:
 def key() -> Key:
     """Who says everything."""
     return Key(b"rhizomedb benchmark, not a secret"[:32])
+
+
+class TimedLog:
+    """The file that a store syncs, each sync timed."""
+
+    def __init__(self, log: Any, watch: Watch) -> None:
+        self._log = log
+        self._watch = watch
+
+    def xSync(self, flags: int) -> None:  # it is called by this name
+        with self._watch("sync"):
+            self._log.xSync(flags)
+
+    def xClose(self) -> None:
+        self._log.xClose()
 
 
 class Writer:
@@ -119,6 +135,11 @@ class Reader:
 
     def commit(self, made: Delta) -> None:
         admit(self._store, [made], now_ms=NOW_MS, origin="bench")
+
+    def time_syncs(self, watch: Watch) -> bool:
+        """Put a clock between the store and the write-ahead log that it syncs; a commit must have been made."""
+        self._store.file._log = TimedLog(self._store.file._log, watch)
+        return True
 
     def close(self) -> None:
         self._store.close()

@@ -7,10 +7,14 @@ from pathlib import Path
 
 from bench.report import Section
 from bench.series import case_table, duration, mebibytes, table
+from bench.store import memory, signatures, together
 from bench.store.imports import case
 from bench.store.measure import ALL_IN, ENGINES, LOADED, OURS, Room, Size
+from bench.store.memory import import_held
 from bench.store.must import must_be
+from bench.store.signatures import verified
 from bench.store.sizes import ASKED, ATTRIBUTES, FACTS_PER_DELTA, FACTS_PER_EPOCH, FACTS_PREPARED
+from bench.store.together import measured, together_table
 
 SIZES = {100_000: 3, 1_000_000: 3, 10_000_000: 1}
 QUICK_SIZES = {10_000: 1, 50_000: 1}
@@ -39,7 +43,13 @@ table with two indexes, which keeps values in place. None of them hashes, signs,
 Asked are {ASKED} entities and {ASKED} facts, anywhere, each once and once more (`warm`); all rows are read as values,
 and every engine must give the same. `attribute` reads entity, value and row of every fact of one attribute as numbers,
 into arrays where the engine has any. `open and get` is a fresh process's first question. Commits of one fact and the
-`fdatasync` beside them take turns in one process."""
+`fdatasync` beside them take turns in one process; a clock between the store and its write-ahead log times each sync
+inside a commit. `verify` checks a file of
+deltas that say one fact each: all of it, not their signatures alone.
+
+Writers who come together each have the file open, in threads of one process or in processes, and commit one fact after
+another, durably; so does the peer, which begins each transaction as the writer. A sync a commit is how often a writer
+called for the disk; those who call at once wait for one another's."""
 
 TIMES = {
     LOADED: "load",
@@ -53,14 +63,18 @@ TIMES = {
     "import, open and get": "import, open and get",
     "make": "one fact encoded and signed",
     "commit": "commit of one fact",
+    "sync": "sync inside it",
+    "beyond": "both but for the sync",
     "append": "`fdatasync` beside it",
 }
 
 
-def run(folder: Path, *, quick: bool) -> Section:
-    """Measure every size."""
-    chosen = QUICK_SIZES if quick else SIZES
-    middle = list(chosen)[1]
+def run(folder: Path, *, quick: bool, given: Sequence[int] | None = None) -> Section:
+    """Measure every size, or those that are given, once each."""
+    usual = QUICK_SIZES if quick else SIZES
+    chosen = usual if given is None else dict.fromkeys(given, 1)
+    is_small = quick or given is not None
+    middle = list(chosen)[min(1, len(chosen) - 1)]
     sizes: list[Size] = []
     left_out: list[str] = []
     for facts, repeats in chosen.items():
@@ -70,11 +84,15 @@ def run(folder: Path, *, quick: bool) -> Section:
         sizes.append(room.measure(repeats))
         if facts == middle:
             room.commits()
+            writers = measured(room.path, together.QUICK_COMMITS if is_small else together.COMMITS)
         room.remove()
-    imported = case(folder, *(QUICK_ROWS if quick else ROWS))
-    lines = must_be(sizes, next(size for size in sizes if size.facts == middle), imported)
+    imported = case(folder, *(QUICK_ROWS if is_small else ROWS))
+    held = import_held(folder, memory.QUICK_ROWS if is_small else memory.ROWS)
+    signed = verified(folder, signatures.QUICK_DELTAS if is_small else signatures.DELTAS)
+    lines = must_be(sizes, next(size for size in sizes if size.facts == middle), imported, held, signed)
     notes = ["\n".join(left_out)] if left_out else []
-    return Section("store", WHAT, lines, (_times(sizes), *notes, _room(sizes), case_table([imported])))
+    tables = (_times(sizes), *notes, _room(sizes), together_table(writers), case_table([imported]))
+    return Section("store", WHAT, lines, tables)
 
 
 def _engines(facts: int, before: Sequence[Size]) -> tuple[list[str], list[str]]:

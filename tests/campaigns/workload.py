@@ -62,8 +62,8 @@ def small_thresholds() -> Iterator[None]:
     """Make segments spill and merge after a few facts, within writes too, and deltas small, so that writes have several."""
     small: list[tuple[Any, str, int]] = [
         (indexed, "GATHER_FACTS", 400), (indexed, "TAIL_FACTS", 24), (indexed, "TAIL_DELTAS", 4), (indexed, "SMALL", 16),
-        (tiers, "RATIO", 2), (transaction, "DELTA_FACTS_MAX", 100), (columns, "BATCH_ROWS", 60), (admission, "BATCH_BYTES", 2_000),
-        (folder, "READ_BYTES_MAX", 3_000),
+        (tiers, "RATIO", 2), (tiers, "FILES_TOGETHER", 3), (transaction, "DELTA_FACTS_MAX", 100), (columns, "BATCH_ROWS", 60),
+        (admission, "BATCH_BYTES", 2_000), (folder, "READ_BYTES_MAX", 3_000),
     ]  # fmt: skip
     before = [(module, name, getattr(module, name)) for module, name, _ in small]
     for module, name, value in small:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -12,7 +13,10 @@ from store_helpers import ATTRIBUTES, ENTITIES, VALUES, deltas
 
 from rhizomedb import backend
 from rhizomedb.errors import StoreError
+from rhizomedb.facts.clock import HybridTime
 from rhizomedb.facts.delta import Delta
+from rhizomedb.facts.signature import Key
+from rhizomedb.facts.stretch import Stretch
 from rhizomedb.facts.value import exact, order_cell
 from rhizomedb.store import build, lookup
 from rhizomedb.store.keys import cell_of, key_of
@@ -140,6 +144,7 @@ def everything(kernels: Kernels, buffers: Sequence[bytes]) -> list[Any]:
             for asked in ((cell, other, 0), (0, other, cell), (0, cell, 0)):
                 ranges = index.ranges(*asked)
                 found += [ranges, *map(index.read, ranges)]
+                found += [index.find_facts(*asked, most) for most in (0, 1, 3, 99)]
             found.append(index.members(cell, other, 2))
     for row in range(1, last.fact_last + 1):
         (digest,) = index.digests([row])
@@ -165,6 +170,29 @@ def test_both_kernels_build_merge_and_find_the_same(log: list[Said], sizes: list
         assert everything(rust(), buffers) == everything(PLAIN, buffers)
 
 
+@needs_rust
+@given(st.integers(0, 2**32), st.sampled_from([1, 2, 6]), st.lists(st.integers(1, 6), max_size=4))
+@settings(max_examples=8, deadline=None)
+def test_many_entities_unevenly_spread_are_found_however_often_they_are_asked_for(
+    seed: int, power: int, sizes: list[int]
+) -> None:
+    chance = random.Random(seed)
+    log = []
+    for number in range(8):
+        values = range(400 * number, 400 * number + 400)
+        about = [int(900 * chance.random() ** power + 1).to_bytes(16, "big") for _ in values]
+        attributes = [chance.choice("abc") for _ in values]
+        facts = Stretch.from_columns(about, attributes, list(values), [()] * len(values))
+        delta = Delta.sign(Key(bytes(32)), system="s", time=HybridTime(number + 1, 0), facts=facts)
+        log.append(said_by(delta, number + 1))
+    buffers = cut(PLAIN, log, sizes)
+    plain, fast = PLAIN.over(buffers), rust().over(buffers)
+    cells = list(range(1, read_header(buffers[-1]).bounds.cell_last + 2))
+    chance.shuffle(cells)
+    for cell in (*cells, *cells[:200]):
+        assert fast.find_facts(cell, 0, 0, 5) == plain.find_facts(cell, 0, 0, 5)
+
+
 @pytest.mark.parametrize("kernels", [PLAIN, pytest.param("rust", marks=needs_rust)], ids=["python", "rust"])
 @pytest.mark.parametrize("asked", [0, 2**31 - 1, 2**31 + 5])
 def test_numbers_that_nobody_gave(kernels: Any, asked: int) -> None:
@@ -177,3 +205,21 @@ def test_numbers_that_nobody_gave(kernels: Any, asked: int) -> None:
         with pytest.raises(StoreError):
             ask([asked])
     assert index.effects(asked) == [] and index.ranges(asked, 0, 0) == []
+    assert index.find_facts(asked, 0, 0, 9) == ([], [])
+
+
+@given(logs(), st.lists(st.integers(1, 4), max_size=6), st.data())
+@settings(max_examples=80, deadline=None)
+def test_what_is_found_at_once_and_the_rest_are_what_ranges_say(log: list[Said], sizes: list[int], data: Any) -> None:
+    buffers = cut(PLAIN, log, sizes)
+    last = read_header(buffers[-1]).bounds.cell_last if buffers else 1
+    asked = [data.draw(st.integers(0, last)) for _ in range(3)]
+    most = data.draw(st.integers(0, 20))
+    for kernels in [PLAIN, *([rust()] if backend() == "rust" else [])]:
+        index = kernels.over(buffers)
+        ranges = index.ranges(*asked)
+        rows, rest = index.find_facts(*asked, most)
+        whole = ranges[: len(ranges) - len(rest)]
+        assert [*whole, *rest] == ranges
+        assert rows == [row for part in whole for row in index.read(part)] and len(rows) <= most
+        assert not rest or len(rows) + rest[0][3] - rest[0][2] > most

@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from store_helpers import said, write
 
-from rhizomedb.store import ALL, indexed, log
+from rhizomedb.store import ALL, indexed, log, tiers
 from rhizomedb.store.compact import sweep
 from rhizomedb.store.file import File
 from rhizomedb.store.folder import Folder
 from rhizomedb.store.indexed import Indexed
+from rhizomedb.store.segment import Bounds
 from rhizomedb.store.sqlite import SqliteStore
-from rhizomedb.store.tiers import Part
+from rhizomedb.store.tiers import FACTS_MAX, FILES_TOGETHER, RATIO, Part, due
 
 
 @pytest.fixture
@@ -32,7 +35,8 @@ def catalogue(store: SqliteStore) -> list[int]:
     return [last for (last,) in store._file.run("SELECT last FROM segment ORDER BY last")]
 
 
-def test_what_is_due_becomes_one(busy: SqliteStore, path: str) -> None:
+def test_what_is_due_becomes_one(busy: SqliteStore, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiers, "FILES_TOGETHER", 3)
     assert catalogue(busy) == [1, 2, 3, 4]
     tidier = Indexed(File(path, create=False, wait_ms=0))
     while tidier.tidy():
@@ -122,3 +126,50 @@ def test_a_reader_that_loses_the_race_with_a_merge_reads_the_segments_that_repla
     assert late.counts(ALL)["facts"] == 4, "what is lost for good is made of the log"
     for store in (late, reader, busy):
         store.close()
+
+
+def parts_of(weights: list[int]) -> list[Part]:
+    return [Part(b"", None, Bounds(fact_last=weight), 0, 0, 0) for weight in weights]
+
+
+@pytest.mark.parametrize(
+    ("weights", "expected"),
+    [
+        ([], None),
+        ([5], None),
+        ([5] * (FILES_TOGETHER - 1), None),
+        ([5] * FILES_TOGETHER, (0, FILES_TOGETHER)),
+        ([50] + [5] * FILES_TOGETHER, (1, FILES_TOGETHER + 1)),
+        ([FACTS_MAX // 2] * 3, (1, 3)),
+        ([FACTS_MAX // 2 + 1] * 3, None),
+        ([FACTS_MAX] * 9, None),
+    ],
+    ids=str,
+)
+def test_what_is_due(weights: list[int], expected: tuple[int, int] | None) -> None:
+    assert due(parts_of(weights)) == expected
+
+
+@given(st.lists(st.integers(1, FACTS_MAX), max_size=60))
+def test_merging_ends_with_few_parts_that_are_not_too_large(weights: list[int]) -> None:
+    whole = sum(weights)
+    while span := due(parts_of(weights)):
+        start, end = span
+        weights[start:end] = [sum(weights[start:end])]
+    assert sum(weights) == whole and max(weights, default=0) <= FACTS_MAX
+    levels = 11  # from 1 to FACTS_MAX by RATIO
+    assert RATIO**levels > FACTS_MAX
+    assert len(weights) <= 4 * whole / FACTS_MAX + levels * FILES_TOGETHER
+
+
+@given(st.lists(st.integers(1, 1000), min_size=300, max_size=300))
+def test_a_fact_is_moved_a_few_times(sizes: list[int]) -> None:
+    weights: list[int] = []
+    moved = 0
+    for size in sizes:
+        weights.append(size)
+        while span := due(parts_of(weights)):
+            start, end = span
+            weights[start:end] = [sum(weights[start:end])]
+            moved += weights[start]
+    assert moved <= 10 * sum(sizes)

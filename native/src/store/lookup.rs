@@ -1,5 +1,6 @@
 //! Looking things up in segments: the twin of `rhizomedb/store/lookup.py`.
 
+use crate::store::ahead;
 use crate::store::damage::Found;
 use crate::store::header::{Bounds, ROW};
 use crate::store::keys::{hash_of, prefix_of};
@@ -21,6 +22,12 @@ impl Index {
     /// Its segments, oldest first.
     pub fn all(&self) -> impl DoubleEndedIterator<Item = &Segment> {
         self.segments.iter().map(Py::get)
+    }
+
+    /// The number of the oldest segment that may have a cell: it is in none older than itself.
+    pub fn since(&self, cell: u32) -> usize {
+        self.segments
+            .partition_point(|segment| segment.get().bounds.cell_last < cell)
     }
 
     pub fn segment(&self, number: usize) -> Found<&Segment> {
@@ -61,17 +68,12 @@ impl Index {
         is_it: impl Fn(&Segment, u32) -> Found<bool>,
     ) -> Found<u32> {
         let mut found = 0;
-        for segment in self.all().rev() {
-            segment.matching(section, prefix, |number| {
-                if is_it(segment, number)? {
-                    found = number;
-                }
-                Ok(found != 0)
-            })?;
-            if found != 0 {
-                break;
+        ahead::matching(self.all().rev(), section, prefix, |segment, number| {
+            if is_it(segment, number)? {
+                found = number;
             }
-        }
+            Ok(found != 0)
+        })?;
         Ok(found)
     }
 
@@ -234,8 +236,27 @@ impl Index {
         self.ranges_of(entity, attribute, value)
     }
 
+    /// The facts that have some cells, as many whole ranges as make no more than `most`, and the ranges of the rest.
+    fn find_facts<'py>(
+        &self,
+        py: Python<'py>,
+        entity: u32,
+        attribute: u32,
+        value: u32,
+        most: usize,
+    ) -> PyResult<(Bound<'py, PyList>, Vec<Range>)> {
+        let mut whole = self.ranges_of(entity, attribute, value)?;
+        let mut count = 0;
+        let fits = whole.iter().take_while(|range| {
+            count += range.3 - range.2;
+            count <= most
+        });
+        let rest = whole.split_off(fits.count());
+        Ok((listed(py, self.rows_in(&whole, entity)?)?, rest))
+    }
+
     fn read<'py>(&self, py: Python<'py>, part: Range) -> PyResult<Bound<'py, PyList>> {
-        listed(py, self.rows_in(part)?)
+        listed(py, self.rows_in(&[part], 0)?)
     }
 
     // -- causes and sayings ------------------------------------------------------------------------------------------

@@ -1,8 +1,10 @@
 //! The index of a store: twins of what is in `src/rhizomedb/store/`.
 
+mod ahead;
 mod assemble;
 mod build;
 mod damage;
+mod fences;
 mod header;
 mod keys;
 mod lookup;

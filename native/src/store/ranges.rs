@@ -1,5 +1,6 @@
 //! Where the facts are that have some cells, and what they are.
 
+use crate::store::ahead;
 use crate::store::damage::Found;
 use crate::store::lookup::Index;
 use crate::store::sections::S;
@@ -18,13 +19,21 @@ pub type Row<'a> = (u32, &'a [u8], u32, u32, u32);
 impl Index {
     pub fn ranges_of(&self, entity: u32, attribute: u32, value: u32) -> Found<Vec<Range>> {
         let mut found = Vec::new();
-        let newest = entity.max(attribute).max(value);
-        for (number, segment) in self.all().enumerate() {
-            if newest > segment.bounds.cell_last {
-                continue; // a cell is in no segment older than itself
-            }
+        let since = self.since(entity.max(attribute).max(value));
+        let segments: Vec<&Segment> = self.all().skip(since).collect();
+        let places = if entity != 0 {
+            ahead::entity_places(&segments, entity)?
+        } else {
+            Vec::new()
+        };
+        for (segment, &place) in segments.iter().zip(&places) {
+            segment.fetch(S::EntityEnd, place);
+        }
+        for (nth, segment) in segments.into_iter().enumerate() {
+            let number = since + nth;
             if entity != 0 {
-                let (mut first, mut last) = segment.part(S::EntityCell, S::EntityEnd, entity)?;
+                let (mut first, mut last) =
+                    segment.part_at(S::EntityCell, S::EntityEnd, entity, places[nth])?;
                 if attribute != 0 && first < last {
                     let (begin, end) =
                         segment.part(S::AttributeCell, S::AttributeEnd, attribute)?;
@@ -56,22 +65,53 @@ impl Index {
         Ok(found)
     }
 
-    pub fn rows_in(&self, (number, order, first, last): Range) -> Found<Vec<Row<'_>>> {
-        let segment = self.segment(number)?;
-        let mut rows = Vec::with_capacity(last.saturating_sub(first).min(segment.bounds.facts()));
-        for each in first..last {
-            let place = match order {
-                BY_PLACE => each,
-                BY_VALUE => segment.u32(S::FactByValue, each)? as usize,
-                _ => segment.u32(S::FactByEntity, each)? as usize,
-            };
-            rows.push(fact_at(segment, place)?);
+    /// The facts of ranges, all of an entity if that is not 0; what they need of memory is asked for before any of it is
+    /// waited for.
+    pub fn rows_in(&self, ranges: &[Range], entity: u32) -> Found<Vec<Row<'_>>> {
+        for &(number, order, first, _) in ranges {
+            if order == BY_ENTITY {
+                self.segment(number)?.fetch(S::FactByEntity, first);
+            }
         }
-        Ok(rows)
+        let mut places = Vec::new();
+        for &(number, order, first, last) in ranges {
+            let segment = self.segment(number)?;
+            for each in first..last {
+                let place = match order {
+                    BY_PLACE => each,
+                    BY_VALUE => segment.u32(S::FactByValue, each)? as usize,
+                    _ => segment.u32(S::FactByEntity, each)? as usize,
+                };
+                if place >= segment.bounds.facts() {
+                    return Err(format!("there is no fact at {place}").into());
+                }
+                segment.fetch(S::FactRow, place);
+                segment.fetch(S::FactValue, place);
+                if entity == 0 {
+                    segment.fetch(S::FactEntity, place);
+                }
+                places.push((segment, place));
+            }
+        }
+        for &(segment, place) in &places {
+            let row = segment.u32(S::FactRow, place)?;
+            segment.fetch(S::FactDigest, segment.bounds.fact(row));
+        }
+        places
+            .into_iter()
+            .map(|(segment, place)| match entity {
+                0 => fact_at(segment, place),
+                _ => fact_of(segment, place, entity),
+            })
+            .collect()
     }
 }
 
 pub fn fact_at(segment: &Segment, place: usize) -> Found<Row<'_>> {
+    fact_of(segment, place, segment.u32(S::FactEntity, place)?)
+}
+
+fn fact_of(segment: &Segment, place: usize, entity: u32) -> Found<Row<'_>> {
     let row = segment.u32(S::FactRow, place)?;
     let digest = segment.digest(S::FactDigest, segment.bounds.fact(row))?;
     let attribute = segment.bisect(
@@ -84,7 +124,7 @@ pub fn fact_at(segment: &Segment, place: usize) -> Found<Row<'_>> {
     Ok((
         row,
         digest,
-        segment.u32(S::FactEntity, place)?,
+        entity,
         attribute,
         segment.u32(S::FactValue, place)?,
     ))

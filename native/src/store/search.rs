@@ -22,6 +22,43 @@ pub fn partition_point(
     Ok(first)
 }
 
+/// The same, searched for from a place that was guessed, if it is among them: what is few items off is found in few
+/// steps.
+#[inline]
+pub fn near(
+    guess: usize,
+    mut first: usize,
+    mut last: usize,
+    holds: impl Fn(usize) -> Found<bool>,
+) -> Found<usize> {
+    if guess < first || guess >= last {
+        return partition_point(first, last, holds);
+    }
+    let mut step = 8;
+    if holds(guess)? {
+        first = guess + 1;
+        while first + step < last {
+            if !holds(first + step)? {
+                last = first + step;
+                break;
+            }
+            first += step + 1;
+            step *= 2;
+        }
+    } else {
+        last = guess;
+        while last > first + step {
+            if holds(last - step)? {
+                first = last - step + 1;
+                break;
+            }
+            last -= step;
+            step *= 2;
+        }
+    }
+    partition_point(first, last, holds)
+}
+
 impl Segment {
     /// Where a number would stand in a sorted part of a section.
     #[inline]
@@ -83,6 +120,11 @@ impl Segment {
     /// Where the items of a cell begin and end, by the sorted cells of an attribute or entity.
     pub fn part(&self, cells: S, ends: S, cell: u32) -> Found<(usize, usize)> {
         let number = self.bisect(cells, cell, 0, self.count(cells))?;
+        self.part_at(cells, ends, cell, number)
+    }
+
+    /// The same, where the cell stands at a number if it is there.
+    pub fn part_at(&self, cells: S, ends: S, cell: u32, number: usize) -> Found<(usize, usize)> {
         if number == self.count(cells) || self.u32(cells, number)? != cell {
             return Ok((0, 0));
         }
@@ -103,12 +145,41 @@ impl Segment {
             .collect())
     }
 
-    /// The numbers that stand beside a prefix of 32 bits in a section of sorted pairs. The prefixes are those of
-    /// hashes, so the place is guessed, and searched for from there.
+    /// Where a prefix would stand in a section of sorted pairs if the prefixes were spread evenly.
+    #[inline]
+    pub fn first_guess(&self, section: S, prefix: u32) -> usize {
+        ((prefix as u64 * self.count(section) as u64) >> 32) as usize
+    }
+
+    /// Where it would stand by what is found there: prefixes are those of hashes, so this is a few items off. The item
+    /// is not checked, for nothing but the way of the search depends on it.
+    pub fn guess(&self, section: S, prefix: u32) -> usize {
+        let count = self.count(section);
+        let guess = self.first_guess(section, prefix);
+        if guess >= count {
+            return 0;
+        }
+        let found = self.hint_u64(section, guess) >> 32;
+        let off = ((prefix as i64 - found as i64) * count as i64) >> 32;
+        (guess as i64 + off).clamp(0, count as i64 - 1) as usize
+    }
+
+    /// The numbers that stand beside a prefix of 32 bits in a section of sorted pairs.
     pub fn matching(
         &self,
         section: S,
         prefix: u32,
+        each: impl FnMut(u32) -> Found<bool>,
+    ) -> Found<()> {
+        self.matching_from(section, prefix, self.guess(section, prefix), each)
+    }
+
+    /// The same, searched for from a place that was guessed.
+    pub fn matching_from(
+        &self,
+        section: S,
+        prefix: u32,
+        guess: usize,
         mut each: impl FnMut(u32) -> Found<bool>,
     ) -> Found<()> {
         let count = self.count(section);
@@ -116,31 +187,9 @@ impl Segment {
             return Ok(());
         }
         let wanted = (prefix as u64) << 32;
-        let guess = ((prefix as u64 * count as u64) >> 32) as usize;
-        let (mut first, mut last) = (0, count);
-        let mut step = 8;
-        if self.u64(section, guess)? < wanted {
-            first = guess + 1;
-            while first + step < count {
-                if self.u64(section, first + step)? >= wanted {
-                    last = first + step;
-                    break;
-                }
-                first += step + 1;
-                step *= 2;
-            }
-        } else {
-            last = guess;
-            while last > step {
-                if self.u64(section, last - step)? < wanted {
-                    first = last - step + 1;
-                    break;
-                }
-                last -= step;
-                step *= 2;
-            }
-        }
-        first = partition_point(first, last, |place| Ok(self.u64(section, place)? < wanted))?;
+        let mut first = near(guess, 0, count, |place| {
+            Ok(self.u64(section, place)? < wanted)
+        })?;
         while first < count {
             let pair = self.u64(section, first)?;
             if pair >> 32 != prefix as u64 || each(pair as u32)? {

@@ -1,7 +1,10 @@
 //! One segment: its items, each page checked before its first use.
 
+use crate::store::ahead;
 use crate::store::damage::Found;
+use crate::store::fences::{Fences, Span};
 use crate::store::header::{le32, le64, Bounds, Header, PAGE};
+use crate::store::search::near;
 use crate::store::sections::{S, SECTIONS, SIZES};
 use pyo3::buffer::PyBuffer;
 use pyo3::prelude::*;
@@ -18,6 +21,7 @@ pub struct Segment {
     offsets: [usize; SECTIONS],
     counts: [usize; SECTIONS],
     checked: Vec<AtomicU8>,
+    entity_fences: Fences,
 }
 
 // The buffer is held, read-only by contract, and the checks are atomic.
@@ -68,6 +72,10 @@ impl Segment {
             offsets: header.offsets,
             counts: header.counts,
             checked,
+            entity_fences: Fences::of(
+                header.counts[S::EntityCell as usize],
+                header.bounds.cell_last,
+            ),
         })
     }
 
@@ -137,6 +145,37 @@ impl Segment {
     pub fn u64(&self, section: S, item: usize) -> Found<u64> {
         self.items(section, item, item + 1)
             .map(|bytes| le64(bytes, 0))
+    }
+
+    /// Ask for the memory of an item, which is read soon; nothing is asked for where there is none.
+    #[inline]
+    pub fn fetch(&self, section: S, item: usize) {
+        let number = section as usize;
+        if item < self.counts[number] {
+            ahead::fetch(self.bytes()[self.offsets[number] + item * SIZES[number]..].as_ptr());
+        }
+    }
+
+    /// Between which entities a cell is, if it is one, and about where.
+    #[inline]
+    pub fn fenced(&self, cell: u32) -> Found<Span> {
+        let count = self.count(S::EntityCell);
+        self.entity_fences
+            .span(cell, count, |guess, first, number| {
+                near(guess, first, count, |place| {
+                    Ok(self.u32(S::EntityCell, place)? < number)
+                })
+            })
+    }
+
+    /// A number of a section of u32, not checked: for what only asks for memory.
+    pub fn hint_u32(&self, section: S, item: usize) -> u32 {
+        le32(self.bytes(), self.offsets[section as usize] + 4 * item)
+    }
+
+    /// The same of a section of u64.
+    pub fn hint_u64(&self, section: S, item: usize) -> u64 {
+        le64(self.bytes(), self.offsets[section as usize] + 8 * item)
     }
 
     pub fn u32s(&self, section: S) -> Found<Vec<u32>> {

@@ -1,5 +1,6 @@
 //! Going through segments from one end to the other: totals, and many look-ups at once.
 
+use crate::store::ahead::{self, Candidates, Kind};
 use crate::store::damage::Found;
 use crate::store::keys::prefix_of;
 use crate::store::lookup::Index;
@@ -23,26 +24,17 @@ impl Index {
 
     /// The cells of many keys, 0 for those that are not there.
     pub fn cells_of(&self, keys: &[&[u8]], hashes: &[u32]) -> Found<Vec<u32>> {
-        self.find_all(hashes, S::CellByHash, |segment, number, place| {
-            Ok(segment.key(number)? == keys[place])
-        })
+        self.find_all(hashes, S::CellByHash, &ahead::Keys(keys))
     }
 
     /// The rows of many facts, 0 for those that are not there.
     pub fn facts_of(&self, digests: &[&[u8; 32]]) -> Found<Vec<u32>> {
         let prefixes: Vec<u32> = digests.iter().map(|digest| prefix_of(digest)).collect();
-        self.find_all(&prefixes, S::FactById, |segment, number, place| {
-            Ok(segment.digest(S::FactDigest, segment.bounds.fact(number))? == digests[place])
-        })
+        self.find_all(&prefixes, S::FactById, &ahead::Digests(digests))
     }
 
     /// Look many prefixes up at once: sorted, so that each segment is walked through in one direction.
-    fn find_all(
-        &self,
-        prefixes: &[u32],
-        section: S,
-        is_it: impl Fn(&Segment, u32, usize) -> Found<bool>,
-    ) -> Found<Vec<u32>> {
+    fn find_all(&self, prefixes: &[u32], section: S, kind: &impl Kind) -> Found<Vec<u32>> {
         let mut found = vec![0; prefixes.len()];
         let mut wanted: Vec<u64> = prefixes
             .iter()
@@ -51,14 +43,16 @@ impl Index {
             .collect();
         wanted.sort_unstable();
         for segment in self.all().rev() {
+            let mut candidates = Candidates::of(segment);
             if wanted.len() * WALK_RATIO < segment.count(section) {
+                for &each in &wanted {
+                    segment.fetch(section, segment.first_guess(section, (each >> 32) as u32));
+                }
                 for &each in &wanted {
                     let place = each as u32 as usize;
                     segment.matching(section, (each >> 32) as u32, |number| {
-                        if is_it(segment, number, place)? {
-                            found[place] = number;
-                        }
-                        Ok(found[place] != 0)
+                        candidates.add(number, place, &mut found, kind)?;
+                        Ok(false)
                     })?;
                 }
             } else {
@@ -81,13 +75,11 @@ impl Index {
                         if pair >> 32 != prefix {
                             break;
                         }
-                        if is_it(segment, pair as u32, place)? {
-                            found[place] = pair as u32;
-                            break;
-                        }
+                        candidates.add(pair as u32, place, &mut found, kind)?;
                     }
                 }
             }
+            candidates.compare(&mut found, kind)?;
             wanted.retain(|&each| found[each as u32 as usize] == 0);
         }
         Ok(found)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from typing import Any, Final, Literal, TypeAlias
 
@@ -56,23 +57,38 @@ def encode(said: Parts) -> tuple[bytes, int]:
     """The block of parts, if each is what it must be, and where in it the facts begin."""
     for name, check in _CHECKS.items():
         check(said[name])
-    facts: Stretch = said["facts"]
-    time: HybridTime = said["time"]
-    group: Group | None = said["group"]
-    written: dict[str, bytes | None] = {
-        "edge": None if said["edge"] is None else codec.encode_bytes(said["edge"]),
-        "time": codec.encode([time.ms, time.counter]),
-        "facts": codec.head(codec.LIST, len(facts)) + facts.encode(),
-        "group": None if group is None else codec.encode({"id": group.id, "size": group.size}),
-        "scope": codec.encode_text("own") if said["scope"] == "own" else None,
-        "author": codec.encode_bytes(said["author"]),
-        "system": codec.encode_text(said["system"]),
-    }
-    parts = {name: codec.encode_text(name) + part for name, part in written.items() if part is not None}
-    head = codec.head(codec.MAP, len(parts))
-    before = len(head) + sum(len(parts[name]) for name in ("edge", "time") if name in parts)
-    facts_at = before + len(parts["facts"]) - len(facts.encode())
-    return head + b"".join(parts.values()), facts_at
+    edge, time, group, facts = said["edge"], said["time"], said["group"], said["facts"]
+    before = [] if edge is None else [_EDGE, codec.encode_bytes(edge)]
+    before += (_TIME, codec.encode_int(time.ms), codec.encode_int(time.counter))
+    before += (_FACTS, codec.head(codec.LIST, len(facts)))
+    after = [] if group is None else [_GROUP, codec.encode({"id": group.id, "size": group.size})]
+    if said["scope"] == "own":
+        after.append(_OWN)
+    after.append(_whose(said["author"], said["system"]))
+    count = 4 + (edge is not None) + (group is not None) + (said["scope"] == "own")
+    begin = codec.head(codec.MAP, count) + b"".join(before)
+    return b"".join((begin, facts.encode(), *after)), len(begin)
+
+
+@lru_cache(maxsize=256)
+def _whose(author: bytes, system: str) -> bytes:
+    """The parts that say whose a delta is: the same ones again and again."""
+    return b"".join((_AUTHOR, codec.encode_bytes(author), _SYSTEM, codec.encode_text(system)))
+
+
+_EDGE, _TIME, _FACTS, _GROUP, _OWN, _AUTHOR, _SYSTEM = (
+    codec.encode_text(name) + rest
+    for name, rest in (
+        ("edge", b""),
+        ("time", codec.head(codec.LIST, 2)),
+        ("facts", b""),
+        ("group", b""),
+        ("scope", codec.encode_text("own")),
+        ("author", b""),
+        ("system", b""),
+    )
+)
+"""What each part begins with, as far as it is always the same."""
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------

@@ -44,7 +44,8 @@ class Key:
 
     def sign(self, message: bytes) -> bytes:
         """The 64 bytes that show that the holder of this key has said the message."""
-        return bytes(_nacl().bindings.crypto_sign(message, self._secret)[:SIGNATURE_BYTES])
+        signed: bytes = _nacl().bindings.crypto_sign(message, self._secret)
+        return signed[:SIGNATURE_BYTES]
 
     def __repr__(self) -> str:
         return f"<Key of {self.public.hex()}>"

@@ -79,9 +79,14 @@ class Stretch(Sequence[Fact]):
         rows = len(entities)
         if not len(attributes) == len(values) == (rows if causes is None else len(causes)) == rows:
             raise _refused("the columns differ in length", "one entity, attribute and value for each fact")
+        data, spans, digests, done = encode_facts(entities, attributes, values, causes, 0)
+        if done == rows:
+            _check_size(len(data))
+            return _stretch(data, 0, len(data), rows, spans, digests, None)
         parts = _Parts()
         while (row := parts.count) < rows:
-            data, spans, digests, done = encode_facts(entities, attributes, values, causes, row)
+            if row:
+                data, spans, digests, done = encode_facts(entities, attributes, values, causes, row)
             parts.add(data, spans, digests, done)
             row += done
             if row < rows:

@@ -9,8 +9,8 @@ limit (`quota`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Final, Literal, NamedTuple
 
@@ -78,6 +78,8 @@ def admit(
         shed, admission = door.close()
         for refusal in shed:
             _raise_or_collect(refusal, refuse, refused)
+        if not refused:
+            return admission
         refused.sort(key=lambda refusal: refusal.place or 0)
         return replace(admission, refused=(*refused, *admission.refused))
 
@@ -115,14 +117,9 @@ def _is_due(held: Held, now_ms: int) -> bool:
     return held.due_ms is not None and held.due_ms <= now_ms
 
 
-@contextmanager
-def _writing(store: Store, wait_ms: int | None = None) -> Iterator[None]:
+def _writing(store: Store, wait_ms: int | None = None) -> AbstractContextManager[None]:
     """The write that is open, or a new one."""
-    if store.is_writing:
-        yield
-    else:
-        with store.writing(wait_ms):
-            yield
+    return nullcontext() if store.is_writing else store.writing(wait_ms)
 
 
 class _Over(NamedTuple):
@@ -262,8 +259,10 @@ class _Door:
 
         What could not wait any longer comes apart from the rest.
         """
-        faults = [fault for key, came in self._groups.items() for fault in self._settle(*key, came)]
-        shed = self._shed()
+        faults = (
+            [fault for key, came in self._groups.items() for fault in self._settle(*key, came)] if self._groups else []
+        )
+        shed = self._shed() if self._over else []
         self._flush()
         return shed, Admission(self._new, self._known, self._held, self._epoch, tuple(faults))
 

@@ -340,7 +340,7 @@ class _Copy:
             batch.append(row)
             size += len(row[2])
             if len(batch) == BATCH_ROWS or size >= BATCH_BYTES or row[0] == last:
-                log.write_frames(self._target, batch)
+                log.write(self._target, batch)
                 self._wrote(len(batch), size)
                 batch, size = [], 0
         return last - after

@@ -86,6 +86,7 @@ class File:
         self.is_writing = False
         self.is_committed = False
         self.undone = 0
+        self.data_version = 0
         self._place: tuple[int, int] | None = None
         self._is_alone = False
         self._look(create)
@@ -328,9 +329,8 @@ class File:
         self.is_committed = False
         self._patience_ms = self.wait_ms if wait_ms is None else wait_ms
         try:
-            self.run("BEGIN IMMEDIATE")
+            ((self.data_version,),) = self.run("BEGIN IMMEDIATE; PRAGMA data_version")
             self.is_writing = True
-            self._check_place()
             yield
             self._check_place()
             self.run("COMMIT")

@@ -22,6 +22,7 @@ from rhizomedb.store.relations import Cells
 from rhizomedb.store.said import Said, said_by, said_in
 from rhizomedb.store.segment import damaged
 from rhizomedb.store.tiers import FACTS_MAX, Part, Tiers, build_segment, due, fits, merged, part_of
+from rhizomedb.store.waiting import Waiting
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -48,33 +49,26 @@ HOLE: Final = Said(bytes(32), b"", b"", b"", b"", 0, 0, 0, 0, 0, b"", b"", b"")
 class Build:
     """One segment that is being built of what deltas say, behind what there is.
 
-    Built `beside`, by a worker of its own, it takes in the small ones before it once they are many, and goes to a file.
+    It is built beside what goes on, by a worker; it takes in the small ones before it once they are many, and goes to a
+    file.
     """
 
-    def __init__(
-        self, tiers: Tiers, said: list[Said], folder: Folder | None = None, worker: Executor | None = None
-    ) -> None:
+    def __init__(self, tiers: Tiers, said: list[Said], folder: Folder, worker: Executor) -> None:
         self.said = said
         self.ids = {each.id for each in said}
         self.start = len(tiers.parts)
         self.part: Part | None = None
         self._tiers = tiers
         self._folder = folder
-        self._under_way = None if worker is None else worker.submit(self._run)
-        if worker is None:
-            self._run()
+        self._under_way = worker.submit(self._run)
 
     def _run(self) -> None:
-        last = self._tiers.last
-        self._tiers.check()
-        made = build_segment(self._tiers.index, last.delta_last, last.fact_last, last.cell_last, self.said)
-        self.part = part_of(made)
-        if self._folder is not None:
-            small = self._small()
-            if len(small) >= TOGETHER:
-                self.start -= len(small)
-                self.part = merged([*small, self.part])
-            self.part = kept(self.part, self._folder)
+        part = built(self._tiers, self.said)
+        small = self._small()
+        if len(small) >= TOGETHER:
+            self.start -= len(small)
+            part = merged([*small, part])
+        self.part = kept(part, self._folder)
 
     def _small(self) -> list[Part]:
         """The newest parts that are not yet of the largest size, as many as go into one."""
@@ -89,17 +83,22 @@ class Build:
 
     def wait(self) -> Part:
         """The segment, when it is built."""
-        if self._under_way is not None:
-            self._under_way.result()
+        self._under_way.result()
         assert self.part is not None, "what was built without an error is there"
         return self.part
 
     def abandon(self) -> None:
         """Wait until it is built, and keep nothing of it."""
-        if self._under_way is not None:
-            self._under_way.exception()  # whatever went wrong in it is of no interest any more
-            if self._folder is not None and self.part is not None and self.part.name:
-                self._folder.remove(self.part.name)
+        self._under_way.exception()  # whatever went wrong in it is of no interest any more
+        if self.part is not None and self.part.name:
+            self._folder.remove(self.part.name)
+
+
+def built(tiers: Tiers, said: Sequence[Said]) -> Part:
+    """The segment of what deltas say, behind what there is."""
+    last = tiers.last
+    tiers.check()
+    return part_of(build_segment(tiers.index, last.delta_last, last.fact_last, last.cell_last, said))
 
 
 def kept(part: Part, folder: Folder) -> Part:
@@ -117,12 +116,10 @@ class Indexed:
     def __init__(self, file: File) -> None:
         self._file = file
         self.folder = Folder(file.absolute)
-        self.tiers = Tiers()
+        self._tiers = Tiers()
         self._build: Build | None = None
         self._worker: Executor | None = None
-        self._waiting: list[Said] = []
-        self._waiting_ids: set[bytes] = set()
-        self._waiting_facts = self._waiting_bytes = 0
+        self._waiting = Waiting()
         self._time = (0, 0)
         self._refused_bytes = 0
         self._known_home = ""
@@ -133,29 +130,48 @@ class Indexed:
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
+    @property
+    def tiers(self) -> Tiers:
+        """The segments, what was only counted among them."""
+        if self._waiting.is_counted:
+            self.flush()
+        return self._tiers
+
+    def is_whole(self) -> bool:
+        """Whether no file that is used was cut short."""
+        return self._tiers.is_whole()
+
+    @property
+    def is_due(self) -> bool:
+        """Whether files are to be merged."""
+        return self._tiers.is_due
+
     def has(self, digest: bytes) -> bool:
         """Whether a delta is indexed, or about to be."""
-        if digest in self._waiting_ids or (self._build is not None and digest in self._build.ids):
+        if digest in self._waiting.ids or (self._build is not None and digest in self._build.ids):
             return True
-        return bool(self.tiers.index.find_delta(digest))
+        return bool(self._tiers.index.find_delta(digest))
 
     def mark(self, epoch: int) -> Mark:
         """What was reached, everything that waits among it."""
-        self.flush()
-        last = self.tiers.last
-        causes = sum(part.causes for part in self.tiers.parts)
-        repeats = sum(part.repeats for part in self.tiers.parts)
-        return Mark(epoch, last.delta_last, last.fact_last, causes, repeats, *self._time)
+        waiting = self._waiting
+        if self._build is not None or not waiting.is_little:
+            self.flush()
+            waiting = self._waiting
+        if waiting.said:
+            waiting.count(self._tiers.index)
+            self._time = max(self._time, waiting.time)
+        tiers, last = self._tiers, self._tiers.last
+        deltas, facts = last.delta_last + len(waiting.said), last.fact_last + waiting.facts
+        return Mark(epoch, deltas, facts, tiers.causes + waiting.causes, tiers.repeats + waiting.repeats, *self._time)
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
     def add(self, said: Said) -> None:
         """Take in the next delta of the log, which is not known yet."""
-        self._waiting.append(said)
-        self._waiting_ids.add(said.id)
-        self._waiting_facts += len(said.digests) // 32
-        self._waiting_bytes += len(said.data)
-        if self._waiting_facts >= GATHER_FACTS or self._waiting_bytes >= GATHER_BYTES:
+        waiting = self._waiting
+        waiting.add(said)
+        if waiting.facts_said >= GATHER_FACTS or waiting.bytes >= GATHER_BYTES:
             if self._file.is_writing:
                 self._launch()
             else:  # who only reads names nothing in the catalogue: that would wait for writers, and not be one write
@@ -164,25 +180,27 @@ class Indexed:
     def last_seq(self) -> int:
         """The number of the newest delta that was taken in."""
         under_way = len(self._build.said) if self._build else 0
-        return self.tiers.last.delta_last + under_way + len(self._waiting)
+        return self._tiers.last.delta_last + under_way + len(self._waiting.said)
 
     def flush(self) -> None:
         """Build a segment of what waits."""
-        self._land()
-        if self._waiting:
-            self._build = Build(self.tiers, self._take())
+        if self._build is not None:
             self._land()
+        if self._waiting.said:
+            said = self._take()
+            self._add(built(self._tiers, said), said)
 
     def _launch(self) -> None:
         """Build a segment of what waits beside what goes on: the kernels hold no lock of Python's."""
         self._land()
+        said = self._take()
         if self.is_tail_long():
             self.spill()
         if self._worker is None:
             from concurrent.futures import ThreadPoolExecutor  # 10 ms, which only great writes should pay
 
             self._worker = ThreadPoolExecutor(1, "rhizomedb-build")  # one, for each thread would keep memory of its own
-        self._build = Build(self.tiers, self._take(), self.folder, self._worker)
+        self._build = Build(self._tiers, said, self.folder, self._worker)
 
     def _land(self) -> None:
         """Take up the segment that was being built."""
@@ -190,33 +208,38 @@ class Indexed:
         if build is None:
             return
         part = build.wait()
-        self._time = max(self._time, *((said.ms, said.counter) for said in build.said))
-        before = self.tiers.parts[: build.start]
+        before = self._tiers.parts[: build.start]
         if part.name:
             self._written.append(part.name)
         if part.name and all(each.name for each in before):
             self.name([*before, part])
-            for each in self.tiers.parts:
+            for each in self._tiers.parts:
                 let_go(each.buffer)
+            self._note_time(build.said)
         else:  # what is before it could not be kept in a file, so it stays in memory too
-            self.tiers = Tiers(before).added(part._replace(name=None))
+            self._tiers = Tiers(before)
+            self._add(part._replace(name=None), build.said)
+
+    def _add(self, part: Part, said: Sequence[Said]) -> None:
+        """Take up a segment that follows, in memory."""
+        self._tiers = self._tiers.added(part)
+        self._note_time(said)
+
+    def _note_time(self, said: Sequence[Said]) -> None:
+        self._time = max(self._time, *[(each.ms, each.counter) for each in said])
 
     def _take(self) -> list[Said]:
-        waiting, self._waiting = self._waiting, []
-        self._waiting_ids = set()
-        self._waiting_facts = self._waiting_bytes = 0
-        return waiting
+        waiting, self._waiting = self._waiting, Waiting()
+        return waiting.said
 
     def is_tail_long(self) -> bool:
         """Whether so much is in memory only that it should be in a file."""
-        memory = self.tiers.in_memory
-        size = sum(len(part.buffer) for part in memory)
+        waiting, (deltas, facts, size) = self._waiting, self._tiers.tail
+        size += waiting.bytes
         if size < 2 * self._refused_bytes:  # the file system said no to so much: to ask each time would be slow
             return False
-        return bool(memory) and (
-            sum(part.bounds.facts for part in memory) >= TAIL_FACTS
-            or sum(part.bounds.deltas for part in memory) >= TAIL_DELTAS
-            or size >= TAIL_BYTES
+        return (
+            facts + waiting.facts_said >= TAIL_FACTS or deltas + len(waiting.said) >= TAIL_DELTAS or size >= TAIL_BYTES
         )
 
     def spill(self) -> None:
@@ -227,7 +250,7 @@ class Indexed:
         memory = self.tiers.in_memory
         if not memory:
             return
-        files = list(self.tiers.in_files)
+        files = list(self._tiers.in_files)
         start = len(files)
         while start and files[start - 1].weight < SMALL:
             start -= 1
@@ -254,7 +277,7 @@ class Indexed:
         """Make the catalogue say that these segments are the index; inside a write."""
         self.settle()
         now = {part.name for part in parts}
-        self._replaced += [str(part.name) for part in self.tiers.in_files if part.name not in now]
+        self._replaced += [str(part.name) for part in self._tiers.in_files if part.name not in now]
         # Not only what is open here: a segment that was lost, or could not be read, must not stay in the catalogue.
         known = dict(self._file.typed((str, int), "SELECT name, last FROM segment"))
         gone = [(last,) for name, last in known.items() if name not in now]
@@ -266,8 +289,8 @@ class Indexed:
         ]
         self._file.run_many("INSERT OR REPLACE INTO segment VALUES (?, ?, ?, ?)", rows)
         reached = parts[-1].bounds.delta_last
-        rest = (part for part in self.tiers.in_memory if part.bounds.delta_after >= reached)
-        self.tiers = Tiers([*parts, *rest])
+        rest = (part for part in self._tiers.in_memory if part.bounds.delta_after >= reached)
+        self._tiers = Tiers([*parts, *rest])
 
     def settle(self) -> None:
         """Note that what is indexed was indexed here, and forget the segments that were not; inside a write."""
@@ -294,7 +317,7 @@ class Indexed:
         """Merge some segments that are in files into one, if that is due; False if it is not."""
         rows = self._catalogue()
         self._follow(rows or ())
-        files = self.tiers.in_files
+        files = self._tiers.in_files
         span = choose(files)
         if not rows or len(files) != len(rows) or span is None:
             return False
@@ -318,7 +341,7 @@ class Indexed:
         """Name a part in place of those that it was merged of; False if somebody else was first, or swept it away."""
         with self._file.transaction():
             self._follow(self._catalogue() or ())  # others may have added to it meanwhile
-            files = self.tiers.in_files
+            files = self._tiers.in_files
             start = next((place for place, each in enumerate(files) if each.name == old[0].name), len(files))
             is_first = files[start : start + len(old)] == tuple(old) and self.folder.has(str(part.name))
             if is_first:
@@ -344,7 +367,7 @@ class Indexed:
         self._time = (0, 0)
         self._checked = Mark()
         self.cells = Cells()
-        self.tiers = Tiers()
+        self._tiers = Tiers()
         if build is not None:  # last: to wait may be interrupted, and nothing must be left half known
             build.abandon()
         for name in written:
@@ -360,9 +383,10 @@ class Indexed:
 
     def catch_up(self, mark: Mark) -> None:
         """Reach a mark: by segments that are in the catalogue, and by the log for what they do not cover."""
+        self.flush()
         is_of_here = self._follow_catalogue(mark)
         trusted = is_of_here and not self._file.was_upgraded
-        after = self.tiers.last.delta_last
+        after = self._tiers.last.delta_last
         ends = None if is_of_here else Ends(self._checked)
         if after < mark.deltas:
             for seq, said in enumerate(self._said(after, mark.deltas, trusted), after + 1):
@@ -370,7 +394,7 @@ class Indexed:
                 if ends is not None:
                     ends.note(seq, said.epoch, said.ms, said.counter)
             self.flush()
-        last = self.tiers.last
+        last = self._tiers.last
         if (last.delta_last, last.fact_last) != (mark.deltas, mark.facts):
             raise self._file.damaged("its index does not reach where it says")
         if ends is not None:
@@ -391,8 +415,9 @@ class Indexed:
 
     def is_far_behind(self, mark: Mark) -> bool:
         """Whether so much of the log is in no segment that it should be in files once it is indexed."""
+        self.flush()
         self._follow_catalogue(mark)
-        last = self.tiers.last
+        last = self._tiers.last
         return mark.deltas - last.delta_last >= TAIL_DELTAS or mark.facts - last.fact_last >= TAIL_FACTS
 
     def missing(self, mark: Mark) -> set[str]:
@@ -404,7 +429,7 @@ class Indexed:
     def _follow_catalogue(self, mark: Mark) -> bool:
         """Use what the catalogue names; False if it is not of this place."""
         home = self._home()
-        if home != self._known_home or self.tiers.last.delta_last > mark.deltas:
+        if home != self._known_home or self._tiers.last.delta_last > mark.deltas:
             self.abandon()  # made again by somebody else, who may have given other numbers
             self._known_home = home
         rows = self._catalogue()
@@ -430,7 +455,7 @@ class Indexed:
 
     def _follow(self, rows: Iterable[tuple[int, str, int, bytes]]) -> None:
         """Use the segments of a catalogue as far as they are there and whole."""
-        open_parts = {part.name: part for part in self.tiers.in_files}
+        open_parts = {part.name: part for part in self._tiers.in_files}
         parts: list[Part] = []
         for last, name, size, sealed in rows:
             part = open_parts.get(name) or self._open(name, size, sealed)
@@ -439,11 +464,11 @@ class Indexed:
                 break
             parts.append(part)
         reached = parts[-1].bounds.delta_last if parts else 0
-        memory = [part for part in self.tiers.parts if part.bounds.delta_last > reached]
+        memory = [part for part in self._tiers.parts if part.bounds.delta_last > reached]
         if memory and memory[0].bounds.delta_after != reached:
             memory = []  # a segment in memory lies across the end of one in a file: read that stretch again
-        if [*parts, *memory] != list(self.tiers.parts):
-            self.tiers = Tiers([*parts, *memory])
+        if [*parts, *memory] != list(self._tiers.parts):
+            self._tiers = Tiers([*parts, *memory])
 
     def _open(self, name: str, size: int, sealed: bytes) -> Part | None:
         buffer = self.folder.map(name, size)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from rhizomedb.store.file import File
-from rhizomedb.store.frame import frame, unframe
+from rhizomedb.store.frame import unframe
 
 PAGE_BYTES: Final = 8 << 20
 PAGE_ROWS: Final = 256
@@ -25,12 +25,7 @@ def last_seq(file: File) -> int:
 
 
 def write(file: File, rows: Iterable[tuple[int, int, bytes]]) -> None:
-    """Add envelopes, each with its number and its epoch."""
-    write_frames(file, ((seq, epoch, frame(seq, epoch, envelope)) for seq, epoch, envelope in rows))
-
-
-def write_frames(file: File, rows: Iterable[tuple[int, int, bytes]]) -> None:
-    """Add frames, each with its number and its epoch, such as another file has them."""
+    """Add frames, each with its number and its epoch."""
     file.run_many("INSERT INTO log(seq, epoch, frame) VALUES (?, ?, ?)", rows)
 
 

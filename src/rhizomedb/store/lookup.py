@@ -287,6 +287,14 @@ class Index:
         segment = self._segments[number]
         return [self._fact(segment, segment.ordered(order, each)) for each in range(first, last)]
 
+    def find_facts(self, entity: int, attribute: int, value: int, most: int) -> tuple[list[Row], list[Range]]:
+        """The facts that have some cells, as many whole ranges as make no more than `most`, and the ranges of the rest."""
+        rest = self.ranges(entity, attribute, value)
+        rows: list[Row] = []
+        while rest and len(rows) + rest[0][3] - rest[0][2] <= most:
+            rows += self.read(rest.pop(0))
+        return rows, rest
+
     def _fact(self, segment: Segment, place: int) -> Row:
         row = segment.item("fact.row", place)
         digest = segment.digest("fact.digest", row - segment.bounds.fact_after - 1)

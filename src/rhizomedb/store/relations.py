@@ -6,7 +6,9 @@ page: so a slow reader holds no lock, may write while it reads, and still sees o
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, Final, TypeAlias
 
 from rhizomedb.facts.cid import PREFIX, Cid
@@ -29,10 +31,22 @@ Tuples: TypeAlias = Iterator[tuple[Cell, ...]]
 
 
 class Cells:
-    """Cells by their numbers, those that were asked for remembered."""
+    """Cells by their numbers and the other way round, those that were asked for remembered."""
 
     def __init__(self) -> None:
         self.known: dict[int, Cell] = {0: b""}
+        self._numbers: dict[Cell, int] = {}
+
+    def number(self, index: Any, cell: Cell) -> int:
+        """The number of a cell; 0 if an index does not have it."""
+        number = self._numbers.get(cell)
+        if number is None:
+            number = int(index.find_cell(key_of(cell)))
+            if number:  # what nobody has said yet may be said at any time
+                if len(self._numbers) >= REMEMBERED_MAX:
+                    self._numbers.clear()
+                self._numbers[cell] = number
+        return number
 
     def read(self, index: Any, numbers: Iterable[int]) -> dict[int, Cell]:
         """A dictionary that has the cells of these numbers, and others."""
@@ -84,7 +98,7 @@ class View:
 
     def number(self, cell: Cell) -> int:
         """The number of a cell; 0 if nobody ever said it."""
-        return int(self.index.find_cell(key_of(cell)))
+        return self._cells.number(self.index, cell)
 
     # -- by number --------------------------------------------------------------------------------------------------
 
@@ -142,12 +156,11 @@ class View:
         if numbers is None:
             return
         entity, _, value = numbers
-        for part in self.index.ranges(*numbers):
-            for page in self._pages(part):
-                rows = self.index.read(page)
-                if entity and value:
-                    rows = [row for row in rows if row[4] == value]
-                yield from self._facts(rows)
+        first, rest = self.index.find_facts(*numbers, PAGE_ROWS_MIN)  # at once: most scans are short
+        for rows in chain((first,), (self.index.read(page) for part in rest for page in self._pages(part))):
+            if entity and value:
+                rows = [row for row in rows if row[4] == value]  # noqa: PLW2901  # those that are asked for
+            yield from self._facts(rows)
 
     def _numbers(self, bound: Bound) -> list[int] | None:
         """The numbers of the bound columns of `fact`, 0 for the others; None if one was never said."""
@@ -303,8 +316,8 @@ class View:
         owners: list[bytes] = []
         for entity in entities:
             number = self.index.find_cell(BYTES_HEAD + entity)
-            for part in self.index.ranges(number, 0, 0) if number else ():
-                read = self.index.read(part)
+            if number:
+                read, _ = self.index.find_facts(number, 0, 0, sys.maxsize)
                 rows += read
                 owners += [entity] * len(read)
         seen = self.see([row[0] for row in rows])

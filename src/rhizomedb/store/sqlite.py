@@ -16,6 +16,7 @@ from rhizomedb.store import check, log
 from rhizomedb.store.chunks import Chunks
 from rhizomedb.store.columns import Columns, columns_of
 from rhizomedb.store.file import Durability, File
+from rhizomedb.store.frame import frame
 from rhizomedb.store.indexed import Indexed
 from rhizomedb.store.keeper import Keeper
 from rhizomedb.store.layout import FORMAT, HELD, HELD_1, Mark, pack, seal, unpack
@@ -26,7 +27,6 @@ from rhizomedb.store.relations import View
 from rhizomedb.store.said import said_by
 from rhizomedb.store.storage import Storage, storage_of
 from rhizomedb.store.store import ALL, HEX_DIGITS, AttributeSummary, Cut, Epoch, Finding, Held, most_facts_first
-from rhizomedb.store.tiers import due
 
 MARKS_REMEMBERED_MAX: Final = 1024
 
@@ -56,6 +56,9 @@ class SqliteStore:
         self._epochs: dict[int, Epoch] = {}
         self._kept_marks: dict[int, Mark] | None = None  # of a file that cannot be written and has none
         self._begun: int | None = None
+        self._opening: tuple[Any, ...] = ()  # the row of the epoch that was begun, until it is written
+        self._is_ready = False
+        self._holds = True
         self.is_writing = False
         self.chunks = Chunks(self._file)
         try:
@@ -91,6 +94,7 @@ class SqliteStore:
 
     def epochs(self, after: int = 0) -> list[Epoch]:
         """All epochs after one, oldest first."""
+        self._end_epoch()
         return [self._sealed_epoch(row) for row in self._epoch_rows("WHERE number > ? ORDER BY number", (after,))]
 
     def totals(self, epoch: int) -> tuple[int, int]:
@@ -303,13 +307,12 @@ class SqliteStore:
     def writing(self, wait_ms: int | None = None) -> Iterator[None]:
         """One atomic write: everything inside is kept or nothing is. Waits for other writers, then says who is in the way."""
         assert not self.is_writing, "a write does not begin inside another"
-        self.is_writing = True
         try:
             with self._file.transaction(wait_ms):
                 mark = self._mark()
-                if log.last_seq(self._file) != mark.deltas:
-                    raise self._file.damaged("the index does not reach as far as the log")
-                self._indexed.settle()
+                self.is_writing = True
+                if not self._is_ready:
+                    self._make_ready(mark)
                 self._size_before = self._size()
                 yield
                 self._end_epoch()
@@ -324,9 +327,18 @@ class SqliteStore:
         finally:
             self.is_writing = False
             self._begun = None
+            self._opening = ()
         self._indexed.committed()
-        if due(self._indexed.tiers.in_files):
+        if self._indexed.is_due:
             self._keeper.look()
+
+    def _make_ready(self, mark: Mark) -> None:
+        """See to what has to be so before anything is written; it stays so until somebody else writes."""
+        if log.last_seq(self._file) != mark.deltas:
+            raise self._file.damaged("the index does not reach as far as the log")
+        self._indexed.settle()
+        self._holds = bool(self._file.run("SELECT 1 FROM held LIMIT 1"))
+        self._is_ready = True
 
     def begin(self, at_ms: int, origin: str) -> int:
         """Open the next epoch inside `writing` and return its number."""
@@ -334,7 +346,7 @@ class SqliteStore:
         self._end_epoch()
         number = self._mark().epoch + 1
         row = (number, at_ms, origin)
-        self._file.run("INSERT INTO epoch VALUES (?, ?, ?, ?)", (*row, seal(*row)))
+        self._opening = (*row, seal(*row))
         self._begun = number
         self._newest = None
         return number
@@ -347,10 +359,11 @@ class SqliteStore:
         for delta in deltas:
             if self._indexed.has(pack(delta.id)):
                 continue
-            rows.append((self._indexed.last_seq() + 1, epoch, delta.encode()))
+            seq = self._indexed.last_seq() + 1
+            rows.append((seq, epoch, frame(seq, epoch, delta.encode())))
             self._indexed.add(said_by(delta, epoch))
         if rows:
-            if self._file.run("SELECT 1 FROM held LIMIT 1"):  # what was held back and is visible now is held no more
+            if self._holds:  # what was held back and is visible now is held no more
                 self._file.run_many("DELETE FROM held WHERE id = ?", [(pack(delta.id),) for delta in deltas])
             log.write(self._file, rows)
             self._newest = None
@@ -367,10 +380,11 @@ class SqliteStore:
             self.quota.check_size(self._size(), self._size_before, self._file.name)
 
     def _end_epoch(self) -> None:
-        """Write what was reached in the epoch that this write began last."""
-        if self._begun is not None:
+        """Write what was reached in the epoch that this write began last, unless that stands there already."""
+        if self._begun is not None and self._newest is None:
             mark = self._newest = self._indexed.mark(self._begun)
-            self._file.run("INSERT OR REPLACE INTO mark VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*mark, seal(*mark)))
+            opening, self._opening = self._opening, ()
+            self._file.run(_OPENING + _MARK if opening else _MARK, (*opening, *mark, seal(*mark)))
 
     def hold(self, delta: Delta, arrived_ms: int, origin: str, due_ms: int | None, reason: str) -> bool:
         """Keep a verified delta back. False if it was known."""
@@ -378,6 +392,7 @@ class SqliteStore:
         packed = pack(delta.id)
         if self._indexed.has(packed) or self._file.run("SELECT 1 FROM held WHERE id = ?", (packed,)):
             return False
+        self._holds = True
         group = (delta.group.id, delta.group.size) if delta.group else (None, None)
         row = (packed, delta.author, arrived_ms, origin, due_ms, reason, *group)
         self._file.run(f"INSERT INTO held({HELD}, envelope) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -442,14 +457,15 @@ class SqliteStore:
 
     def _mark(self, epoch: int | None = None) -> Mark:
         """The totals at the end of an epoch, or of the newest; what is indexed reaches at least so far."""
-        if not self._indexed.tiers.is_whole():
+        if not self._indexed.is_whole():
             self._let_go_of_what_was_cut()
-        if self.is_writing and self._newest is None and self._begun is not None:
+        if self.is_writing:  # and so nobody else is
             self._end_epoch()
         else:
-            ((version,),) = self._file.run("PRAGMA data_version")
+            version = self._file.data_version if self._file.is_writing else self._file.run("PRAGMA data_version")[0][0]
             if version != self._version:  # another process has written; it may have rebuilt the index
                 self._newest = None
+                self._is_ready = False
                 self._marks.clear()
                 self._version = version
             if self._newest is None:
@@ -536,6 +552,7 @@ class SqliteStore:
     def _forget(self) -> None:
         """Drop everything remembered of the file."""
         self._newest = None
+        self._is_ready = False
         self._version = -1
         self._marks.clear()
         self._epochs.clear()
@@ -564,6 +581,8 @@ class SqliteStore:
         return epoch
 
 
+_OPENING: Final = "INSERT INTO epoch VALUES (?, ?, ?, ?);"
+_MARK: Final = "INSERT OR REPLACE INTO mark VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _MARK_TYPES: Final = (*(int,) * len(Mark._fields), bytes)
 _HELD_SIZES: Final = "SELECT author, origin, count(*), sum(length(envelope)) FROM held GROUP BY author, origin"
 _HELD_TYPES: Final = (bytes, bytes, int, str, int | None, str, bytes | None, int | None, bytes)

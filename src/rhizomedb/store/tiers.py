@@ -1,13 +1,14 @@
 """Tiers: the segments that an index is made of at one moment, and when which of them become one.
 
-Small segments are merged into the larger one before them as soon as they are not much smaller, so there are few of
-them however many writes there were, and each fact is moved only so often as its segment grows.
+Segments of about one size are merged once they are some, so there are few of them however many writes there were, and
+each fact is moved only as often as its segment grows severalfold.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 from rhizomedb import _native
@@ -21,7 +22,10 @@ Index = _native.kernel(lookup.Index)
 Segment = _native.kernel(lookup.Segment)
 
 RATIO: Final = 4
-"""A segment is merged with what follows it unless it is this many times as large."""
+"""A segment is of about the size of a newer one unless it is this many times as large."""
+
+FILES_TOGETHER: Final = 8
+"""So many files are merged at once: to look into a few more costs less than to move what is in them once more."""
 
 IN_MEMORY: Final = 8
 """So many segments may be in memory before any of them are merged."""
@@ -70,10 +74,9 @@ class Tiers:
 
     def __init__(self, parts: Sequence[Part] = ()) -> None:
         self.parts = tuple(parts)
-        following = (
-            a.bounds.delta_last != b.bounds.delta_after for a, b in zip(self.parts, self.parts[1:], strict=False)
-        )
-        if any(following):
+        self.in_files = tuple([part for part in self.parts if part.name])
+        self.in_memory = tuple([part for part in self.parts if not part.name])
+        if any([a.bounds.delta_last != b.bounds.delta_after for a, b in pairwise(self.parts)]):  # noqa: C419  # faster
             raise damaged("its segments do not follow one another")
         sizes = ((size_now(part.buffer), len(part.buffer)) for part in self.parts)
         self._mapped = [(size, length) for size, length in sizes if size is not None]
@@ -97,23 +100,37 @@ class Tiers:
         """What the newest part covers; its last numbers are those of all."""
         return self.parts[-1].bounds if self.parts else Bounds()
 
-    @property
-    def in_files(self) -> tuple[Part, ...]:
-        """The parts that are in files."""
-        return tuple(part for part in self.parts if part.name)
+    @cached_property
+    def tail(self) -> tuple[int, int, int]:
+        """How many deltas, facts and bytes are in memory only."""
+        deltas = sum([part.bounds.deltas for part in self.in_memory])
+        facts = sum([part.bounds.facts for part in self.in_memory])
+        return deltas, facts, sum([len(part.buffer) for part in self.in_memory])
 
-    @property
-    def in_memory(self) -> tuple[Part, ...]:
-        """The parts that are in memory only."""
-        return tuple(part for part in self.parts if not part.name)
+    @cached_property
+    def causes(self) -> int:
+        """How many causes all parts have."""
+        return sum([part.causes for part in self.parts])
+
+    @cached_property
+    def repeats(self) -> int:
+        """How many facts of all parts were said again."""
+        return sum([part.repeats for part in self.parts])
+
+    @cached_property
+    def is_due(self) -> bool:
+        """Whether any of the parts in files are to be merged."""
+        return due(self.in_files) is not None
 
     def added(self, part: Part) -> Tiers:
         """With a part that follows, in memory, merged as is due."""
         files, memory = self.in_files, [*self.in_memory, part]
         if len(memory) > IN_MEMORY:  # not at every write: a merge costs about as much as a small write
-            while span := due(memory):
+            while span := due(memory, 2):
                 memory[slice(*span)] = [merged(memory[slice(*span)])]
-        return Tiers((*files, *memory))
+        made = Tiers((*files, *memory))
+        made.is_due = self.is_due  # the files are the same
+        return made
 
 
 def fits(parts: Sequence[Part]) -> bool:
@@ -121,17 +138,22 @@ def fits(parts: Sequence[Part]) -> bool:
     return sum(part.weight for part in parts) <= FACTS_MAX and sum(len(part.buffer) for part in parts) <= BYTES_MAX
 
 
-def due(parts: Sequence[Part]) -> tuple[int, int] | None:
-    """Which adjacent parts are to be merged into one, the newest that are: from where to where."""
+def due(parts: Sequence[Part], together: int | None = None) -> tuple[int, int] | None:
+    """Which adjacent parts are to be merged into one, the newest that are: from where to where.
+
+    None of them is much larger than the newest, and they are at least so many (`FILES_TOGETHER`), or two that would be
+    too large with one more.
+    """
+    together = FILES_TOGETHER if together is None else together
     for end in range(len(parts), 1, -1):
-        weight, size = parts[end - 1].weight, len(parts[end - 1].buffer)
-        start = end - 1
-        while start and parts[start - 1].weight < RATIO * weight:
+        newest = parts[end - 1]
+        start, weight, size = end - 1, newest.weight, len(newest.buffer)
+        is_full = False
+        while start and not is_full and parts[start - 1].weight < RATIO * newest.weight:
             weight += parts[start - 1].weight
             size += len(parts[start - 1].buffer)
-            if weight > FACTS_MAX or size > BYTES_MAX:
-                break
-            start -= 1
-        if start < end - 1:
+            is_full = weight > FACTS_MAX or size > BYTES_MAX
+            start -= not is_full
+        if end - start >= (2 if is_full else together):
             return start, end
     return None
