@@ -290,6 +290,7 @@ class File:
         try:
             ((self.version,),) = self.run("BEGIN IMMEDIATE; PRAGMA data_version")
             self.is_writing = True
+            self._check_place()
             yield
             self._check_place()
             self.run("COMMIT")
