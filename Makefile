@@ -9,9 +9,9 @@ STAMP  := $(VENV)/.installed-test
 CARGO        := $(and $(wildcard native/Cargo.toml),$(shell command -v cargo 2>/dev/null))
 NATIVE       := $(if $(CARGO),$(VENV)/.installed-native,plain)
 BACKEND      := $(if $(CARGO),rust,python)
-KERNEL_TESTS := tests/facts tests/store
+KERNEL_TESTS := tests/facts tests/store tests/flow
 
-.PHONY: demo test lint lint-native native plain soak-store bench bench-flow docs clean
+.PHONY: demo test lint lint-native native plain soak-store soak-flow bench bench-flow docs clean
 .NOTPARALLEL:
 
 demo: $(VENV)/.installed
@@ -41,6 +41,10 @@ endif
 # Hours, not minutes. It goes on where it was stopped; less or elsewhere: SOAK="--kills 500".
 soak-store: $(STAMP) native
 	@$(BIN)/python tests/campaigns/soak.py $(SOAK)
+
+# The same for the laws of the dataflow: SOAK="--pairs 500", or SOAK="--seed 7" for one seed again.
+soak-flow: $(STAMP) native
+	@$(BIN)/python tests/flow/soak.py $(SOAK)
 
 bench: $(VENV)/.installed-bench native
 	@$(BIN)/python -m bench

@@ -6,7 +6,7 @@ other until each is caught.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from typing import Any
 
@@ -92,10 +92,16 @@ def answer(plan: Plan, question: Question, state: State) -> Rows:
 
 
 def rewritten(
-    program: Program, question: Question, off: str | None, history: Sequence[State], expected: Sequence[State]
+    program: Program,
+    question: Question,
+    off: str | None,
+    history: Sequence[State],
+    expected: Sequence[State],
+    stored: Mapping[str, tuple[str, ...]] = BASE,
 ) -> None:
     """The question's plan with all rewrites, or all but one, answers as the program that was written; step by step too."""
-    plan, (relation, bound) = plan_of(program), question
+    program = checked(program, stored)
+    plan, (relation, bound) = lower(program, stored), question
 
     def planned(*names: str) -> Plan:
         left_out = {*names, off}
@@ -103,8 +109,7 @@ def rewritten(
             left_out.discard("demand")  # which is what a given column is for
         rewrites = [rewrite for rewrite in REWRITES if rewrite.__name__ not in left_out]
         rules = without(*(name for name in left_out if name))
-        checked_program = checked(program, BASE)
-        return plan_query(checked_program, relation, BASE, bindings=bound, rewrites=rewrites, rules=rules).plan
+        return plan_query(program, relation, stored, bindings=bound, rewrites=rewrites, rules=rules).plan
 
     one = planned()
     single = Watched(one, build(one, [relation]), standing=False)

@@ -120,7 +120,7 @@ def step_of_batch(draw, width, rows, twins):
 
 
 @given(st.data(), batches())
-@settings(LAWS, max_examples=600)
+@settings(LAWS, max_examples=300)
 def test_batches_are_their_twins(data, given_batch):
     """Any methods, one on what the other gave."""
     width, rows = given_batch
@@ -392,7 +392,7 @@ def sizes(draw, tables):
 
 
 @given(st.data(), st.sampled_from([PLAIN_KIND, COUNTED, STAMPED]), st.integers(0, 4))
-@settings(LAWS, max_examples=300)
+@settings(LAWS, max_examples=250)
 def test_tables_are_their_twins(data, kind, width):
     tables = Tables(kind, width)
     for _ in range(data.draw(st.integers(1, 14))):
@@ -403,7 +403,7 @@ def test_tables_are_their_twins(data, kind, width):
 
 
 @given(st.data(), st.sampled_from([PLAIN_KIND, COUNTED, STAMPED]), st.integers(1, 3))
-@settings(LAWS, max_examples=25)
+@settings(LAWS, max_examples=12)
 def test_packing_changes_nothing(data, kind, width):
     """More deletions than a table keeps: what is left, and all that is asked afterwards, stays the same."""
     tables = Tables(kind, width)
@@ -429,7 +429,7 @@ def test_packing_changes_nothing(data, kind, width):
 
 
 @given(st.data(), st.integers(0, FAR - 200), st.integers(1, 4))
-@settings(LAWS, max_examples=25)
+@settings(LAWS, max_examples=12)
 def test_pairs_close_together_and_then_one_far_away(data, least, pieces):
     """A set of pairs goes from hashes to bits and back as the ids lie; no answer says so."""
     tables = Tables(PLAIN_KIND, 2)
