@@ -9,7 +9,7 @@ STAMP  := $(VENV)/.installed-test
 CARGO        := $(and $(wildcard native/Cargo.toml),$(shell command -v cargo 2>/dev/null))
 NATIVE       := $(if $(CARGO),$(VENV)/.installed-native,plain)
 BACKEND      := $(if $(CARGO),rust,python)
-KERNEL_TESTS := tests/facts tests/store tests/flow
+KERNEL_TESTS := tests/facts tests/store $(wildcard tests/flow/test_*.py)
 
 .PHONY: demo test lint lint-native native plain soak-store soak-flow bench bench-flow docs clean
 .NOTPARALLEL:

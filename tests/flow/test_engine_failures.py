@@ -153,7 +153,7 @@ def test_a_second_interruption_while_a_step_ends(name, ending, monkeypatch):
 
 
 LONG = {"edge": {(number, number + 1) for number in range(60)}}
-LARGE = {"edge": {(0, 100 + number) for number in range(4000)} | {(number, 0) for number in range(1, 4)}}
+LARGE = {"edge": {(0, 100 + number) for number in range(800)} | {(number, 0) for number in range(1, 4)}}
 
 
 BOTH_WAYS = ("budget.facts", "budget.memory", "budget.time")
