@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
-from weakref import WeakKeyDictionary
+from typing import Any, Final, NamedTuple
 
 from rhizomedb.db.source import StoreSource
 from rhizomedb.flow.batch import IDS
@@ -24,21 +23,26 @@ BYTES_MAX: Final = 256 << 20
 OWN_MAX: Final = 1 << 20
 """How many computed cells are numbered before all are forgotten."""
 
-_KEPT: Final[WeakKeyDictionary[SqliteStore, tuple[Any, Kept]]] = WeakKeyDictionary()
-"""What was read of each open store, at the moment that it was last asked about."""
-
 
 def reading_of(store: Store, cut: Cut, source: StoreSource) -> Kept:
     """How the stored relations of a store at a cut are read best; what was read there before is kept."""
     if not isinstance(store, SqliteStore):
         return Kept(CellReading(source), BYTES_MAX)
     moment = (cut, store.moment(cut))
-    held = _KEPT.get(store)
-    if held is not None and held[0] == moment and held[1].reading.is_small:  # type: ignore[attr-defined]
-        return held[1]
-    kept = Kept(NumberReading(store.numbers(cut), source), BYTES_MAX)
-    _KEPT[store] = moment, kept
+    held = store.kept
+    if isinstance(held, _Moment) and held.moment == moment and held.reading.is_small:
+        return held.kept
+    reading = NumberReading(store.numbers(cut), source)
+    store.kept = _Moment(moment, reading, kept := Kept(reading, BYTES_MAX))
     return kept
+
+
+class _Moment(NamedTuple):
+    """What was read of a store at the moment that it was last asked about."""
+
+    moment: object
+    reading: NumberReading
+    kept: Kept
 
 
 class NumberReading:

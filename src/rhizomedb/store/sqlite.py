@@ -46,6 +46,8 @@ class SqliteStore:
     ) -> None:
         self.path = os.fspath(path)
         self.quota = quota
+        self.kept: object = None
+        """What a reader keeps of the moment that it last asked about; it goes with the store."""
         self._size_before = 0
         self._file = File(self.path, create=create, wait_ms=wait_ms, durability=durability, vfs=vfs)
         self._indexed = Indexed(self._file)
@@ -438,6 +440,7 @@ class SqliteStore:
     def close(self) -> None:
         """Release the file, when what this process has to tidy is tidied. Safe to call twice."""
         self._file.check_thread()
+        self.kept = None
         try:
             self._keeper.finish()
         except BaseException:  # Ctrl-C: what is not tidied is only slower
