@@ -74,8 +74,8 @@ class Engine:
     def step(self, changes: Mapping[str, Change], meter: Meter | None = None) -> dict[str, Change]:
         """Take the changes of what the flow reads (`flow.inputs`) in and return those of all that the plan derives.
 
-        A tuple may come more than once, and goes when it was taken back as often. Raises `BudgetExceeded`, and whatever interrupts it, with
-        every relation as it was before.
+        A tuple may come more than once, and goes when it was taken back as often. Raises `BudgetExceeded`, and whatever
+        interrupts it, with every relation as it was before.
         """
         self._end()
         run = self._run

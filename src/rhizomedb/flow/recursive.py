@@ -1,8 +1,8 @@
 """Relations that depend on themselves: added to round by round, and taken from by what no longer stands on its own.
 
-Every tuple carries a number that grows from piece to piece of what is added, its *stamp*. A tuple is *supported* while some derivation of it
-uses only tuples of the recursion with smaller stamps; support of that kind cannot be circular. A step that takes tuples
-away goes on in three phases:
+Every tuple carries a number that grows from piece to piece of what is added, its *stamp*. A tuple is *supported* while some
+derivation of it uses only tuples of the recursion with smaller stamps; support of that kind cannot be circular. A step that
+takes tuples away goes on in three phases:
 
 1. *suspend*: tuples of which a derivation was lost, and that have no support left, go; and so on, until none follows.
    Those that keep some support stay, and nothing that rests on them is looked at: deleting one edge of a graph in which
@@ -23,17 +23,7 @@ from rhizomedb.flow.run import Run
 
 def derive(stratum: Stratum, run: Run) -> None:
     """Bring the relations of a recursive stratum up to date."""
-    if not run.is_first and not any(run.held(name).change for name in _inputs(stratum)):
-        return
     _Recursion(stratum, run).step()
-
-
-def _inputs(stratum: Stratum) -> Iterator[str]:
-    own = set(stratum.relations)
-    for rule in stratum.rules:
-        for atom in (*rule.body.atoms, *rule.body.negations):
-            if atom.relation not in own:
-                yield atom.relation
 
 
 class _Recursion:
