@@ -185,7 +185,8 @@ def what_others_write_is_not_noticed() -> Any:
     run = File.run
 
     def blind(self: File, sql: str, bindings: Any = ()) -> list[Any]:
-        return [(1,)] if sql == "PRAGMA data_version" else run(self, sql, bindings)
+        rows = run(self, sql, bindings)
+        return [(1,)] if sql.endswith("PRAGMA data_version") else rows
 
     return _patched((File, "run", blind))
 

@@ -58,7 +58,6 @@ class SqliteStore:
         self._epochs: dict[int, Epoch] = {}
         self._kept_marks: dict[int, Mark] | None = None  # of a file that cannot be written and has none
         self._begun: int | None = None
-        self._opening: tuple[Any, ...] = ()  # the row of the epoch that was begun, until it is written
         self._is_ready = False
         self._holds = True
         self.is_writing = False
@@ -96,7 +95,6 @@ class SqliteStore:
 
     def epochs(self, after: int = 0) -> list[Epoch]:
         """All epochs after one, oldest first."""
-        self._end_epoch()
         return [self._sealed_epoch(row) for row in self._epoch_rows("WHERE number > ? ORDER BY number", (after,))]
 
     def totals(self, epoch: int) -> tuple[int, int]:
@@ -329,7 +327,6 @@ class SqliteStore:
         finally:
             self.is_writing = False
             self._begun = None
-            self._opening = ()
         self._indexed.committed()
         if self._indexed.is_due:
             self._keeper.look()
@@ -348,7 +345,7 @@ class SqliteStore:
         self._end_epoch()
         number = self._mark().epoch + 1
         row = (number, at_ms, origin)
-        self._opening = (*row, seal(*row))
+        self._file.run("INSERT INTO epoch VALUES (?, ?, ?, ?)", (*row, seal(*row)))
         self._begun = number
         self._newest = None
         return number
@@ -385,8 +382,7 @@ class SqliteStore:
         """Write what was reached in the epoch that this write began last, unless that stands there already."""
         if self._begun is not None and self._newest is None:
             mark = self._newest = self._indexed.mark(self._begun)
-            opening, self._opening = self._opening, ()
-            self._file.run(_OPENING + _MARK if opening else _MARK, (*opening, *mark, seal(*mark)))
+            self._file.run("INSERT OR REPLACE INTO mark VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*mark, seal(*mark)))
 
     def hold(self, delta: Delta, arrived_ms: int, origin: str, due_ms: int | None, reason: str) -> bool:
         """Keep a verified delta back. False if it was known."""
@@ -584,8 +580,6 @@ class SqliteStore:
         return epoch
 
 
-_OPENING: Final = "INSERT INTO epoch VALUES (?, ?, ?, ?);"
-_MARK: Final = "INSERT OR REPLACE INTO mark VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _MARK_TYPES: Final = (*(int,) * len(Mark._fields), bytes)
 _HELD_SIZES: Final = "SELECT author, origin, count(*), sum(length(envelope)) FROM held GROUP BY author, origin"
 _HELD_TYPES: Final = (bytes, bytes, int, str, int | None, str, bytes | None, int | None, bytes)
