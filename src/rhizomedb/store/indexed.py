@@ -141,6 +141,10 @@ class Indexed:
         """Whether no file that is used was cut short."""
         return self._tiers.is_whole()
 
+    def check(self) -> None:
+        """Refuse to go on with a file that was cut short."""
+        self._tiers.check()
+
     @property
     def is_due(self) -> bool:
         """Whether files are to be merged."""
@@ -422,6 +426,7 @@ class Indexed:
 
     def missing(self, mark: Mark) -> set[str]:
         """The segments that the catalogue names and that cannot be opened."""
+        self.flush()  # what waits is behind the segments as they are
         self._follow_catalogue(mark)
         opened = {part.name for part in self.tiers.in_files}
         return {name for _, name, _, _ in self._catalogue() or () if name not in opened}

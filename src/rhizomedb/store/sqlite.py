@@ -353,7 +353,7 @@ class SqliteStore:
     def append(self, deltas: Sequence[Delta], epoch: int) -> int:
         """Add verified deltas, in order, to the epoch that was begun last; known ones are passed over. Returns how many were new."""
         assert self._begun == epoch, "deltas are added to the epoch that this write began last"
-        self._indexed.tiers.check()
+        self._indexed.check()
         rows = []
         for delta in deltas:
             if self._indexed.has(pack(delta.id)):
@@ -485,7 +485,7 @@ class SqliteStore:
     def _let_go_of_what_was_cut(self) -> None:
         """Make what was in a file that somebody cut short again, unless a write under way counts on it."""
         if self._begun is not None:
-            self._indexed.tiers.check()
+            self._indexed.check()
         self._newest = None
         self._indexed.abandon()
 
