@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from rhizomedb.flow import build, counted, engine, factor, graph, group, pipeline, recursive, seeds
+from rhizomedb.flow import build, counted, engine, factor, graph, group, pipeline, recursive
 from rhizomedb.flow.body import Variable
 from rhizomedb.flow.relation import Batch, Change, Held
 from rhizomedb.flow.run import Run
@@ -50,16 +50,14 @@ def support_is_anything_that_is_there(patch: pytest.MonkeyPatch) -> None:
 @planted
 def support_may_be_as_young(patch: pytest.MonkeyPatch) -> None:
     """Stamps are compared with ≤: a tuple supports itself."""
-    right = recursive.head_bindings
+    right = recursive._Recursion._rederived
 
-    def bindings(rule: Any, batch: Any, dictionary: Any, more: int = 0) -> Any:
-        found = right(rule, batch, dictionary, more)
-        if not more:
-            return found
-        rows = [(*row[:-1], row[-1] + 1) for row in found.rows()]
-        return Batch.of_rows(rows, found.width)
+    def rederived(self: Any, rule: Any, seeds: Any, stamped: bool) -> Any:
+        if stamped:
+            seeds = Batch.of_rows([(*row[:-1], row[-1] + 1) for row in seeds.rows()], seeds.width)
+        return right(self, rule, seeds, stamped)
 
-    patch.setattr(recursive, "head_bindings", bindings)
+    patch.setattr(recursive._Recursion, "_rederived", rederived)
 
 
 @planted
@@ -103,7 +101,7 @@ def a_recursion_has_one_round(patch: pytest.MonkeyPatch) -> None:
             for number, atom in enumerate(rule.body.atoms):
                 if atom.relation in self.own:
                     new = self.tables[atom.relation].read(True, begin[atom.relation], end[atom.relation])
-                    self._add(rule, number, seeds.bindings(new, atom.terms, self.run.dictionary))
+                    self._add(rule, number, self.run.bindings(new, atom.terms))
 
     patch.setattr(recursive._Recursion, "_extend", extend)
 
@@ -149,27 +147,25 @@ def derivations_are_not_counted(patch: pytest.MonkeyPatch) -> None:
 
 @planted
 def negation_turns_only_one_way(patch: pytest.MonkeyPatch) -> None:
-    right = seeds.turned
+    right = Run.turned
 
-    def turned(negation: Any, held: Any, dictionary: Any) -> Change:
-        change = right(negation, held, dictionary)
+    def turned(self: Any, negation: Any) -> Change:
+        change = right(self, negation)
         return Change(change.plus.slice(0, 0), change.minus)
 
-    patch.setattr(counted, "turned", turned)
-    patch.setattr(recursive, "turned", turned)
+    patch.setattr(Run, "turned", turned)
 
 
 @planted
 def negation_turns_with_every_tuple(patch: pytest.MonkeyPatch) -> None:
     """Not only with the first that comes and the last that goes."""
 
-    def turned(negation: Any, held: Any, dictionary: Any) -> Change:
-        freed = seeds.bindings(held.change.minus, negation.terms, dictionary).distinct()
-        taken = seeds.bindings(held.change.plus, negation.terms, dictionary).distinct()
-        return Change(freed, taken)
+    def turned(self: Any, negation: Any) -> Change:
+        change = self.held(negation.relation).change
+        freed = self.bindings(change.minus, negation.terms).distinct()
+        return Change(freed, self.bindings(change.plus, negation.terms).distinct())
 
-    patch.setattr(counted, "turned", turned)
-    patch.setattr(recursive, "turned", turned)
+    patch.setattr(Run, "turned", turned)
 
 
 @planted
