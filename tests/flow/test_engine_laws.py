@@ -65,6 +65,12 @@ RECURSIVE = {
         to(x: X, y: Y) :- edge(from: Y, to: X).
         to(x: X, y: W) :- edge(from: X, to: Z), to(x: Z, y: W).
         to(x: X, y: W) :- edge(from: X, to: P), to(x: P, y: Z), to(x: Z, y: W).""",
+    "what factoring must leave together": """
+        loop(id: X) :- edge(from: X, to: X).
+        to(x: X, y: Y) :- edge(from: Y, to: X).
+        to(x: X, y: W) :- edge(from: X, to: P), to(x: P, y: X), to(x: Z, y: W), !loop(id: Z).
+        to(x: X, y: W) :- edge(from: X, to: P), to(x: P, y: X), to(x: Z, y: W), Z > 2.
+        to(x: X, y: W) :- edge(from: X, to: P), to(x: P, y: Q), Z := Q + 1, to(x: Z, y: W), !loop(id: Z).""",
     "triangles of the recursion": """
         far(x: X, y: Y) :- edge(from: X, to: Y).
         far(x: X, y: Z) :- far(x: X, y: Y), edge(from: Y, to: Z), far(x: Z, y: X).""",

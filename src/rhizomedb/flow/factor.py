@@ -5,8 +5,8 @@
     pt(z, w) :- store(y, x), pt(y, z), pt(x, w)              #f(x, z) :- store(y, x), pt(y, z)
                                                              pt(y, w) :- #f(z, y), pt(z, w)
 
-An atom of the recursion may come last if it hands a column on to the head that nothing else in the body reads. What is
-left of the body need then be known only once for each pair of join and head, however many ways lead there; in the first
+An atom of the recursion may come last if it hands a column on to the head that nothing else in the body reads, and if the
+rest binds all that the body asks for. What is left of the body need then be known only once for each pair of join and head, however many ways lead there; in the first
 form every way is joined with everything anew. It is done where some rule has two atoms or more beside that one, of which
 one is of the recursion itself: elsewhere it would only copy.
 """
@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from rhizomedb.flow.body import Atom, Body, Rule, Term, Variable
+from rhizomedb.flow.body import Atom, Body, Compute, Rule, Variable
 
 Shape: TypeAlias = tuple[object, ...]
 """How the columns of a last atom and of a head hang together; rules of one shape share a relation."""
@@ -72,7 +72,9 @@ def _split(rule: Rule, recursive: frozenset[str]) -> _Split | None:
             continue
         names = [term.name for term in last.terms if isinstance(term, Variable)]
         rest = tuple(atom for place, atom in enumerate(rule.body.atoms) if place != number)
-        elsewhere = _variables(rest, rule)
+        elsewhere = _read(rest, rule)
+        if not elsewhere <= _bound(rest, rule):
+            continue
         joins = [each for each in names if each in elsewhere]
         passed = [each for each in names if each not in elsewhere and each in head]
         if not rest or not joins or not passed or len(set(names)) < len(names):
@@ -89,14 +91,25 @@ def _split(rule: Rule, recursive: frozenset[str]) -> _Split | None:
     return None
 
 
-def _variables(rest: Sequence[Atom], rule: Rule) -> set[str]:
+def _read(rest: Sequence[Atom], rule: Rule) -> set[str]:
     """The variables that the rest of a body reads or binds."""
     found: set[str] = set()
     for atom in (*rest, *rule.body.negations):
         found |= atom.variables
     for step in rule.body.steps:
         found |= step.needs
-        variable: Term | str | None = getattr(step, "variable", None)
-        if isinstance(variable, str):
-            found.add(variable)
+        if isinstance(step, Compute):
+            found.add(step.variable)
+    return found
+
+
+def _bound(rest: Sequence[Atom], rule: Rule) -> set[str]:
+    """The variables that the rest of a body binds: negations and tests only ask."""
+    found: set[str] = set()
+    for atom in rest:
+        found |= atom.variables
+    steps = [step for step in rule.body.steps if isinstance(step, Compute)]
+    while ready := [step for step in steps if step.needs <= found]:
+        found.update(step.variable for step in ready)
+        steps = [step for step in steps if step not in ready]
     return found
