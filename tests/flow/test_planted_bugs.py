@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 
 import pytest
+from engine_bugs import PLANTED
 from flow_helpers import histories, oracle
 from flow_laws import once, plan_of, questions, rewritten, standing
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from engine_bugs import PLANTED
 from test_engine_laws import EDGE, RECURSIVE, plan_over
 
 from rhizomedb.logic.parse import parse
