@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from rhizomedb.flow import build, counted, engine, factor, graph, group, pipeline, recursive
+from rhizomedb.flow import build, counted, engine, factor, graph, group, pipeline, planner, recursive
 from rhizomedb.flow.body import Variable
 from rhizomedb.flow.relation import Batch, Change, Held
 from rhizomedb.flow.run import Run
@@ -142,7 +142,7 @@ def counts_only_grow(patch: pytest.MonkeyPatch) -> None:
 @planted
 def derivations_are_not_counted(patch: pytest.MonkeyPatch) -> None:
     """What no longer differs is joined once, also where derivations are counted."""
-    patch.setattr(pipeline._Run, "counts", lambda self, atom, places: False)
+    patch.setattr(planner._Run, "counts", lambda self, atom, places: False)
 
 
 @planted
@@ -270,8 +270,10 @@ def factored_without_the_column_of_the_join(patch: pytest.MonkeyPatch) -> None:
 def a_variable_that_stands_twice_is_not_compared(patch: pytest.MonkeyPatch) -> None:
     right = pipeline._pieces
 
-    def pieces(stage: Any, batch: Any, meter: Any) -> Any:
-        return right(replace(stage, equal=()) if isinstance(stage, pipeline.Probe) else stage, batch, meter)
+    def pieces(step: Any, batch: Any, meter: Any) -> Any:
+        if isinstance(step.stage, pipeline.Probe):
+            step.stage = replace(step.stage, equal=())
+        return right(step, batch, meter)
 
     patch.setattr(pipeline, "_pieces", pieces)
 

@@ -7,9 +7,10 @@ in as tuples and the plan is the same.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Lock
+from types import MappingProxyType
 from typing import Any, Final
 
 from rhizomedb.algebra import Evaluation, Plan, Source, evaluate, lower
@@ -18,12 +19,14 @@ from rhizomedb.algebra.plan import plan_query
 from rhizomedb.algebra.program import CID_COLUMN
 from rhizomedb.algebra.relation import Attributes
 from rhizomedb.budget import Budget
-from rhizomedb.facts.value import KIND_NAMES, Value, check_value, exact, kind_of
-from rhizomedb.flow.body import Flow
+from rhizomedb.facts.value import KIND_NAMES, Cell, Value, check_value, exact, kind_of
+from rhizomedb.flow.body import Flow, Input
 from rhizomedb.flow.build import build
+from rhizomedb.flow.dictionary import Dictionary
 from rhizomedb.flow.engine import Engine
 from rhizomedb.flow.relation import Batch, Table
 from rhizomedb.flow.stored import Kept, Reading, tables_of
+from rhizomedb.flow.table import Table as Rows
 from rhizomedb.logic import AGGREGATES, Aggregate, Program, checked, parse, relevant, substitute
 from rhizomedb.logic.parameters import VALUE, relation_of, with_relations
 
@@ -31,6 +34,7 @@ REMEMBERED_MAX: Final = 256
 """How many plans are remembered."""
 
 Stored = Mapping[str, tuple[str, ...]]
+Tuples = Sequence[tuple[Cell, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,32 +53,59 @@ class Prepared:
 
 @dataclass(slots=True)
 class Compiled:
-    """A flow that answers a query, and the names of the parameters whose values it reads as tuples."""
+    """A flow that answers a query, and the relations whose tuples come with each question, with their columns."""
 
     flow: Flow
     columns: Mapping[str, Attributes]
     aggregates: Mapping[str, Aggregate]
     applied: tuple[Applied, ...] = ()
-    parameters: tuple[str, ...] = ()
-    given: Mapping[str, Value] = field(default_factory=dict)
+    brought: Stored = field(default_factory=dict)
+    tuples: Mapping[str, Tuples] = field(default_factory=dict)
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """The relations whose tuples are kept."""
+        return tuple(name for name in self.columns if name in self.flow.widths)
+
+    def bringing(self, tuples: Mapping[str, Tuples]) -> Compiled:
+        """The same with these tuples."""
+        return replace(self, tuples=tuples) if self.brought else self
 
     def with_values(self, values: Mapping[str, Value]) -> Compiled:
-        """The same for other values."""
-        return replace(self, given=values) if self.parameters else self
+        """The same for other values of its parameters."""
+        return self.bringing({relation_of(name): [(exact(value),)] for name, value in values.items()})
 
     def run(self, reading: Reading | Kept, budget: Budget) -> Engine:
         """The dataflow after its one step over what is read."""
         source = reading.reading if isinstance(reading, Kept) else reading
-        tables = dict(tables_of(self.flow, reading, frozenset(map(relation_of, self.parameters))))
+        tables = dict(tables_of(self.flow, reading, self.brought))
         for name, input in self.flow.inputs.items():
-            for parameter in self.parameters:
-                if input.relation == relation_of(parameter):
-                    table = tables[name] = Table(1)
-                    ids = source.dictionary.ids([exact(self.given[parameter])])
-                    table.put(Batch.of_rows([tuple(ids)], 1))
-        engine = Engine(self.flow, source.dictionary, aggregates=self.aggregates, standing=False, inputs=tables)
+            if input.relation in self.brought:
+                tables[name] = self._table(input, source.dictionary)
+        engine = Engine(
+            self.flow,
+            source.dictionary,
+            aggregates=self.aggregates,
+            standing=False,
+            inputs=tables,
+            templates=reading.templates if isinstance(reading, Kept) else None,
+        )
         engine.step({}, budget.meter())
         return engine
+
+    def _table(self, input: Input, dictionary: Dictionary) -> Rows:
+        """What is read of a relation that comes with the question."""
+        columns = self.brought[input.relation]
+        bound = [(columns.index(name), cell) for name, cell in input.bound]
+        taken = [columns.index(name) for name in input.columns]
+        table: Rows = Table(len(taken))
+        rows = [
+            tuple(dictionary.ids([row[place] for place in taken]))
+            for row in self.tuples[input.relation]
+            if all(row[place] == cell for place, cell in bound)
+        ]
+        table.add(Batch.of_rows(rows, len(taken)))
+        return table
 
 
 def prepare(
@@ -129,6 +160,11 @@ def compiled(
     return made
 
 
+def answering(program: Program, stored: Stored, brought: Stored, relation: str | None = None) -> Compiled:
+    """The flow of a program for one relation (`None`: for all) over stored ones and over tuples that come with a question."""
+    return _built(prepare(program, {**stored, **brought}, {}, None, relation), relation, brought)
+
+
 def parsed(program: str | Program) -> Program:
     """A program from its text, which is remembered, or as it is."""
     if isinstance(program, Program):
@@ -151,14 +187,14 @@ def _compile(
     return _built(prepared, relation)
 
 
-def _built(prepared: Prepared, relation: str | None, parameters: tuple[str, ...] = ()) -> Compiled:
+def _built(prepared: Prepared, relation: str | None, brought: Stored = MappingProxyType({})) -> Compiled:
     if relation is None:
         found = traced(prepared.plan, aggregates=prepared.aggregates)
         flow, applied = build(found.plan), found.applied
     else:
         planned = plan_query(prepared.program, relation, prepared.stored, aggregates=prepared.aggregates)
         flow, applied = build(planned.plan, [relation]), planned.applied
-    return Compiled(flow, prepared.plan.derived, prepared.aggregates, applied, parameters)
+    return Compiled(flow, prepared.plan.derived, prepared.aggregates, applied, brought)
 
 
 def _for_all_values(
@@ -167,9 +203,8 @@ def _for_all_values(
     whole = with_relations(program, kinds, stored)
     if whole is None:
         return None
-    wider = {**stored, **{relation_of(name): (VALUE,) for name in kinds}}
-    prepared = prepare(whole, wider, {}, None, relation)
-    return _built(prepared, relation, tuple(kinds))
+    brought = {relation_of(name): (VALUE,) for name in kinds}
+    return _built(prepare(whole, {**stored, **brought}, {}, None, relation), relation, brought)
 
 
 def _plain(stored: Stored) -> dict[str, tuple[str, ...]]:

@@ -401,10 +401,10 @@ class Connection(Care):
         entities = wishes.entities()
         if scope == "own":
             own = Cut(epoch=cut.epoch, authors=frozenset([key.public]))
-            before = view.run_subjects(self._store, own, entities, VIEW_BUDGET) if entities and spoke_before else None
+            before = view.derived(self._store, own, entities, VIEW_BUDGET) if entities and spoke_before else None
             return facts_as_source(wishes, view.Surroundings(before, key.public))
-        evaluation = view.run_subjects(self._store, cut, entities, VIEW_BUDGET) if entities else None
-        return facts_as_person(wishes, view.Surroundings(evaluation, key.public), key.public, self.fact)
+        found = view.derived(self._store, cut, entities, VIEW_BUDGET) if entities else None
+        return facts_as_person(wishes, view.Surroundings(found, key.public), key.public, self.fact)
 
     def _said_in(self, columns: Columns, key: Key, cut: Cut, spoke_before: bool, changed: Changed) -> Iterator[Stretch]:
         """The facts of a source's columns that need no evaluation; what does need it is added to `changed`."""

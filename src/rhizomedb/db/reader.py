@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from io import BufferedReader
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -244,9 +245,9 @@ class Reader:
         cut, chosen, authors = self.cut, self._policy(policy), self._authors()
         names = Names(self._store, cut)
         subject = names.entity(entity)
-        evaluation = view.run_subjects(self._store, cut, [subject], VIEW_BUDGET)
+        evaluation = view.evaluated(self._store, cut, [subject], VIEW_BUDGET)
         register = view.group(evaluation.relations[view.SURVIVOR]).get((subject, exact(attribute)))
-        statements = Statements(self._store, authors, evaluation)
+        statements = Statements(self._store, authors, evaluation.relations)
         fallen = [s for s in statements.of(attribute) if not s.standing]
         if register is None:
             self.check_attribute(attribute)
@@ -269,6 +270,7 @@ class Reader:
                 tuple(fallen),
                 {},
             )
+        support = partial(statements.support, evaluation=evaluation)
         choice = chosen.choose(register.claims)
         shown = {agreed(value) for value in choice.values}
         decided = choice.decided_by
@@ -280,8 +282,8 @@ class Reader:
             choice.values,
             chosen.name,
             choice.reason,
-            tuple(map(statements.support, [c for c in ordered if agreed(c.value) in shown][:SUPPORT_MAX])),
-            tuple(map(statements.support, [c for c in ordered if agreed(c.value) not in shown][:SUPPORT_MAX])),
+            tuple(support(claim) for claim in [c for c in ordered if agreed(c.value) in shown][:SUPPORT_MAX]),
+            tuple(support(claim) for claim in [c for c in ordered if agreed(c.value) not in shown][:SUPPORT_MAX]),
             tuple(fallen),
             {subject: names.label(subject), **{c.author: authors.name(c.author) for c in register.claims}},
         )
@@ -293,8 +295,8 @@ class Reader:
         subject = names.entity(entity)
         if attribute is not None:
             self.check_attribute(attribute)
-        evaluation = view.run_subjects(self._store, cut, [subject], VIEW_BUDGET)
-        return History(names.label(subject), Statements(self._store, self._authors(), evaluation).of(attribute))
+        derived = view.derived(self._store, cut, [subject], VIEW_BUDGET)
+        return History(names.label(subject), Statements(self._store, self._authors(), derived).of(attribute))
 
     def find(
         self, text: str | None = None, *, policy: str = "latest", limit: int | None = None, **conditions: object

@@ -33,7 +33,8 @@ def reading_of(store: Store, cut: Cut, source: StoreSource) -> Kept:
     if isinstance(held, _Moment) and held.moment == moment and held.reading.is_small:
         return held.kept
     reading = NumberReading(store.numbers(cut), source)
-    store.kept = _Moment(moment, reading, kept := Kept(reading, BYTES_MAX))
+    templates = held.kept.templates if isinstance(held, _Moment) else None
+    store.kept = _Moment(moment, reading, kept := Kept(reading, BYTES_MAX, templates))
     return kept
 
 

@@ -15,19 +15,18 @@ from rhizomedb.store.store import Cut, Epoch, Store
 
 
 class Statements:
-    """The claims of an evaluation of the register program, as statements and as supports of an explanation."""
+    """The claims that the register program finds, as statements and as supports of an explanation."""
 
-    def __init__(self, store: Store, authors: Authors, evaluation: Evaluation) -> None:
+    def __init__(self, store: Store, authors: Authors, derived: view.Derived) -> None:
         self._store = store
         self._authors = authors
-        self._evaluation = evaluation
+        self._derived = derived
         self._epochs = {epoch.number: epoch for epoch in store.epochs()}
-        self._rows = {(row[3], row[4]): row for row in evaluation.relations[view.SURVIVOR]}
 
     def of(self, attribute: Attribute | None) -> list[Statement]:
         """Every statement, or those about one attribute."""
-        fates = view.fates(self._evaluation)
-        writes = self._evaluation.relations["write"]
+        fates = view.fates(self._derived)
+        writes = self._derived["write"]
         writers: set[tuple[Cell, ...]] = {(row[1], row[2], row[3]) for row in writes}
         statements = []
         for fact, delta, entity, attr, value in writes:
@@ -49,11 +48,12 @@ class Statements:
             )
         return statements
 
-    def support(self, claim: Claim) -> Support:
+    def support(self, claim: Claim, evaluation: Evaluation) -> Support:
         """A standing claim with its causes, its arrival, and how the program derived that it stands."""
         epoch = self._epoch(claim.delta)
         causes = tuple(row[1] for row in self._store.scan("cause", {"from": claim.fact}, Cut()))
-        derivation = self._evaluation.explain(view.SURVIVOR, self._rows[claim.fact, claim.delta])
+        (row,) = (r for r in evaluation.relations[view.SURVIVOR] if r[3:5] == (claim.fact, claim.delta))
+        derivation = evaluation.explain(view.SURVIVOR, row)
         author = self._authors.name(claim.author)
         return Support(claim, author, epoch.number, epoch.at_ms, epoch.origin, causes, derivation)  # type: ignore[arg-type]  # columns hold the kinds that `COLUMNS` says
 

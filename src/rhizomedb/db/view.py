@@ -5,7 +5,7 @@ There is one path: `get`, `conflicts`, `why`, `history`, an import and a transac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import islice
@@ -15,8 +15,9 @@ from rhizomedb.algebra import Evaluation, Table
 from rhizomedb.budget import Budget
 from rhizomedb.crdt.policy import Claim, agreed, distinct
 from rhizomedb.crdt.register import CLAIMS, claims_of_subjects
-from rhizomedb.db.compiled import Prepared
-from rhizomedb.db.query import prepare
+from rhizomedb.db.compiled import Compiled, Prepared, answering
+from rhizomedb.db.query import cells_of, prepare
+from rhizomedb.db.reading import reading_of
 from rhizomedb.db.source import StoreSource
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.clock import HybridTime
@@ -24,6 +25,7 @@ from rhizomedb.facts.value import Attribute, Cell, Entity, Value, plain
 from rhizomedb.logic import parse
 from rhizomedb.store.store import COLUMNS, Cut, Store
 
+Row: TypeAlias = tuple[Cell, ...]
 Key: TypeAlias = tuple[Entity, Cell]
 """A register: an entity and the exact form of an attribute."""
 
@@ -61,25 +63,47 @@ class Register:
         return [(claims[0].value, claims) for claims in groups.values()]
 
 
+Derived: TypeAlias = Mapping[str, Iterable[Row]]
+"""The tuples of the relations of the register program."""
+
+
 @cache
-def _subjects_program() -> Prepared:
-    return prepare(claims_of_subjects(), {**COLUMNS, **SUBJECT}, relation=SURVIVOR)
-
-
-def run_subjects(store: Store, cut: Cut, entities: Iterable[Entity], budget: Budget) -> Evaluation:
-    """Evaluate the register program for every register of the given entities."""
-    source = StoreSource(store, cut, {"subject": Table(SUBJECT["subject"], ((entity,) for entity in entities))})
-    return _subjects_program().run(source, budget)
+def _of_subjects(relation: str | None) -> Compiled:
+    return answering(claims_of_subjects(), COLUMNS, SUBJECT, relation)
 
 
 def registers(store: Store, cut: Cut, entities: Iterable[Entity], budget: Budget) -> dict[Key, Register]:
     """The registers of the given entities that hold anything."""
-    return group(run_subjects(store, cut, entities, budget).relations[SURVIVOR])
+    subjects = {"subject": [(entity,) for entity in entities]}
+    return group(_run(_of_subjects(SURVIVOR), store, cut, subjects, budget)[SURVIVOR])
+
+
+def derived(store: Store, cut: Cut, entities: Iterable[Entity], budget: Budget) -> Derived:
+    """All that the register program says of the given entities."""
+    return _run(_of_subjects(None), store, cut, {"subject": [(entity,) for entity in entities]}, budget)
 
 
 @cache
-def _asked_program() -> Prepared:
-    return prepare(parse(CLAIMS), {**COLUMNS, **ASKED}, relation=SURVIVOR)
+def _explained() -> Prepared:
+    return prepare(claims_of_subjects(), {**COLUMNS, **SUBJECT}, relation=SURVIVOR)
+
+
+def evaluated(store: Store, cut: Cut, entities: Iterable[Entity], budget: Budget) -> Evaluation:
+    """The same by an evaluation that can say how it came to each tuple."""
+    source = StoreSource(store, cut, {"subject": Table(SUBJECT["subject"], ((entity,) for entity in entities))})
+    return _explained().run(source, budget)
+
+
+def _run(program: Compiled, store: Store, cut: Cut, tuples: Mapping[str, Sequence[Row]], budget: Budget) -> Derived:
+    reading = reading_of(store, cut, StoreSource(store, cut))
+    engine = program.bringing(tuples).run(reading, budget)
+    dictionary = reading.reading.dictionary
+    return {name: cells_of(engine.relation(name).table.read(), dictionary) for name in program.answers}
+
+
+@cache
+def _of_asked() -> Compiled:
+    return answering(parse(CLAIMS), COLUMNS, ASKED, SURVIVOR)
 
 
 def contested(store: Store, cut: Cut, budget: Budget, keep: Callable[[Key], bool]) -> Iterator[Register]:
@@ -87,12 +111,11 @@ def contested(store: Store, cut: Cut, budget: Budget, keep: Callable[[Key], bool
     epoch = store.epoch() if cut.epoch is None else cut.epoch
     keys = (key for key in store.repeated(epoch) if keep(key))
     while some := list(islice(keys, REGISTERS_AT_ONCE)):
-        source = StoreSource(store, cut, {"asked": Table(ASKED["asked"], some)})
-        found = group(_asked_program().run(source, budget).relations[SURVIVOR])
+        found = group(_run(_of_asked(), store, cut, {"asked": some}, budget)[SURVIVOR])
         yield from (register for register in found.values() if register.is_contested)
 
 
-def group(rows: Iterable[tuple[Cell, ...]]) -> dict[Key, Register]:
+def group(rows: Iterable[Row]) -> dict[Key, Register]:
     """Registers from the tuples of `survivor`, claims in order of rank."""
     found: dict[Key, Register] = {}
     for entity, attribute, value, fact, delta, author, time, counter in rows:
@@ -110,14 +133,14 @@ def group(rows: Iterable[tuple[Cell, ...]]) -> dict[Key, Register]:
 class Surroundings:
     """What an author who writes has around: the claims that stand, and what keeps a new claim from standing."""
 
-    def __init__(self, evaluation: Evaluation | None, author: bytes) -> None:
-        self._evaluation = evaluation
-        self._registers = group(evaluation.relations[SURVIVOR]) if evaluation else {}
-        self._fallen: set[tuple[Cell, ...]] = set()
-        self._past: set[tuple[Cell, ...]] = set()
-        if evaluation is not None:
-            self._fallen.update(evaluation.relations["seen"])
-            for e, a, by, fact in evaluation.relations["past"]:
+    def __init__(self, derived: Derived | None, author: bytes) -> None:
+        self._derived = derived
+        self._registers = group(derived[SURVIVOR]) if derived else {}
+        self._fallen: set[Row] = set()
+        self._past: set[Row] = set()
+        if derived is not None:
+            self._fallen.update(derived["seen"])
+            for e, a, by, fact in derived["past"]:
                 self._past.add((e, a, fact))
                 if by == author:
                     self._fallen.add((e, a, fact))
@@ -136,9 +159,9 @@ class Surroundings:
 
     def heads(self, key: Key) -> set[Cid]:
         """The facts of a register that no other write of it has among its ancestors, standing or not."""
-        assert self._evaluation is not None, "a register without writes has nothing that falls"
-        written = {row[0] for row in self._evaluation.relations["write"] if (row[2], row[3]) == key}
-        past = {row[3] for row in self._evaluation.relations["past"] if (row[0], row[1]) == key}
+        assert self._derived is not None, "a register without writes has nothing that falls"
+        written = {row[0] for row in self._derived["write"] if (row[2], row[3]) == key}
+        past = {row[3] for row in self._derived["past"] if (row[0], row[1]) == key}
         return written - past  # type: ignore[return-value]  # facts are CIDs
 
 
@@ -150,12 +173,12 @@ class Fate:
     by: tuple[Cid, ...] = ()
 
 
-def fates(evaluation: Evaluation) -> Mapping[tuple[Cid, Cid], Fate]:
+def fates(derived: Derived) -> Mapping[tuple[Cid, Cid], Fate]:
     """The fate of every claim (fact, delta) of the evaluated registers."""
     found: dict[tuple[Cid, Cid], Fate] = {}
-    for fact, delta, *_ in evaluation.relations["superseded"]:
+    for fact, delta, *_ in derived["superseded"]:
         found[fact, delta] = Fate("replaced")  # type: ignore[index]  # columns hold the kinds that `COLUMNS` says
-    for fact, delta, by in evaluation.relations["retracted"]:
+    for fact, delta, by in derived["retracted"]:
         found[fact, delta] = Fate("retracted", (by,))  # type: ignore[index, arg-type]  # columns hold the kinds that `COLUMNS` says
     return found
 

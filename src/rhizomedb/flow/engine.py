@@ -19,7 +19,7 @@ from rhizomedb.flow.build import build
 from rhizomedb.flow.dictionary import Dictionary, Interned
 from rhizomedb.flow.pipeline import Pipeline
 from rhizomedb.flow.relation import Batch, Change, Held, Table
-from rhizomedb.flow.run import Run
+from rhizomedb.flow.run import Run, Templates
 from rhizomedb.flow.table import Table as Rows
 from rhizomedb.logic.builtins import AGGREGATES, Aggregate
 
@@ -29,6 +29,7 @@ class Engine:
 
     A `standing` engine is kept up to date; one that is not takes a single step, and pays nothing for later ones. `inputs`
     are tables that already have what the flow reads. Without `reorder` bodies are joined as they are written.
+    `templates` are orders that another engine of the same flow worked out, over the same data or data like it.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Engine:
         standing: bool = True,
         inputs: Mapping[str, Rows] | None = None,
         reorder: bool = True,
+        templates: Templates | None = None,
     ) -> None:
         self.flow = plan if isinstance(plan, Flow) else build(plan)
         self.dictionary = dictionary if dictionary is not None else Interned()
@@ -59,7 +61,7 @@ class Engine:
             for name, width in self.flow.widths.items()
         }
         self._held = held
-        self._run = Run(held, self.dictionary, aggregates, self.counted, reorder)
+        self._run = Run(held, self.dictionary, aggregates, self.counted, reorder, templates)
         self._strata = [(stratum, [held[name] for name in read_by(stratum)]) for stratum in self.flow.strata]
         self._ending: Callable[[Held], None] | None = None
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 from rhizomedb.budget import Meter
 from rhizomedb.flow.batch import Batch
 from rhizomedb.flow.body import Atom, Rule, Term
 from rhizomedb.flow.dictionary import Dictionary
-from rhizomedb.flow.pipeline import STAMP, Pipeline, Planner
+from rhizomedb.flow.pipeline import Pipeline, Template
+from rhizomedb.flow.planner import STAMP, Planner
 from rhizomedb.flow.relation import Change, Held
 from rhizomedb.flow.seeds import Shape, keys_of, variables_of
 from rhizomedb.logic.builtins import Aggregate
@@ -19,6 +20,13 @@ PIECE: Final = 1 << 16
 
 STALE: Final = 3
 """A pipeline is put in order anew when a table that it reads has grown or shrunk by this many powers of two."""
+
+
+Templates: TypeAlias = dict[tuple[object, ...], Template]
+"""The orders that were worked out, each by what it was asked for and the sizes that called for it.
+
+A template holds the rule by whose identity it is found, so that one stays what it is.
+"""
 
 
 class Run:
@@ -31,6 +39,7 @@ class Run:
         aggregates: Mapping[str, Aggregate],
         counted: frozenset[str],
         reorder: bool = True,
+        templates: Templates | None = None,
     ) -> None:
         self._held = held
         self.dictionary = dictionary
@@ -41,9 +50,8 @@ class Run:
         self.meter: Meter
         self.planner = Planner({name: each.table for name, each in held.items()}, dictionary, counted, reorder)
         self._shapes: dict[int, Shape] = {}
-        self._pipelines: dict[tuple[int, int | None, tuple[bool, ...]], Pipeline] = {}
-        self._lost: dict[tuple[int, int, tuple[bool, ...]], Pipeline] = {}
-        self._checks: dict[tuple[int, bool], Pipeline] = {}
+        self._pipelines: dict[tuple[str, int, int | None, tuple[bool, ...], bool], Pipeline] = {}
+        self._templates = {} if templates is None else templates
 
     def held(self, name: str) -> Held:
         """The relation of a name."""
@@ -83,45 +91,59 @@ class Run:
 
         `versions` says of each atom and negation whether it is read as it is now; by default all are.
         """
-        question = (id(rule), term, versions)
-        found = self._pipelines.get(question)
-        atoms = (*rule.body.atoms, *rule.body.negations)
-        sizes = tuple(len(self._held[atom.relation].table).bit_length() // STALE for atom in atoms)
-        if found is not None and found.sizes == sizes:
-            return found
-        seed = () if term is None else variables_of(atoms[term].terms)
-        made = self._pipelines[question] = self.planner.plan(rule, seed, term, versions)
-        made.sizes = sizes
-        return made
+        return self._pipeline("change", rule, term, versions)
 
     def pipelines_of(self, rule: Rule) -> list[tuple[int | None, Pipeline]]:
         """The pipelines of a rule, each with the number of the input that it begins from."""
-        own = [(term, made) for (known, term, _), made in self._pipelines.items() if known == id(rule)]
+        own = [
+            (term, made)
+            for (use, known, term, *_), made in self._pipelines.items()
+            if use == "change" and known == id(rule)
+        ]
         return sorted(own, key=lambda pair: -1 if pair[0] is None else pair[0])
 
     def lost(self, rule: Rule, term: int, versions: tuple[bool, ...], own: frozenset[str]) -> Pipeline:
         """The pipeline to the heads of derivations that an atom had a part in, with the stamps of what else they used."""
-        question = (id(rule), term, versions)
-        atoms = (*rule.body.atoms, *rule.body.negations)
-        sizes = tuple(len(self._held[atom.relation].table).bit_length() // STALE for atom in atoms)
-        found = self._lost.get(question)
-        if found is not None and found.sizes == sizes:
-            return found
-        seed = variables_of(atoms[term].terms)
-        seed = (*seed, STAMP) if atoms[term].relation in own else seed
-        made = self._lost[question] = self.planner.plan(rule, seed, term, versions, (), own)
-        made.sizes = sizes
-        return made
+        return self._pipeline("lost", rule, term, versions, own)
 
     def check(self, rule: Rule, stamped: frozenset[str]) -> Pipeline:
         """The pipeline that keeps of some tuples of a rule's head those that it derives."""
-        question = (id(rule), bool(stamped))
-        sizes = tuple(len(self._held[atom.relation].table).bit_length() // STALE for atom in rule.body.atoms)
-        found = self._checks.get(question)
+        return self._pipeline("check", rule, None, (), stamped)
+
+    def _pipeline(
+        self,
+        use: str,
+        rule: Rule,
+        term: int | None,
+        versions: tuple[bool, ...],
+        stamps: frozenset[str] = frozenset(),
+    ) -> Pipeline:
+        atoms = (*rule.body.atoms, *rule.body.negations)
+        question = (use, id(rule), term, versions, bool(stamps))
+        sizes = tuple(len(self._held[atom.relation].table).bit_length() // STALE for atom in atoms)
+        found = self._pipelines.get(question)
         if found is not None and found.sizes == sizes:
             return found
-        names = variables_of(rule.terms)
-        seed = (*names, STAMP) if stamped else names
-        made = self._checks[question] = self.planner.plan(rule, seed, None, (), stamped)
+        exactly = (*question, sizes)
+        template = self._templates.get(exactly)
+        if template is None:
+            template = self._templates[exactly] = self._template(use, rule, term, versions, stamps)
+        made = self._pipelines[question] = template.over(self.planner.tables, self.dictionary)
         made.sizes = sizes
         return made
+
+    def _template(
+        self, use: str, rule: Rule, term: int | None, versions: tuple[bool, ...], stamps: frozenset[str]
+    ) -> Template:
+        if use == "check":
+            names = variables_of(rule.terms)
+            return self.planner.plan(rule, (*names, STAMP) if stamps else names, None, (), stamps)
+        if term is None:
+            return self.planner.plan(rule, (), None, versions)
+        atom = (*rule.body.atoms, *rule.body.negations)[term]
+        seed = variables_of(atom.terms)
+        if use == "lost":
+            return self.planner.plan(
+                rule, (*seed, STAMP) if atom.relation in stamps else seed, term, versions, (), stamps
+            )
+        return self.planner.plan(rule, seed, term, versions)

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 from rhizomedb.flow.body import Graph, Grouping, Rule, Stratum
 from rhizomedb.flow.engine import Engine
-from rhizomedb.flow.pipeline import AnyStage, Pipeline
+from rhizomedb.flow.pipeline import Match, Pipeline, Probe, Step
 
 WIDTH = 72
 """Where the numbers begin."""
@@ -52,13 +52,14 @@ def _run(engine: Engine, made: Rule | Grouping | Graph) -> Iterator[str]:
 
 
 def _stages(pipeline: Pipeline) -> Iterator[str]:
-    for stage in pipeline.stages:
-        yield _padded(_plain(str(stage)), _numbers(stage))
+    for step in pipeline.steps:
+        yield _padded(_plain(str(step.stage)), _numbers(step))
 
 
-def _numbers(stage: AnyStage) -> str:
-    expected = "" if stage.expected is None else f"  ~{round(stage.expected * stage.taken):,}"
-    return f"{stage.taken:,} → {stage.made:,}{expected}  {stage.seconds * 1000:.1f} ms"
+def _numbers(step: Step) -> str:
+    rows = step.stage.expected if isinstance(step.stage, Probe | Match) else None
+    expected = "" if rows is None else f"  ~{round(rows * step.taken):,}"
+    return f"{step.taken:,} → {step.made:,}{expected}  {step.seconds * 1000:.1f} ms"
 
 
 def _padded(text: str, numbers: str) -> str:

@@ -16,6 +16,7 @@ from rhizomedb.flow.batch import Batch as Tuples
 from rhizomedb.flow.body import Flow, Input
 from rhizomedb.flow.dictionary import Dictionary, Interned
 from rhizomedb.flow.relation import UNIT, Batch, Table
+from rhizomedb.flow.run import Templates
 from rhizomedb.flow.table import LIMIT, Key
 from rhizomedb.flow.table import Table as Rows
 
@@ -28,6 +29,10 @@ SPENT_MAX: Final = 4
 
 KEPT_MAX: Final = 1024
 """How many tables are kept from one query to the next."""
+
+
+TEMPLATES_MAX: Final = 4096
+"""How many orders of bodies are kept."""
 
 
 class Reading(Protocol):
@@ -228,10 +233,14 @@ class TableReading:
 
 
 class Kept:
-    """The tables of a reading, kept from one query to the next: what was read whole need not be read again."""
+    """The tables of a reading, kept from one query to the next: what was read whole need not be read again.
 
-    def __init__(self, reading: Reading, bytes_max: int) -> None:
+    The orders in which bodies are joined are kept longer: they suit what is read from the same place later as well.
+    """
+
+    def __init__(self, reading: Reading, bytes_max: int, templates: Templates | None = None) -> None:
         self.reading = reading
+        self.templates = {} if templates is None or len(templates) > TEMPLATES_MAX else templates
         self._bytes_max = bytes_max
         self._tables: dict[Input, StoredTable] = {}
 
