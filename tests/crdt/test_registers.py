@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from rhizomedb.crdt.policy import RULES, Claim, agreed, policy
 from rhizomedb.crdt.register import LAST_WRITER, MULTI_VALUE, RETRACTS
 from rhizomedb.db import view
+from rhizomedb.db.compiled import answering
 from rhizomedb.db.query import prepare
 from rhizomedb.db.reader import VIEW_BUDGET, is_reserved
 from rhizomedb.db.source import StoreSource
@@ -191,8 +192,8 @@ def test_the_reference_catches(name, monkeypatch):
     old, new = BROKEN[name]
     assert old in register.CLAIMS
     broken = parse(register.CLAIMS.replace(old, new) + register.OF_SUBJECTS)
-    prepared = prepare(broken, {**COLUMNS, **view.SUBJECT}, relation=view.SURVIVOR)
-    monkeypatch.setattr(view, "_subjects_program", lambda: prepared)
+    program = answering(broken, COLUMNS, view.SUBJECT, view.SURVIVOR)
+    monkeypatch.setattr(view, "_of_subjects", lambda relation: program)
 
     @given(st.lists(sayings(), max_size=12))
     @settings(max_examples=2000, database=None)

@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -128,6 +129,17 @@ def test_a_rebuild_elsewhere_is_noticed(path: str) -> None:
 def test_two_processes_make_one_file(path: str) -> None:
     for process in [start("say", path, who, 1) for who in range(3)]:
         assert process.communicate(timeout=30)[0] == "0\n" and process.returncode == 0
+
+
+def test_who_comes_while_a_file_is_being_made_waits_for_it(path: str) -> None:
+    """An empty file is refused, but only when nobody has made it a database after a while."""
+    Path(path).touch()
+    with pytest.raises(StoreError, match=r"it is empty"):
+        SqliteStore(path, create=False, wait_ms=0)
+    maker = threading.Timer(0.1, lambda: SqliteStore(path, create=True).close())
+    maker.start()
+    SqliteStore(path, create=False).close()
+    maker.join()
 
 
 def test_whoever_is_killed_loses_nothing_that_was_acknowledged(path: str) -> None:

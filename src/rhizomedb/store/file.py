@@ -44,6 +44,9 @@ WAL_KEPT_BYTES: Final = 64 << 20
 NAP_S_MAX: Final = 0.02
 """The longest pause between two tries to become the writer."""
 
+MAKING_S_MAX: Final = 0.5
+"""How long a file that holds nothing yet may take until who is making it has done so."""
+
 NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What the operating system says where there is no room, beyond what SQLite itself takes for that."""
 
@@ -60,6 +63,10 @@ def check_durability(durability: Durability) -> Durability:
             fix=" or ".join(map(repr, get_args(Durability))),
         )
     return durability
+
+
+class _Blank(StoreError):
+    """The file holds nothing, or nothing yet: another process may be making it."""
 
 
 class File:
@@ -89,17 +96,24 @@ class File:
         self.data_version = 0
         self._place: tuple[int, int] | None = None
         self._is_alone = False
-        self._look(create)
-        try:
-            self._open(create)
-            status = os.stat(self.absolute)
-            self._place = (status.st_dev, status.st_ino)
-        except apsw.Error as error:
-            self.close()
-            raise self._as_ours(error) from error
-        except BaseException:
-            self.close()
-            raise
+        deadline = time.monotonic() + min(wait_ms / 1000, MAKING_S_MAX)
+        while self._place is None:
+            try:
+                self._look(create)
+                self._open(create)
+                status = os.stat(self.absolute)
+                self._place = (status.st_dev, status.st_ino)
+            except apsw.Error as error:
+                self.close()
+                raise self._as_ours(error) from error
+            except _Blank:
+                self.close()
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(NAP_S_MAX)
+            except BaseException:
+                self.close()
+                raise
 
     # -- opening ----------------------------------------------------------------------------------------------------
 
@@ -148,7 +162,7 @@ class File:
             raise StoreError("store.unreadable", f"{self.path} is {kind}", fix="name a file, such as films.db")
         head = self._head()
         if head != _MAGIC and (head or not create):
-            raise self._foreign("is empty" if not head else "is something else")
+            raise self._foreign("is something else") if head else self._foreign("is empty", _Blank)
 
     def _head(self) -> bytes:
         """The first bytes of the file, read through SQLite: to close a file behind its back would drop its locks."""
@@ -216,7 +230,11 @@ class File:
 
     def _check_header(self) -> None:
         if self._pragma("application_id") != APPLICATION_ID:
-            raise self._foreign("holds nothing" if self._is_blank() else "belongs to another program")
+            raise (
+                self._foreign("holds nothing", _Blank)
+                if self._is_blank()
+                else self._foreign("belongs to another program")
+            )
         version = self._pragma("user_version")
         if version > FORMAT:
             raise StoreError(
@@ -407,8 +425,8 @@ class File:
     def _full(self) -> StoreError:
         return StoreError("store.full", f"there is no room left for {self.name}; nothing of this write was kept")
 
-    def _foreign(self, what: str, fix: str | None = None) -> StoreError:
-        return StoreError(
+    def _foreign(self, what: str, kind: type[StoreError] = StoreError, fix: str | None = None) -> StoreError:
+        return kind(
             "store.not-a-database",
             f"{self.name} is not a RhizomeDB database: it {what}",
             fix=fix or "a table is taken in with: rhizome import films.db table.csv --key COLUMN",
