@@ -383,6 +383,9 @@ fn is_ordered(keys: &[KeyPart]) -> bool {
 /// How many ids may be looked at for each that may be made, before an intersection pauses.
 const LOOKS: usize = 4;
 
+/// How many ids of a row are asked for ahead of it.
+const FIRST: usize = 4;
+
 /// The places that agree with keys in one table of an intersection, and how a whole row of it is asked for.
 struct Side<'a> {
     table: PyRef<'a, Table>,
@@ -393,6 +396,11 @@ struct Side<'a> {
 }
 
 impl Side<'_> {
+    fn places(&self, row: usize) -> &[u32] {
+        let table = &*self.table;
+        table.postings[self.postings].places(&table.columns, &[self.asked.id(row)])
+    }
+
     fn pair(&self, row: usize, id: u32) -> (u32, u32) {
         let known = self.asked.id(row);
         if self.column == 1 {
@@ -413,6 +421,23 @@ impl Side<'_> {
         }
     }
 
+    /// Ask for where a pair seems to stand, once the slot that tells is at hand.
+    fn prefetch_place(&self, row: usize, id: u32) {
+        let table = &*self.table;
+        if table.pairs.is_some() {
+            return;
+        }
+        let (left, right) = self.pair(row, id);
+        if let Some(place) = table.rows.guess(fold(mix(mix(seed(), left), right))) {
+            for column in &table.columns {
+                prefetch(column, place);
+            }
+            if let Some(stamps) = &table.stamps {
+                prefetch(stamps, place);
+            }
+        }
+    }
+
     /// Whether a place belongs to the new version, and its stamp is less than the row's bound.
     fn is_asked(&self, place: u32, row: usize) -> bool {
         self.table.is_asked(place, row, true, self.bounds)
@@ -429,6 +454,24 @@ impl Side<'_> {
                     table.columns[0][place] == left && table.columns[1][place] == right
                 })
                 .is_some_and(|place| self.is_asked(place as u32, row)),
+        }
+    }
+}
+
+/// The first ids that a row has in its least side, for each of the other sides.
+fn for_others(
+    sides: &[Side<'_>],
+    least: usize,
+    found: &[u32],
+    mut ask: impl FnMut(&Side<'_>, u32),
+) {
+    let side = &sides[least];
+    let column = &side.table.columns[side.column];
+    for &place in found.iter().take(FIRST) {
+        for (at, other) in sides.iter().enumerate() {
+            if at != least {
+                ask(other, column[place as usize]);
+            }
         }
     }
 }
@@ -488,46 +531,51 @@ pub fn intersect(
     let mut ids: Vec<u32> = Vec::new();
     let mut row = start;
     let mut looked = 0;
+    let mut block = Vec::with_capacity(AHEAD);
     while row < batch.size && looked < LOOKS * limit && ids.len() < limit {
-        let places = |side: &Side<'_>| -> usize {
-            let table = &side.table;
-            table.postings[side.postings]
-                .places(&table.columns, &[side.asked.id(row)])
-                .len()
-        };
-        let Some((least, _)) = sides
-            .iter()
-            .map(places)
-            .enumerate()
-            .min_by_key(|&(_, size)| size)
-        else {
-            return Err(broken("something is intersected"));
-        };
-        let side = &sides[least];
-        let table = &side.table;
-        let found = table.postings[side.postings].places(&table.columns, &[side.asked.id(row)]);
-        looked += found.len();
-        let column = &table.columns[side.column];
-        let others = sides.iter().enumerate().filter(|&(at, _)| at != least);
-        for (at, &place) in found.iter().enumerate() {
-            if let Some(&ahead) = found.get(at + AHEAD) {
-                for (_, other) in others.clone() {
-                    other.prefetch(row, column[ahead as usize]);
-                }
-            }
-            if !side.is_asked(place, row) {
-                continue;
-            }
-            let id = column[place as usize];
-            if others.clone().all(|(_, other)| other.has(row, id)) {
-                rows.push(row as u32);
-                ids.push(id);
-                if once {
-                    break;
-                }
-            }
+        // Many rows end at one of their first ids, so memory is asked for several rows before the first is looked at.
+        block.clear();
+        for row in row..batch.size.min(row + AHEAD) {
+            let places = sides.iter().map(|side| side.places(row)).enumerate();
+            let Some((least, found)) = places.min_by_key(|(_, found)| found.len()) else {
+                return Err(broken("something is intersected"));
+            };
+            for_others(&sides, least, found, |other, id| other.prefetch(row, id));
+            block.push((least, found));
         }
-        row += 1;
+        for (offset, &(least, found)) in block.iter().enumerate() {
+            for_others(&sides, least, found, |other, id| {
+                other.prefetch_place(row + offset, id);
+            });
+        }
+        for &(least, found) in &block {
+            if looked >= LOOKS * limit || ids.len() >= limit {
+                break;
+            }
+            looked += found.len();
+            let side = &sides[least];
+            let column = &side.table.columns[side.column];
+            let others = sides.iter().enumerate().filter(|&(at, _)| at != least);
+            for (at, &place) in found.iter().enumerate() {
+                if let Some(&ahead) = found.get(at + AHEAD) {
+                    for (_, other) in others.clone() {
+                        other.prefetch(row, column[ahead as usize]);
+                    }
+                }
+                if !side.is_asked(place, row) {
+                    continue;
+                }
+                let id = column[place as usize];
+                if others.clone().all(|(_, other)| other.has(row, id)) {
+                    rows.push(row as u32);
+                    ids.push(id);
+                    if once {
+                        break;
+                    }
+                }
+            }
+            row += 1;
+        }
     }
     let mut columns: Vec<Vec<u32>> = kept
         .iter()
