@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Lock
 from types import MappingProxyType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from rhizomedb.algebra import Evaluation, Plan, Source, evaluate, lower
+from rhizomedb.algebra import Plan, Source, lower
 from rhizomedb.algebra.optimize import Applied, traced
 from rhizomedb.algebra.plan import plan_query
 from rhizomedb.algebra.program import CID_COLUMN
@@ -29,6 +29,9 @@ from rhizomedb.flow.stored import Kept, Reading, tables_of
 from rhizomedb.flow.table import Table as Rows
 from rhizomedb.logic import AGGREGATES, Aggregate, Program, checked, parse, relevant, substitute
 from rhizomedb.logic.parameters import VALUE, relation_of, with_relations
+
+if TYPE_CHECKING:
+    from rhizomedb.algebra import Evaluation
 
 REMEMBERED_MAX: Final = 256
 """How many plans are remembered."""
@@ -48,6 +51,8 @@ class Prepared:
 
     def run(self, source: Source, budget: Budget) -> Evaluation:
         """The program evaluated plainly: what explanations are asked of."""
+        from rhizomedb.algebra import evaluate  # only for who asks why
+
         return evaluate(self.plan, source, aggregates=self.aggregates, meter=budget.meter())
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rhizomedb.algebra import Absent, Derivation, Group, Premise, lines
 from rhizomedb.crdt.policy import Choice, Claim
 from rhizomedb.db.moment import show_ms
 from rhizomedb.db.result import show
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.value import Attribute, Entity, Value, plain
+
+if TYPE_CHECKING:
+    from rhizomedb.algebra import Derivation, Premise
 
 AuthorName = Callable[[bytes], str]
 
@@ -302,6 +304,7 @@ QUESTION = ("asked", "subject")
 
 def derivation_lines(derivation: Derivation, known: Mapping[bytes, str], lines_max: int = 200) -> list[str]:
     """A derivation as an indented tree, with names for the entities and authors that have one."""
+    from rhizomedb.algebra import lines
 
     def term(value: Value) -> str:
         if isinstance(value, bytes) and value in known:
@@ -318,6 +321,8 @@ def derivation_lines(derivation: Derivation, known: Mapping[bytes, str], lines_m
 
 def derivation_dict(premise: Premise, depth_max: int = 40) -> dict[str, Any]:
     """A derivation as nested data, cut at a depth."""
+    from rhizomedb.algebra import Absent, Derivation, Group
+
     match premise:
         case Absent(relation, pattern):
             return {"absent": relation, "pattern": {column: plain(cell) for column, cell in pattern}}

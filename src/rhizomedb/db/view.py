@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import islice
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from rhizomedb.algebra import Evaluation, Table
+from rhizomedb.algebra import Table
 from rhizomedb.budget import Budget
 from rhizomedb.crdt.policy import Claim, agreed, distinct
 from rhizomedb.crdt.register import CLAIMS, claims_of_subjects
@@ -24,6 +24,9 @@ from rhizomedb.facts.clock import HybridTime
 from rhizomedb.facts.value import Attribute, Cell, Entity, Value, plain
 from rhizomedb.logic import parse
 from rhizomedb.store.store import COLUMNS, Cut, Store
+
+if TYPE_CHECKING:
+    from rhizomedb.algebra import Evaluation
 
 Row: TypeAlias = tuple[Cell, ...]
 Key: TypeAlias = tuple[Entity, Cell]
