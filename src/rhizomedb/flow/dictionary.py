@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Sequence
 from typing import Final, Protocol
 
@@ -22,6 +23,10 @@ class Dictionary(Protocol):
 
     def is_ordered(self, greatest: Id) -> bool:
         """Whether all ids up to one stand for cells of one kind, in their order."""
+        ...
+
+    def compared(self, comparison: str, cell: Cell, ids: Sequence[Id]) -> array[Id] | None:
+        """Those of some ids whose cells are `<`, `<=`, `>` or `>=` a cell, if that can be told without the cells."""
         ...
 
 
@@ -63,3 +68,7 @@ class Interned:
     def rows(self, rows: Sequence[Sequence[Cell]]) -> list[tuple[Id, ...]]:
         """The ids of some tuples of cells."""
         return [tuple(self.ids(row)) for row in rows]
+
+    def compared(self, comparison: str, cell: Cell, ids: Sequence[Id]) -> array[Id] | None:
+        """Never: the order in which cells are met is not theirs."""
+        return None
