@@ -1,4 +1,4 @@
-"""Pull: what this copy does not have yet, out of the bundles of a place, through the one door."""
+"""Pull: what this copy does not have yet, out of the bundles and packs of a place, verified as from anywhere."""
 
 from __future__ import annotations
 
@@ -7,15 +7,21 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from rhizomedb.db.connection import Connection
+from rhizomedb.db.filling import Filling
 from rhizomedb.errors import DeltaRefused, Error, RemoteError, ValueRefused
+from rhizomedb.facts.cid import Cid
 from rhizomedb.remote import known
-from rhizomedb.remote.bundle import id_of
 from rhizomedb.remote.catalog import REFUSED_MAX, Catalog, Entry
+from rhizomedb.remote.kind import BLOCKS, DELTAS, id_of
 from rhizomedb.remote.place import Progress
 from rhizomedb.remote.url import opened
+from rhizomedb.store.chunks import Stored
 
 BATCH_BYTES: Final = 4 << 20
 """How many bytes of envelopes are gathered before they are admitted together."""
+
+HEADS_BYTES_MAX: Final = 64 << 20
+"""How many bytes of heads of packs are kept from one round to the next: what 130 GB of content need."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +31,10 @@ class Pull:
     `bundles` were read. `unsent` deltas are here and not there: never pushed, or lost there. `refused_count` bundles
     are broken, `refused` names the first 1,000 of them; `strangers` are objects that are no bundles. `not_kept_count`
     deltas are sound, but a limit of this copy keeps them out; `not_kept` says why of the first 1,000.
+
+    `blocks` of attachments are new here, of `block_bytes` together, out of so many `packs`; where packs are broken, or
+    objects beside them strange, they count like bundles. `unfilled` attachments lack what is not there either;
+    `left_out_count` are kept out by a limit, or are none, and `left_out` says why of the first 1,000.
     """
 
     new: int = 0
@@ -37,17 +47,24 @@ class Pull:
     refused: tuple[RemoteError, ...] = ()
     not_kept_count: int = 0
     not_kept: tuple[Error, ...] = ()
+    blocks: int = 0
+    block_bytes: int = 0
+    packs: int = 0
+    unfilled: int = 0
+    left_out_count: int = 0
+    left_out: tuple[Error, ...] = ()
 
 
-def pull(db: Connection, url: str, *, progress: Progress | None = None) -> Pull:
-    """Take in from a place (a folder, `s3://bucket/prefix`) every delta that is not here yet.
+def pull(db: Connection, url: str, *, attachments: bool = True, progress: Progress | None = None) -> Pull:
+    """Take in from a place (a folder, `s3://bucket/prefix`) every delta that is not here yet, and then what is missing of
+    the attachments that visible facts name.
 
-    Every one is verified. What is broken or forged there is refused and named, and keeps nothing else from coming in.
-    What was taken in stays when a pull is interrupted; another goes on. `progress` is told of bytes. Errors: `remote.*`,
-    `store.*`.
+    All of it is verified. What is broken or forged there is refused and named, and keeps nothing else from coming in.
+    What was taken in stays when a pull is interrupted; another goes on. Without `attachments`, their content stays
+    there. `progress` is told of bytes. Errors: `remote.*`, `store.*`.
     """
     with opened(url) as place:
-        catalog = Catalog(place)
+        catalog = Catalog(place, DELTAS)
         intake = Intake(db, catalog, f"pull from {place.label}", known.visible(db) | known.held(db))
         there: set[bytes] = set()
         wanted: list[Entry] = []
@@ -68,18 +85,47 @@ def pull(db: Connection, url: str, *, progress: Progress | None = None) -> Pull:
         finally:
             intake.flush()  # a place that stops answering takes nothing back of what it gave
         there.update(*(entry.head.ids for entry in wanted if entry.head.name not in catalog.broken))
+        packs = Catalog(place, BLOCKS, HEADS_BYTES_MAX)
+        filling = db.filling() if attachments else None
+        read = _fill(filling, packs, progress) if filling is not None else 0
+    new = Stored() if filling is None else filling.new
+    left_out = [] if filling is None else list(filling.left_out.values())
     return Pull(
         new=intake.new,
         held=intake.held,
         known=before,
         bundles=intake.bundles,
         unsent=len(known.visible(db) - there),
-        strangers=catalog.strangers,
-        refused_count=len(catalog.broken),
-        refused=tuple(catalog.refused),
+        strangers=catalog.strangers + packs.strangers,
+        refused_count=len(catalog.broken) + len(packs.broken),
+        refused=tuple([*catalog.refused, *packs.refused][:REFUSED_MAX]),
         not_kept_count=intake.not_kept_count,
         not_kept=tuple(intake.not_kept),
+        blocks=new.blocks,
+        block_bytes=new.bytes,
+        packs=read,
+        unfilled=0 if filling is None else filling.unfilled(),
+        left_out_count=len(left_out),
+        left_out=tuple(left_out[:REFUSED_MAX]),
     )
+
+
+def _fill(filling: Filling, catalog: Catalog, progress: Progress | None) -> int:
+    """Take in what attachments lack, out of packs; gives how many were read. Every round reads those that it needs."""
+    read = 0
+    for size in filling.rounds():
+        before = filling.new.bytes
+        entries = (entry for entry in catalog.entries() if _is_wanted(filling, entry))
+        for entry, blocks in catalog.bodies(entries):
+            read += 1
+            filling.take(zip(map(Cid, entry.head.ids), blocks, strict=True))
+            if progress is not None:
+                progress(filling.new.bytes - before, size)
+    return read
+
+
+def _is_wanted(filling: Filling, entry: Entry) -> bool:
+    return any(filling.wants(Cid(each)) for each in entry.head.ids)
 
 
 @dataclass
@@ -128,7 +174,7 @@ class Intake:
             out.add(place)
             entry, envelope = gathered[place]
             if isinstance(error, DeltaRefused | ValueRefused):
-                forged.setdefault(entry, []).append((envelope, error))
+                forged.setdefault(entry, []).append((id_of(envelope), error))
             else:
                 self._keep_out(error)
         for entry, refused in forged.items():
