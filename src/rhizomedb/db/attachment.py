@@ -72,7 +72,7 @@ def lacking(cid: Cid, what: str) -> AttachmentError:
     return AttachmentError(
         "attachment.missing",
         f"{what} {cid} is not in this copy",
-        fix="take it from a copy that has it: put_blocks(other.get_blocks(db.missing_blocks(cid)))",
+        fix="rhizome pull FILE URL, from a place where a copy pushed that has it",
     )
 
 

@@ -7,21 +7,16 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from rhizomedb.db.connection import Connection
-from rhizomedb.db.filling import Filling
 from rhizomedb.errors import DeltaRefused, Error, RemoteError, ValueRefused
-from rhizomedb.facts.cid import Cid
 from rhizomedb.remote import known
 from rhizomedb.remote.catalog import REFUSED_MAX, Catalog, Entry
-from rhizomedb.remote.kind import BLOCKS, DELTAS, id_of
+from rhizomedb.remote.content import Content
+from rhizomedb.remote.kind import DELTAS, id_of
 from rhizomedb.remote.place import Progress
 from rhizomedb.remote.url import opened
-from rhizomedb.store.chunks import Stored
 
 BATCH_BYTES: Final = 4 << 20
 """How many bytes of envelopes are gathered before they are admitted together."""
-
-HEADS_BYTES_MAX: Final = 64 << 20
-"""How many bytes of heads of packs are kept from one round to the next: what 130 GB of content need."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +51,11 @@ class Pull:
 
 
 def pull(db: Connection, url: str, *, attachments: bool = True, progress: Progress | None = None) -> Pull:
-    """Take in from a place (a folder, `s3://bucket/prefix`) every delta that is not here yet, and then what is missing of
-    the attachments that visible facts name.
+    """Take in from a place (a folder, `s3://bucket/prefix`) the deltas that are not here yet, and what attachments lack.
 
     All of it is verified. What is broken or forged there is refused and named, and keeps nothing else from coming in.
-    What was taken in stays when a pull is interrupted; another goes on. Without `attachments`, their content stays
-    there. `progress` is told of bytes. Errors: `remote.*`, `store.*`.
+    What was taken in stays when a pull is interrupted; another goes on. Without `attachments`, their content is
+    left out. `progress` is told of bytes. Errors: `remote.*`, `store.*`.
     """
     with opened(url) as place:
         catalog = Catalog(place, DELTAS)
@@ -85,47 +79,27 @@ def pull(db: Connection, url: str, *, attachments: bool = True, progress: Progre
         finally:
             intake.flush()  # a place that stops answering takes nothing back of what it gave
         there.update(*(entry.head.ids for entry in wanted if entry.head.name not in catalog.broken))
-        packs = Catalog(place, BLOCKS, HEADS_BYTES_MAX)
-        filling = db.filling() if attachments else None
-        read = _fill(filling, packs, progress) if filling is not None else 0
-    new = Stored() if filling is None else filling.new
-    left_out = [] if filling is None else list(filling.left_out.values())
+        content = Content.of(place)
+        if attachments:
+            content.fill(db, progress)
     return Pull(
         new=intake.new,
         held=intake.held,
         known=before,
         bundles=intake.bundles,
         unsent=len(known.visible(db) - there),
-        strangers=catalog.strangers + packs.strangers,
-        refused_count=len(catalog.broken) + len(packs.broken),
-        refused=tuple([*catalog.refused, *packs.refused][:REFUSED_MAX]),
+        strangers=catalog.strangers + content.catalog.strangers,
+        refused_count=len(catalog.broken) + len(content.catalog.broken),
+        refused=tuple([*catalog.refused, *content.catalog.refused][:REFUSED_MAX]),
         not_kept_count=intake.not_kept_count,
         not_kept=tuple(intake.not_kept),
-        blocks=new.blocks,
-        block_bytes=new.bytes,
-        packs=read,
-        unfilled=0 if filling is None else filling.unfilled(),
-        left_out_count=len(left_out),
-        left_out=tuple(left_out[:REFUSED_MAX]),
+        blocks=content.new.blocks,
+        block_bytes=content.new.bytes,
+        packs=content.packs,
+        unfilled=content.unfilled,
+        left_out_count=len(content.left_out),
+        left_out=tuple(content.left_out[:REFUSED_MAX]),
     )
-
-
-def _fill(filling: Filling, catalog: Catalog, progress: Progress | None) -> int:
-    """Take in what attachments lack, out of packs; gives how many were read. Every round reads those that it needs."""
-    read = 0
-    for size in filling.rounds():
-        before = filling.new.bytes
-        entries = (entry for entry in catalog.entries() if _is_wanted(filling, entry))
-        for entry, blocks in catalog.bodies(entries):
-            read += 1
-            filling.take(zip(map(Cid, entry.head.ids), blocks, strict=True))
-            if progress is not None:
-                progress(filling.new.bytes - before, size)
-    return read
-
-
-def _is_wanted(filling: Filling, entry: Entry) -> bool:
-    return any(filling.wants(Cid(each)) for each in entry.head.ids)
 
 
 @dataclass

@@ -44,13 +44,12 @@ class Push:
 def push(
     db: Connection, url: str, *, attachments: bool = True, check: bool = False, progress: Progress | None = None
 ) -> Push:
-    """Write to a place (a folder, `s3://bucket/prefix`) every visible delta, and all content of attachments that visible
-    facts name, that it does not have yet.
+    """Write to a place (a folder, `s3://bucket/prefix`) the visible deltas, and the attachments they name, that it lacks.
 
     What a bundle or pack there holds is believed of its head; with `check` every one is read and verified to its end, and
     what broken ones should have held is written anew. A push that was interrupted goes on where it stopped. Several
-    may push at once. Without `attachments`, their content stays here. `progress` is told of deltas and blocks. Errors:
-    `remote.*`.
+    may push at once. Without `attachments`, their content is left out. `progress` is told of deltas and blocks.
+    Errors: `remote.*`.
     """
     lost: list[Finding] = []
     with opened(url) as place:
