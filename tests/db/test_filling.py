@@ -151,3 +151,16 @@ def test_what_is_whole_here_is_no_matter_of_limits(db: Connection) -> None:
     assert [each.is_complete for each in copy.attachments()] == [True]
     filling = fill(copy, db)
     assert (filling.left_out, filling.unfilled()) == ({}, 0)
+
+
+@pytest.mark.parametrize("here", [1, 2, 3])
+def test_what_was_begun_under_a_greater_limit(db: Connection, here: int) -> None:
+    """The root says how large the content is, whichever part of it is missing."""
+    *_, root = blocks = list(tree([Block.chunk(b"%d" % number) for number in range(8)], 2))
+    db.put_blocks((each.cid, each.body) for each in blocks)
+    db.transact([("A", "file", root.cid)])
+    copy = copy_of(db, bytes_max=7)
+    copy.put_blocks((each.cid, each.body) for each in blocks[-here:])
+    filling = fill(copy, db)
+    assert [error.code for error in filling.left_out.values()] == ["attachment.too-big"]
+    assert (filling.new.blocks, filling.unfilled()) == (0, 0)

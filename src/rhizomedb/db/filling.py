@@ -58,21 +58,25 @@ def gaps(store: Store, root: Cid, limits: Limits, *, chunks: bool = True) -> Ite
     """
     seen = {Gap(root, root)}
     waiting = list(seen)
+    content_bytes = 0
     while waiting:
         gap = waiting.pop()
         body = store.chunks.get(gap.cid)
         if body is None:
+            check_size(limits, content_bytes)
             yield gap
             continue
         manifest = Manifest.decode(body)
         _fit(gap, manifest.size, manifest.height)
+        if gap.cid == root:
+            content_bytes = manifest.size
         if manifest.height:
             lower = [Gap(root, *part, manifest.height - 1) for part in dict.fromkeys(manifest.parts)]
             waiting += [each for each in reversed(lower) if each not in seen]
             seen.update(lower)
         elif chunks:
             for part in _missing(store, root, manifest.parts):
-                check_size(limits, manifest.size)
+                check_size(limits, content_bytes)
                 yield Gap(root, *part, CHUNK)
 
 
