@@ -44,7 +44,7 @@ from rhizomedb.logic import Aggregate, Program
 from rhizomedb.logic.occurrences import atom_of
 from rhizomedb.logic.syntax import Constant
 from rhizomedb.store.storage import Storage
-from rhizomedb.store.store import COLUMNS, AttributeSummary, Cut, Epoch, Store
+from rhizomedb.store.store import COLUMNS, AttributeSummary, Cut, Epoch, Finding, Store
 
 if TYPE_CHECKING:
     from rhizomedb.db.database import Database
@@ -440,9 +440,20 @@ class Reader:
         """The blocks of an attachment that are not here, as far as is known yet: first its manifest, then chunks."""
         return attached.missing_blocks(self._store, as_cid(cid))
 
-    def get_blocks(self, cids: Iterable[Cid]) -> Iterator[tuple[Cid, bytes]]:
-        """Those of some blocks that are here, with their bytes: what another copy takes in by `put_blocks`."""
-        return attached.get_blocks(self._store, cids)
+    def blocks(self, *, lost: list[Finding] | None = None) -> Iterator[Cid]:
+        """The blocks that are here of all attachments that visible facts name, each manifest before what it lists.
+
+        Some come several times. A damaged manifest is an error; where a list is given for what is `lost`, it is passed
+        over and noted there.
+        """
+        return attached.blocks(self._store, self.cut, lost)
+
+    def get_blocks(self, cids: Iterable[Cid], *, lost: list[Finding] | None = None) -> Iterator[tuple[Cid, bytes]]:
+        """Those of some blocks that are here, with their bytes: what another copy takes in by `put_blocks`.
+
+        A damaged one is an error; where a list is given for what is `lost`, it is passed over and noted there.
+        """
+        return attached.get_blocks(self._store, cids, lost)
 
     # -- counts -----------------------------------------------------------------------------------------------------
 
