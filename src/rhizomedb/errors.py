@@ -226,6 +226,7 @@ CODES.update(
         "delta.id-mismatch": "The bytes of a delta do not hash to the id under which it is kept.",
         # kernels
         "backend.unknown": "RHIZOMEDB_BACKEND is neither python nor rust.",
+        "backend.threads": "RHIZOMEDB_THREADS is no number of threads from 1 to 256.",
         "backend.missing": "The kernels in Rust were asked for, and are not there or of another version.",
         # keys
         "keys.unsafe": "A private key file can be read by other users of this machine.",

@@ -12,6 +12,7 @@ mod pairs;
 mod postings;
 mod rows;
 mod table;
+mod threads;
 
 use pyo3::prelude::*;
 

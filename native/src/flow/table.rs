@@ -5,8 +5,10 @@ use super::hash::{mix, prefetch, seed};
 use super::pairs::Pairs;
 use super::postings::{Asked, Postings};
 use super::rows::{fold, hash_of, hashes, Rows, AHEAD};
+use super::threads::{in_pieces, piece_of};
 use pyo3::prelude::*;
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
 const ALIVE: u8 = 0;
 const DYING: u8 = 1; // gone in this step: part of the old state, no more of the new
@@ -380,7 +382,7 @@ fn is_ordered(keys: &[KeyPart]) -> bool {
         .all(|(number, &(column, ..))| column == number)
 }
 
-/// How many ids may be looked at for each that may be made, before an intersection pauses.
+/// An id that is made counts as many as this that are only looked at, towards the end of a piece of an intersection.
 const LOOKS: usize = 4;
 
 /// How many ids of a row are asked for ahead of it.
@@ -388,7 +390,7 @@ const FIRST: usize = 4;
 
 /// The places that agree with keys in one table of an intersection, and how a whole row of it is asked for.
 struct Side<'a> {
-    table: PyRef<'a, Table>,
+    table: &'a Table,
     postings: usize,
     asked: Asked<'a>,
     bounds: Option<&'a Vec<u32>>,
@@ -397,8 +399,13 @@ struct Side<'a> {
 
 impl Side<'_> {
     fn places(&self, row: usize) -> &[u32] {
-        let table = &*self.table;
+        let table = self.table;
         table.postings[self.postings].places(&table.columns, &[self.asked.id(row)])
+    }
+
+    /// How many places agree with a row, on average.
+    fn expected(&self) -> usize {
+        self.table.extent / self.table.postings[self.postings].keys().max(1)
     }
 
     fn pair(&self, row: usize, id: u32) -> (u32, u32) {
@@ -423,7 +430,7 @@ impl Side<'_> {
 
     /// Ask for where a pair seems to stand, once the slot that tells is at hand.
     fn prefetch_place(&self, row: usize, id: u32) {
-        let table = &*self.table;
+        let table = self.table;
         if table.pairs.is_some() {
             return;
         }
@@ -445,7 +452,7 @@ impl Side<'_> {
 
     fn has(&self, row: usize, id: u32) -> bool {
         let (left, right) = self.pair(row, id);
-        let table = &*self.table;
+        let table = self.table;
         match &table.pairs {
             Some(pairs) => pairs.contains(left, right),
             None => table
@@ -476,86 +483,71 @@ fn for_others(
     }
 }
 
-/// Join with several tables of pairs at once: for each row of the batch the ids that every table pairs with what the row
-/// has for it, taken from the table that has the fewest. `bounds` are for each table a column of the batch that stamps must
-/// be less than, or -1; with `once`, a row that has any such id is kept as it is, without it. The twin of the function of that
-/// name in `table.py`.
-#[pyfunction]
-#[pyo3(signature = (batch, tables, keys, keep, bounds, once=false, start=0, limit=1 << 18))]
-#[allow(clippy::too_many_arguments)] // as its twin has
-pub fn intersect(
-    batch: &Bound<'_, Batch>,
-    tables: Vec<Bound<'_, Table>>,
-    keys: Vec<KeyPart>,
-    keep: Vec<usize>,
-    bounds: Vec<isize>,
-    once: bool,
-    start: usize,
-    limit: usize,
-) -> PyResult<(Batch, usize)> {
-    let batch = batch.get();
-    let mut postings = Vec::with_capacity(tables.len());
-    for (table, &(column, ..)) in tables.iter().zip(&keys) {
-        let mut table = table.try_borrow_mut()?;
-        if column > 1 || table.columns.len() != 2 {
-            return Err(broken("tables of pairs are intersected"));
-        }
-        if table.loose {
-            table.place_rows();
-        }
-        postings.push(table.posted(vec![column]));
+/// What some rows, one after the other, have in common: the row and the id of each, and what every row cost.
+#[derive(Default)]
+struct Common {
+    rows: Vec<u32>,
+    ids: Vec<u32>,
+    costs: Vec<usize>,
+}
+
+impl Common {
+    /// What follows it, too.
+    fn extend(&mut self, mut more: Common) {
+        self.rows.append(&mut more.rows);
+        self.ids.append(&mut more.ids);
+        self.costs.append(&mut more.costs);
     }
-    let mut sides = Vec::with_capacity(tables.len());
-    let asking = tables.iter().zip(&keys).zip(&bounds).zip(postings);
-    for (((table, &(column, from, id)), &bound), postings) in asking {
-        let asked = match usize::try_from(from) {
-            Ok(from) => Asked::Each(batch.column_at(from)?),
-            Err(_) => Asked::Same(id),
-        };
-        sides.push(Side {
-            table: table.try_borrow()?,
-            postings,
-            asked,
-            bounds: usize::try_from(bound)
-                .ok()
-                .map(|column| batch.column_at(column))
-                .transpose()?,
-            column: 1 - column,
+
+    /// Only the rows, which start at `first`, up to the one with which they cost `most`.
+    fn cut(&mut self, first: usize, most: usize) {
+        let mut cost = 0;
+        let last = self.costs.iter().position(|more| {
+            cost += more;
+            cost >= most
         });
+        if let Some(last) = last {
+            self.costs.truncate(last + 1);
+            let end = self
+                .rows
+                .partition_point(|&row| row as usize <= first + last);
+            self.rows.truncate(end);
+            self.ids.truncate(end);
+        }
     }
-    let kept = keep
-        .iter()
-        .map(|&column| batch.column_at(column))
-        .collect::<PyResult<Vec<_>>>()?;
-    let mut rows: Vec<u32> = Vec::new();
-    let mut ids: Vec<u32> = Vec::new();
-    let mut row = start;
-    let mut looked = 0;
+}
+
+/// What all sides pair with some rows, taken for each from the side that has the fewest. It ends after the row with which
+/// they cost `most`, and says what they cost.
+fn common(sides: &[Side<'_>], rows: Range<usize>, once: bool, most: usize) -> (Common, usize) {
+    let mut common = Common::default();
+    let mut cost = 0;
+    let mut row = rows.start;
     let mut block = Vec::with_capacity(AHEAD);
-    while row < batch.size && looked < LOOKS * limit && ids.len() < limit {
+    while row < rows.end && cost < most {
         // Many rows end at one of their first ids, so memory is asked for several rows before the first is looked at.
         block.clear();
-        for row in row..batch.size.min(row + AHEAD) {
+        for row in row..rows.end.min(row + AHEAD) {
             let places = sides.iter().map(|side| side.places(row)).enumerate();
-            let Some((least, found)) = places.min_by_key(|(_, found)| found.len()) else {
-                return Err(broken("something is intersected"));
-            };
-            for_others(&sides, least, found, |other, id| other.prefetch(row, id));
+            let (least, found) = places
+                .min_by_key(|(_, found)| found.len())
+                .expect("something is intersected");
+            for_others(sides, least, found, |other, id| other.prefetch(row, id));
             block.push((least, found));
         }
         for (offset, &(least, found)) in block.iter().enumerate() {
-            for_others(&sides, least, found, |other, id| {
+            for_others(sides, least, found, |other, id| {
                 other.prefetch_place(row + offset, id);
             });
         }
         for &(least, found) in &block {
-            if looked >= LOOKS * limit || ids.len() >= limit {
+            if cost >= most {
                 break;
             }
-            looked += found.len();
             let side = &sides[least];
             let column = &side.table.columns[side.column];
             let others = sides.iter().enumerate().filter(|&(at, _)| at != least);
+            let before = common.ids.len();
             for (at, &place) in found.iter().enumerate() {
                 if let Some(&ahead) = found.get(at + AHEAD) {
                     for (_, other) in others.clone() {
@@ -567,24 +559,105 @@ pub fn intersect(
                 }
                 let id = column[place as usize];
                 if others.clone().all(|(_, other)| other.has(row, id)) {
-                    rows.push(row as u32);
-                    ids.push(id);
+                    common.rows.push(row as u32);
+                    common.ids.push(id);
                     if once {
                         break;
                     }
                 }
             }
+            let more = found.len() + LOOKS * (common.ids.len() - before);
+            common.costs.push(more);
+            cost += more;
             row += 1;
         }
     }
-    let mut columns: Vec<Vec<u32>> = kept
-        .iter()
-        .map(|column| rows.iter().map(|&row| column[row as usize]).collect())
-        .collect();
-    if !once {
-        columns.push(ids);
+    (common, cost)
+}
+
+/// Join with several tables of pairs at once: for each row of the batch the ids that every table pairs with what the row
+/// has for it, taken from the table that has the fewest. `bounds` are for each table a column of the batch that stamps must
+/// be less than, or -1; with `once`, a row that has any such id is kept as it is, without it. The twin of the function of that
+/// name in `table.py`.
+#[pyfunction]
+#[pyo3(signature = (batch, tables, keys, keep, bounds, once=false, start=0, limit=1 << 18, threads=1))]
+#[allow(clippy::too_many_arguments)] // as its twin has
+pub fn intersect(
+    py: Python<'_>,
+    batch: &Bound<'_, Batch>,
+    tables: Vec<Bound<'_, Table>>,
+    keys: Vec<KeyPart>,
+    keep: Vec<usize>,
+    bounds: Vec<isize>,
+    once: bool,
+    start: usize,
+    limit: usize,
+    threads: usize,
+) -> PyResult<(Batch, usize)> {
+    let batch = batch.get();
+    let mut postings = Vec::with_capacity(tables.len());
+    for (table, &(column, ..)) in tables.iter().zip(&keys) {
+        let mut borrowed = table.try_borrow_mut()?;
+        let table = &mut *borrowed;
+        if column > 1 || table.columns.len() != 2 {
+            return Err(broken("tables of pairs are intersected"));
+        }
+        postings.push(py.detach(|| {
+            if table.loose {
+                table.place_rows();
+            }
+            table.posted(vec![column])
+        }));
     }
-    Ok((Batch::new(columns, rows.len()), row))
+    let tables = tables
+        .iter()
+        .map(|table| table.try_borrow())
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut sides = Vec::with_capacity(tables.len());
+    let asking = tables.iter().zip(&keys).zip(&bounds).zip(postings);
+    for (((table, &(column, from, id)), &bound), postings) in asking {
+        let asked = match usize::try_from(from) {
+            Ok(from) => Asked::Each(batch.column_at(from)?),
+            Err(_) => Asked::Same(id),
+        };
+        sides.push(Side {
+            table,
+            postings,
+            asked,
+            bounds: usize::try_from(bound)
+                .ok()
+                .map(|column| batch.column_at(column))
+                .transpose()?,
+            column: 1 - column,
+        });
+    }
+    if sides.is_empty() {
+        return Err(broken("something is intersected"));
+    }
+    let kept = keep
+        .iter()
+        .map(|&column| batch.column_at(column))
+        .collect::<PyResult<Vec<_>>>()?;
+    Ok(py.detach(|| {
+        let most = LOOKS.saturating_mul(limit);
+        let rows = start.min(batch.size)..batch.size;
+        let cost = sides.iter().map(Side::expected).min().unwrap_or(0);
+        let piece = piece_of(threads, rows.len(), cost, most);
+        let work = |rows| common(&sides, rows, once, most);
+        let mut pieces = in_pieces(threads, rows, piece, most, work).into_iter();
+        let mut found = pieces.next().unwrap_or_default();
+        pieces.for_each(|more| found.extend(more));
+        found.cut(start, most);
+        let rows = found.rows;
+        let mut columns: Vec<Vec<u32>> = kept
+            .iter()
+            .map(|column| rows.iter().map(|&row| column[row as usize]).collect())
+            .collect();
+        if !once {
+            columns.push(found.ids);
+        }
+        (Batch::new(columns, rows.len()), start + found.costs.len())
+    }))
 }
 
 #[pymethods]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+from rhizomedb._native import threads as most_threads
 from rhizomedb.algebra.program import Plan
 from rhizomedb.budget import Budget, Meter
 from rhizomedb.flow import counted, graph, group, recursive
@@ -29,7 +30,8 @@ class Engine:
 
     A `standing` engine is kept up to date; one that is not takes a single step, and pays nothing for later ones. `inputs`
     are tables that already have what the flow reads. Without `reorder` bodies are joined as they are written.
-    `templates` are orders that another engine of the same flow worked out, over the same data or data like it.
+    `templates` are orders that another engine of the same flow worked out, over the same data or data like it. Kernels use
+    at most `threads` threads (default: `RHIZOMEDB_THREADS`), which changes nothing that the engine says.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Engine:
         inputs: Mapping[str, Rows] | None = None,
         reorder: bool = True,
         templates: Templates | None = None,
+        threads: int | None = None,
     ) -> None:
         self.flow = plan if isinstance(plan, Flow) else build(plan)
         self.dictionary = dictionary if dictionary is not None else Interned()
@@ -61,7 +64,7 @@ class Engine:
             for name, width in self.flow.widths.items()
         }
         self._held = held
-        self._run = Run(held, self.dictionary, aggregates, self.counted, reorder, templates)
+        self._run = Run(held, self.dictionary, aggregates, self.counted, reorder, templates, threads or most_threads())
         self._strata = [(stratum, [held[name] for name in read_by(stratum)]) for stratum in self.flow.strata]
         self._ending: Callable[[Held], None] | None = None
 

@@ -40,6 +40,7 @@ class Run:
         counted: frozenset[str],
         reorder: bool = True,
         templates: Templates | None = None,
+        threads: int = 1,
     ) -> None:
         self._held = held
         self.dictionary = dictionary
@@ -47,6 +48,7 @@ class Run:
         self.is_first = True
         self.stamp = 0
         self.piece = PIECE
+        self.threads = threads
         self.meter: Meter
         self.planner = Planner({name: each.table for name, each in held.items()}, dictionary, counted, reorder)
         self._shapes: dict[int, Shape] = {}
@@ -128,7 +130,7 @@ class Run:
         template = self._templates.get(exactly)
         if template is None:
             template = self._templates[exactly] = self._template(use, rule, term, versions, stamps)
-        made = self._pipelines[question] = template.over(self.planner.tables, self.dictionary)
+        made = self._pipelines[question] = template.over(self.planner.tables, self.dictionary, self.threads)
         made.sizes = sizes
         return made
 
