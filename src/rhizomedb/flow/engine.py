@@ -115,6 +115,13 @@ class Engine:
         else:
             counted.derive_once(stratum, self._run)
 
+    def ids(self) -> set[int]:
+        """The ids that stand in any relation. Those of constants are looked up again when they are needed next."""
+        self._end()
+        self._run.forget_constants()
+        tables = [(held.table, held.table.read()) for held in self._held.values()]
+        return {id for table, batch in tables for column in range(table.width) for id in batch.distinct_ids(column)}
+
     def read_of(self, relation: str, columns: Sequence[str], batch: Tuples) -> Iterator[tuple[str, Tuples]]:
         """Of some tuples of a stored relation over all its columns: what each input reads of them."""
         for name, read in self.flow.inputs.items():

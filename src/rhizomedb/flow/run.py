@@ -81,6 +81,11 @@ class Run:
             table.matching(taken, keys, False, new=False) if len(taken) else taken,
         )
 
+    def forget_constants(self) -> None:
+        """Forget the ids of the constants of rules, with the pipelines that hold them; orders are kept."""
+        self._shapes.clear()
+        self._pipelines.clear()
+
     def next_stamp(self) -> int:
         """A stamp greater than all before."""
         self.stamp += 1
