@@ -73,7 +73,7 @@ class View:
         self._results: dict[str, list[Row]] = {}
         self._move: tuple[int, int, int, Mapping[str, Difference]] = (0, 0, 0, _NOTHING)
         self._upkeep: Upkeep | None = Upkeep(standing, stored, cut, budget)
-        self._reasons = _Reasons(prepared, store, cut, budget)
+        self._reasons: _Reasons | None = None
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
@@ -120,7 +120,7 @@ class View:
         rows = self._results.get(name)
         if rows is None:
             rows = self._results[name] = kept.rows(name)
-        if self._reasons.cut != kept.cut:
+        if self._reasons is None or self._reasons.cut != kept.cut:
             self._reasons = _Reasons(self._prepared, self._store, kept.cut, self._budget)
         result = Result(name, self._columns[name], rows, self._reasons.of(name))
         waits = self._holding_back()
@@ -311,7 +311,7 @@ class View:
         """Free everything that the view holds; who watches is told nothing more. Safe to call twice."""
         if self._upkeep is None:
             return
-        self._upkeep = None
+        self._upkeep = self._reasons = None
         self._results.clear()
         self._move = (*self._move[:3], _NOTHING)
         for outlet in list(self._outlets):

@@ -94,6 +94,7 @@ class Upkeep:
             there = stored.read(read, cut)
             given[name] = Change(there, nothing(there.width).minus)
         engine.step(given, budget.meter())
+        engine.ready()
         self._stored, self._engine = stored, engine
         self._own_max = max(SWEPT_MIN, 2 * stored.dictionary.own)
 

@@ -109,6 +109,14 @@ class Engine:
             self._ending = _commit
         return found
 
+    def ready(self) -> None:
+        """Have the look-ups made that later changes need, which else the first of them waits for."""
+        assert self.standing and not self._run.is_first, "it is known how large everything is"
+        for stratum, _ in self._strata:
+            for grouping in stratum.groupings:
+                group.ready(grouping, self._run)
+            (recursive if stratum.recursive else counted).ready(stratum, self._run)
+
     def _derive(self, stratum: Stratum) -> None:
         if self.standing:
             counted.derive(stratum, self._run)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from rhizomedb.budget import Meter
@@ -66,6 +66,16 @@ class Run:
         if shape is None:
             shape = self._shapes[id(terms)] = Shape(terms, self.dictionary)
         return shape.of(batch, more)
+
+    def ready(self, rule: Rule, versions: Callable[[int], tuple[bool, ...]]) -> None:
+        """Have the look-ups made that changes of the inputs of a rule need, read in these versions for each."""
+        atoms, negations = rule.body.atoms, rule.body.negations
+        for number in range(len(atoms) + len(negations)):
+            self.pipeline(rule, number, versions(number)).ready()
+        for negation in negations:
+            columns = [column for column, term in enumerate(negation.terms) if term is not None]
+            if columns:
+                self.held(negation.relation).table.keys(columns)
 
     def turned(self, negation: Atom) -> Change:
         """The bindings for which a negation came to hold in this step, and those for which it no longer does.
