@@ -118,7 +118,7 @@ def test_words_of_one_fact_meet(tmp_path):
         write(store, [delta(target)])
         numbers = store.numbers(Cut(), numbering)
         assert numbering.ids([target.cid]) == [own]
-        assert [ids for ids in numbers.facts_of({"$cid": own}, ("$cid",))] == [(own,)]
+        assert list(numbers.facts_of({"$cid": own}, ("$cid",))) == [(own,)]
         assert len(list(numbers.facts_of({"value": own}, ("$cid",)))) == 1
         numbering.sweep(set())
         (row,) = numbering.ids([target.cid])

@@ -135,7 +135,9 @@ class Standing:
     applied: tuple[Applied, ...]
 
 
-def standing(prepared: Prepared, relation: str, relations: Sequence[str], planning: Planning = plan_standing) -> Standing:
+def standing(
+    prepared: Prepared, relation: str, relations: Sequence[str], planning: Planning = plan_standing
+) -> Standing:
     """The flow that keeps relations of a program up to date, of which one is its answer."""
     planned = planning(prepared.program, relation, relations, prepared.stored, aggregates=prepared.aggregates)
     flow = build(planned.plan, relations)

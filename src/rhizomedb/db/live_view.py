@@ -6,7 +6,7 @@ for what others wrote. It costs what changed. `rewind` moves it to another epoch
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import cached_property
 from types import TracebackType

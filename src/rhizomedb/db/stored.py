@@ -210,8 +210,8 @@ class NumberStored:
                 plain = _Routes(inputs)
                 for delta in came.deltas():
                     for relation in by_cells:
-                        for row in self._store.scan(relation, {COLUMNS[relation][0]: delta}, high):
-                            plain.send(relation, row, cells)
+                        for arrived in self._store.scan(relation, {COLUMNS[relation][0]: delta}, high):
+                            plain.send(relation, arrived, cells)
                 for name, rows in cells.items():
                     found[name] = [tuple(self.dictionary.ids(row)) for row in rows]
             return {name: Batch.of_rows(rows, len(inputs[name].columns)) for name, rows in found.items()}

@@ -37,6 +37,9 @@ class Upkeep:
         self._window = replace(cut, epoch=None)
         self.epoch = cut.epoch
         self._is_whole = True
+        self._stored: Stored
+        self._engine: Engine
+        self._own_max = SWEPT_MIN
         self._begin(budget)
 
     @property

@@ -163,7 +163,9 @@ class Came:
         return _ids_of_sayings(self._sayings, self._numbering)
 
 
-def _ids_of_facts(rows: Iterable[tuple[int, bytes, int, int, int]], images: Mapping[int, int]) -> Iterator[tuple[int, ...]]:
+def _ids_of_facts(
+    rows: Iterable[tuple[int, bytes, int, int, int]], images: Mapping[int, int]
+) -> Iterator[tuple[int, ...]]:
     """Facts as the index has them, as tuples of the relation `fact`."""
     of = images.get
     for row, _, entity, attribute, value in rows:
@@ -179,9 +181,7 @@ def _ids_of_causes(view: View, rows: Iterator[int], images: Mapping[int, int]) -
                     yield images.get(row | ROW, row | ROW), images.get(word, word)
 
 
-def _ids_of_sayings(
-    groups: Iterable[tuple[Cid, list[int]]], numbering: Numbering
-) -> Iterator[tuple[int, int]]:
+def _ids_of_sayings(groups: Iterable[tuple[Cid, list[int]]], numbering: Numbering) -> Iterator[tuple[int, int]]:
     """Deltas with the rows that they assert, as tuples of the relation `asserts`."""
     images = numbering.images
     for delta, rows in groups:
