@@ -99,17 +99,17 @@ def test_what_is_compared_by_order_is_compared_by_value(tmp_path_factory, said, 
         for number, values in enumerate(said):
             write(store, [delta(*{(f := Fact(b"e%d" % number, "of", value)).cid: f for value in values}.values())])
         numbers = store.numbers(Cut())
-        ids = [*numbers.ids(exact(value) for value in (*chain(*said), *own, b"e0", "of"))]
+        ids = [*numbers.numbering.ids(exact(value) for value in (*chain(*said), *own, b"e0", "of"))]
         ids += [row for (row,) in numbers.facts_of({}, ["$cid"])]
         ids = sorted(set(ids))
         for comparison in ("<", "<=", ">", ">="):
             for value in (bound, *own):
-                with patch("rhizomedb.store.numbers.MANY", 0):
-                    found = numbers.compared(comparison, exact(value), ids)
+                with patch("rhizomedb.store.numbering.MANY", 0):
+                    found = numbers.numbering.compared(comparison, exact(value), ids)
                 if type(value) is Cid:
                     assert found is None
                     continue
-                cells = numbers.cells(ids)
+                cells = numbers.numbering.cells(ids)
                 expected = [id for id, cell in zip(ids, cells, strict=True) if compare(comparison, cell, exact(value))]
                 assert list(found) == expected
     finally:

@@ -112,11 +112,26 @@ class Engine:
             self._ending = _commit
         return found
 
+    def ready(self) -> None:
+        """Have the look-ups made that later changes need, which else the first of them waits for."""
+        assert self.standing and not self._run.is_first, "it is known how large everything is"
+        for stratum, _ in self._strata:
+            for grouping in stratum.groupings:
+                group.ready(grouping, self._run)
+            (recursive if stratum.recursive else counted).ready(stratum, self._run)
+
     def _derive(self, stratum: Stratum) -> None:
         if self.standing:
             counted.derive(stratum, self._run)
         else:
             counted.derive_once(stratum, self._run)
+
+    def ids(self) -> set[int]:
+        """The ids that stand in any relation. Those of constants are looked up again when they are needed next."""
+        self._end()
+        self._run.forget_constants()
+        tables = [(held.table, held.table.read()) for held in self._held.values()]
+        return {id for table, batch in tables for column in range(table.width) for id in batch.distinct_ids(column)}
 
     def read_of(self, relation: str, columns: Sequence[str], batch: Tuples) -> Iterator[tuple[str, Tuples]]:
         """Of some tuples of a stored relation over all its columns: what each input reads of them."""

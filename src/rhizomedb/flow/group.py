@@ -38,6 +38,14 @@ def derive(grouping: Grouping, run: Run) -> None:
     target.settle()
 
 
+def ready(grouping: Grouping, run: Run) -> None:
+    """Have the look-ups made that changes need."""
+    keys = list(grouping.keys)
+    if keys:
+        run.held(grouping.source).table.keys(keys)
+        run.held(grouping.head).table.keys(list(range(len(keys))))
+
+
 def _all(probe: object, asking: Tuples, keys: list[tuple[int, int, int]], take: list[int], run: Run) -> Tuples:
     """Every row that agrees with one of the asking ones."""
     pieces: list[Tuples] = []

@@ -155,6 +155,17 @@ class Step:
         self.made = 0
         self.seconds = 0.0
 
+    def ready(self) -> None:
+        """Have the tables make the look-ups that it needs."""
+        match self.stage:
+            case Probe(new=new) | Match(new=new):
+                (table,), columns = self.tables, [column for column, _, _ in self.keys]
+                if columns and not (new and columns == list(range(table.width))):  # whole rows are found without
+                    table.keys(columns)
+            case Intersect():
+                for table, (column, _, _) in zip(self.tables, self.keys, strict=True):
+                    table.keys([column])
+
 
 class Pipeline:
     """A template over tables; a tuple may come out more than once."""
@@ -167,6 +178,11 @@ class Pipeline:
         self.sizes: tuple[int, ...] = ()
         self._constants = constants
         self._threads = threads
+
+    def ready(self) -> None:
+        """Have the look-ups made that it needs, which else the first batch waits for."""
+        for step in self.steps:
+            step.ready()
 
     def run(self, batch: Batch, dictionary: Dictionary, meter: Meter) -> Iterator[Batch]:
         """The head's tuples for a batch of the seed's variables."""

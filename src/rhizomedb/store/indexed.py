@@ -125,6 +125,8 @@ class Indexed:
         self._known_home = ""
         self._checked = Mark()
         self.cells = Cells()
+        self.beginnings = 0
+        """How often the index was begun from nothing: each time it may give other numbers."""
         self._written: list[str] = []
         self._replaced: list[str] = []
 
@@ -377,6 +379,11 @@ class Indexed:
         for name in written:
             self.folder.remove(name)
 
+    def begin_anew(self) -> None:
+        """Know nothing, for the numbers are given anew."""
+        self.abandon()
+        self.beginnings += 1
+
     # -- catching up ------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
@@ -435,7 +442,7 @@ class Indexed:
         """Use what the catalogue names; False if it is not of this place."""
         home = self._home()
         if home != self._known_home or self._tiers.last.delta_last > mark.deltas:
-            self.abandon()  # made again by somebody else, who may have given other numbers
+            self.begin_anew()  # made again by somebody else, who may have given other numbers
             self._known_home = home
         rows = self._catalogue()
         if rows is not None:
