@@ -349,6 +349,7 @@ class File:
         try:
             ((self.data_version,),) = self.run("BEGIN IMMEDIATE; PRAGMA data_version")
             self.is_writing = True
+            self._check_place()
             yield
             self._check_place()
             self.run("COMMIT")
