@@ -126,7 +126,8 @@ class Indexed:
         self._checked = Mark()
         self.cells = Cells()
         self.beginnings = 0
-        """How often the index was begun from nothing: each time it may give other numbers."""
+        """How often the index was begun from nothing after it gave numbers: each time it may give others."""
+        self._has_numbered = False
         self._written: list[str] = []
         self._replaced: list[str] = []
 
@@ -175,6 +176,7 @@ class Indexed:
 
     def add(self, said: Said) -> None:
         """Take in the next delta of the log, which is not known yet."""
+        self._has_numbered = True
         waiting = self._waiting
         waiting.add(said)
         if waiting.facts_said >= GATHER_FACTS or waiting.bytes >= GATHER_BYTES:
@@ -382,7 +384,7 @@ class Indexed:
     def begin_anew(self) -> None:
         """Know nothing, for the numbers are given anew."""
         self.abandon()
-        self.beginnings += 1
+        self.beginnings += self._has_numbered
 
     # -- catching up ------------------------------------------------------------------------------------------------
 
@@ -410,6 +412,7 @@ class Indexed:
             raise self._file.damaged("its index does not reach where it says")
         if ends is not None:
             self._check_marks(ends, mark.epoch)
+        self._has_numbered = self._has_numbered or mark.deltas > 0
         self._time = (mark.ms, mark.counter)
         self._checked = mark
 
