@@ -186,8 +186,25 @@ class _Builder:
 
     def define(self, head: str, attributes: Attributes, expression: Relation) -> None:
         for part in self.parts(expression):
-            body = Body(self._inside(part.atoms), self._inside(part.negations), tuple(part.steps))
+            atoms = self._inside(self._without_unread(part, [part.terms[name] for name in attributes]))
+            body = Body(atoms, self._inside(part.negations), tuple(part.steps))
             self.rules.append(Rule(head, tuple(part.terms[name] for name in attributes), body))
+
+    def _without_unread(self, part: _Part, head: Iterable[Term]) -> Iterator[Atom]:
+        """The atoms of a body, without the variables over stored relations that nothing else reads.
+
+        What is read of a stored relation is a set: a row that differs from another only in them would be one derivation more.
+        """
+        read = Counter(term for atom in (*part.atoms, *part.negations) for term in atom.terms)
+        read.update(head)
+        read.update(Variable(name) for step in part.steps for name in step.needs)
+        read.update(Variable(step.variable) for step in part.steps if isinstance(step, Compute))
+        for atom in part.atoms:
+            if atom.relation in self.stored:
+                kept = (term if isinstance(term, Given) or read[term] > 1 else None for term in atom.terms)
+                yield Atom(atom.relation, tuple(kept))
+            else:
+                yield atom
 
     def flow(self) -> Flow:
         self._drop_copies()

@@ -221,24 +221,35 @@ class _Step:
     def _tuples(self, keys: Tuples, columns: Sequence[Sequence[State]]) -> Tuples:
         """Keys with the results of their states; without those for which an aggregate has none."""
         made, width = keys, len(self.keys) + len(self.aggregates)
-        are_whole = True
+        is_whole = True
         for (aggregate, _), states in zip(self.aggregates, columns, strict=True):
             linear = aggregate.linear
-            known: dict[Cell | None, int] = {None: _NONE}
             ids = array(IDS)
             for some in pieces(states):
                 results = some if linear is None else list(map(linear.result, some))
-                distinct = dict.fromkeys(results)
-                are_whole = are_whole and None not in distinct
-                new = [cell for cell in distinct if cell is not None and cell not in known]
-                known.update(zip(new, self.dictionary.ids(new), strict=True))
-                ids.extend(map(known.__getitem__, results))
+                ids.extend(self._ids(results))
                 self.meter.spend(len(some), width)
+            is_whole = is_whole and _NONE not in ids
             made = made.with_column(ids)
-        if not are_whole:
+        if not is_whole:
             for column in range(len(self.keys), width):
                 made = made.where_constant(column, _NONE, False)
         return made
+
+
+    def _ids(self, results: Sequence[Cell | None]) -> Iterable[int]:
+        """The id of each result."""
+        cells = [cell for cell in results if cell is not None]
+        if all(type(cell) is int for cell in cells):  # counts and the like: few different ones, and quickly told apart
+            distinct = list(set(cells))
+            known: dict[Cell | None, int] = dict(zip(distinct, self.dictionary.ids(distinct), strict=True))
+            known[None] = _NONE
+            return map(known.__getitem__, results)
+        ids = self.dictionary.ids(cells)
+        if len(cells) == len(results):
+            return ids
+        following = iter(ids)
+        return [_NONE if cell is None else next(following) for cell in results]
 
 
 def _moved(aggregate: tuple[Aggregate, list[int]], state: State, part: State, sign: int) -> State:
