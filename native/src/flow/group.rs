@@ -208,10 +208,14 @@ impl Groups {
         &self,
         py: Python<'py>,
         of: &Bound<'py, Groups>,
-        values: PyBuffer<i64>,
+        values: &Bound<'py, PyAny>,
         check: Option<Py<PyAny>>,
     ) -> PyResult<Bound<'py, PyList>> {
-        let (of, values) = (of.get(), values.to_vec(py)?);
+        let of = of.get();
+        let values = match values.len()? {
+            0 => Vec::new(), // an empty array may stand at any address
+            _ => PyBuffer::<i64>::get(values)?.to_vec(py)?,
+        };
         self.is_over_the_rows_of(of)?;
         if values.len() != of.sizes.len() {
             return Err(broken("every group of the other has a value"));

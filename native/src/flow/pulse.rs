@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 
 /// How many steps lie between two looks. The slowest steps wait for memory: a tenth of a microsecond.
-const EVERY: usize = 1 << 18;
+const EVERY: usize = 1 << 17;
 
 pub struct Pulse {
     check: Option<Py<PyAny>>,

@@ -383,18 +383,25 @@ class _Builder:
                     source = atom.relation
                 else:
                     source = self._relation(child, attributes)
-                name = self._name()
-                self.widths[name] = len(node.attributes)
                 place = {attribute: number for number, attribute in enumerate(attributes)}
                 work = tuple((each.function, tuple(place[p] for p in each.parameters)) for each in aggregates)
-                self.groupings.append(Grouping(name, source, tuple(place[key] for key in keys), work))
-                yield self._read(name, node.attributes)
+                yield self._read(self._grouped(source, tuple(place[key] for key in keys), work), node.attributes)
             case Closure(child, start, end):
                 yield self._graph(child, (start, end), "closure", node.attributes)
             case Components(child, one, other, function=function):
                 yield self._graph(child, (one, other), function, node.attributes)
             case _:
                 raise PlanError("algebra.operator", f"the dataflow has no operator {type(node).__name__}")
+
+    def _grouped(self, source: str, keys: tuple[int, ...], aggregates: tuple[tuple[str, tuple[int, ...]], ...]) -> str:
+        """The name of a relation of groups; the two sides of a left join read one."""
+        for known in self.groupings:
+            if (known.source, known.keys, known.aggregates) == (source, keys, aggregates):
+                return known.head
+        name = self._name()
+        self.widths[name] = len(keys) + len(aggregates)
+        self.groupings.append(Grouping(name, source, keys, aggregates))
+        return name
 
     def _graph(self, child: Relation, ends: Attributes, function: str, attributes: Attributes) -> _Part:
         name = self._name()

@@ -13,7 +13,7 @@ from rhizomedb.flow import groups as numbered
 from rhizomedb.flow.batch import IDS
 from rhizomedb.flow.batch import Batch as Tuples
 from rhizomedb.flow.body import Graph
-from rhizomedb.flow.bounded import in_order, pieces, watched
+from rhizomedb.flow.bounded import EVERY, in_order, pieces, watched
 from rhizomedb.flow.relation import Batch
 from rhizomedb.flow.run import Run
 from rhizomedb.flow.table import LIMIT
@@ -47,9 +47,14 @@ def derive(graph: Graph, run: Run) -> None:
 def _ranks(edges: Tuples, greatest: bool, run: Run) -> tuple[array[int], array[int]] | None:
     """For each node its place in the order of cells, the last first where the greatest is wanted."""
     ends = Batch.concatenated([edges.shaped([0], []), edges.shaped([1], [])], 1)
-    nodes = Groups(ends, [0], run.meter.check).keys().distinct_ids(0)
-    if not nodes or (not greatest and run.dictionary.is_ordered(nodes[-1])):
+    distinct = Groups(ends, [0], run.meter.check).keys()
+    ids: list[int] = []
+    for first in range(0, len(distinct), EVERY):
+        ids += distinct.slice(first, first + EVERY).column_ids(0)
+        run.meter.check()
+    if not ids or (not greatest and run.dictionary.is_ordered(max(ids))):
         return None
+    nodes = [ids[place] for place in in_order(ids, run.meter.check)]
     keys: list[tuple[int, Any]] = []
     for some in pieces(nodes, run.meter.check):
         keys += map(order_cell, run.dictionary.cells(some))

@@ -236,7 +236,6 @@ class _Step:
                 made = made.where_constant(column, _NONE, False)
         return made
 
-
     def _ids(self, results: Sequence[Cell | None]) -> Iterable[int]:
         """The id of each result."""
         cells = [cell for cell in results if cell is not None]
