@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from rhizomedb.flow import build, counted, engine, factor, graph, group, pipeline, planner, recursive
 from rhizomedb.flow.body import Variable
+from rhizomedb.flow.ledger import Ledger
 from rhizomedb.flow.relation import Batch, Change, Held
 from rhizomedb.flow.run import Run
 
@@ -222,14 +224,52 @@ def groups_do_not_look_at_what_went(patch: pytest.MonkeyPatch) -> None:
 
 @planted
 def old_results_of_groups_stay(patch: pytest.MonkeyPatch) -> None:
-    right = group._all
+    right = group._Step.follow
 
-    def all_rows(probe: Any, asking: Any, keys: Any, take: Any, run: Any) -> Any:
-        found = right(probe, asking, keys, take, run)
-        asks_itself = [place for place, *_ in keys] == list(range(len(keys))) and len(take) > len(keys)
-        return found.slice(0, 0) if asks_itself and keys else found
+    def follow(self: Any) -> None:
+        class Growing:
+            def __getattr__(self, name: str) -> Any:
+                return getattr(held.table, name)
 
-    patch.setattr(group, "_all", all_rows)
+            def remove(self, batch: Any) -> int:
+                return 0
+
+        held = self.target
+        self.target = SimpleNamespace(table=Growing(), ledger=held.ledger)
+        right(self)
+
+    patch.setattr(group._Step, "follow", follow)
+
+
+def _moving(moved: Callable[..., Any]) -> Plant:
+    right = group._moved
+
+    def plant(patch: pytest.MonkeyPatch) -> None:
+        patch.setattr(group, "_moved", lambda *arguments: moved(right, *arguments))
+
+    return plant
+
+
+@planted
+def an_extreme_that_goes_stays(patch: pytest.MonkeyPatch) -> None:
+    def moved(right: Any, aggregate: Any, state: Any, part: Any, sign: int) -> Any:
+        return state if sign < 0 and aggregate[0].selects else right(aggregate, state, part, sign)
+
+    _moving(moved)(patch)
+
+
+@planted
+def totals_only_grow(patch: pytest.MonkeyPatch) -> None:
+    def moved(right: Any, aggregate: Any, state: Any, part: Any, sign: int) -> Any:
+        return state if sign < 0 and aggregate[0].linear else right(aggregate, state, part, sign)
+
+    _moving(moved)(patch)
+
+
+@planted
+def what_is_known_of_a_group_outlives_it(patch: pytest.MonkeyPatch) -> None:
+    right = Ledger.change
+    patch.setattr(Ledger, "change", lambda self, new: right(self, {k: e for k, e in new.items() if e is not None}))
 
 
 @planted

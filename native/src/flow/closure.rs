@@ -6,6 +6,7 @@
 use super::batch::{broken, ids_of, Batch};
 use super::condensation::Condensation;
 use super::nodes::{ends, Nodes};
+use super::pulse::Pulse;
 use pyo3::prelude::*;
 
 /// How many bytes of bits are held for components to come. What is not held is walked to again.
@@ -109,17 +110,23 @@ pub struct Closure {
     members: std::ops::Range<usize>,
     targets: Vec<u32>,
     offset: usize,
+    pulse: Pulse,
 }
 
 impl Closure {
     /// Of all nodes, or of those among some sorted ids.
-    fn of(sources: &[u32], targets: &[u32], seeds: Option<&[u32]>) -> Self {
-        let nodes = Nodes::of(sources, targets);
+    fn of(
+        sources: &[u32],
+        targets: &[u32],
+        seeds: Option<&[u32]>,
+        mut pulse: Pulse,
+    ) -> PyResult<Self> {
+        let nodes = Nodes::of(sources, targets, &mut pulse)?;
         let roots: Option<Vec<u32>> = seeds.map(|seeds| {
             let places = seeds.iter().map(|id| nodes.ids.binary_search(id));
             places.flatten().map(|node| node as u32).collect()
         });
-        let graph = Condensation::of(&nodes, roots.as_deref());
+        let graph = Condensation::of(&nodes, roots.as_deref(), &mut pulse)?;
         let asked = seeds.map(|seeds| {
             let is_asked = |id| seeds.binary_search(id).is_ok();
             graph.ids.iter().map(is_asked).collect::<Vec<bool>>()
@@ -132,7 +139,8 @@ impl Closure {
         }
         // A word of bits does for 64 nodes what a walk does for one.
         let every = roots.is_none_or(|roots| 64 * roots.len() > graph.size());
-        Self {
+        Ok(Self {
+            pulse,
             asked,
             every,
             held: std::iter::repeat_with(|| None).take(graph.size()).collect(),
@@ -148,7 +156,7 @@ impl Closure {
             targets: Vec::new(),
             offset: 0,
             graph,
-        }
+        })
     }
 
     /// Gather what a component reaches; in how many steps.
@@ -183,8 +191,8 @@ impl Closure {
         steps
     }
 
-    /// Go on to the next component.
-    fn advance(&mut self) {
+    /// Go on to the next component; in how many steps.
+    fn advance(&mut self) -> usize {
         let component = self.component;
         self.component += 1;
         self.members = self.graph.members(component, component + 1);
@@ -198,7 +206,7 @@ impl Closure {
         if !is_asked || is_end {
             self.members = 0..0;
             if !self.every || is_end {
-                return;
+                return 1;
             }
         }
         let steps = self.gather(component);
@@ -226,16 +234,18 @@ impl Closure {
                 }
             }
         }
+        steps + self.targets.len() + 1
     }
 
-    fn piece(&mut self, limit: usize) -> Option<Batch> {
+    fn piece(&mut self, limit: usize) -> PyResult<Option<Batch>> {
         let (mut sources, mut targets) = (Vec::new(), Vec::new());
         while targets.len() < limit {
             if self.targets.is_empty() || self.members.is_empty() {
                 if self.component == self.graph.size() {
                     break;
                 }
-                self.advance();
+                let steps = self.advance();
+                self.pulse.count(steps)?;
                 continue;
             }
             let member = self.members.start;
@@ -254,28 +264,29 @@ impl Closure {
             self.members.start += 1;
         }
         let size = targets.len();
-        (size > 0).then(|| Batch::new(vec![sources, targets], size))
+        Ok((size > 0).then(|| Batch::new(vec![sources, targets], size)))
     }
 }
 
 #[pymethods]
 impl Closure {
     #[new]
-    #[pyo3(signature = (edges, seeds=None))]
+    #[pyo3(signature = (edges, seeds=None, check=None))]
     fn new(
         py: Python<'_>,
         edges: &Bound<'_, Batch>,
         seeds: Option<&Bound<'_, PyAny>>,
+        check: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
         let mut seeds = seeds.map(ids_of).transpose()?;
         let (sources, targets) = ends(edges.get())?;
-        Ok(py.detach(|| {
+        py.detach(|| {
             if let Some(seeds) = &mut seeds {
                 seeds.sort_unstable();
                 seeds.dedup();
             }
-            Self::of(sources, targets, seeds.as_deref())
-        }))
+            Self::of(sources, targets, seeds.as_deref(), Pulse::of(check))
+        })
     }
 
     /// At most so many rows more, or nothing when there are no more.
@@ -283,7 +294,7 @@ impl Closure {
         if limit == 0 {
             return Err(broken("a piece has room for a row"));
         }
-        Ok(py.detach(|| self.piece(limit)))
+        py.detach(|| self.piece(limit))
     }
 }
 
@@ -294,7 +305,7 @@ pub fn reach(
     edges: &Bound<'_, Batch>,
     seeds: &Bound<'_, PyAny>,
 ) -> PyResult<Batch> {
-    let mut closure = Closure::new(py, edges, Some(seeds))?;
+    let mut closure = Closure::new(py, edges, Some(seeds), None)?;
     let rows = closure.next(py, usize::MAX)?;
     Ok(rows.unwrap_or_else(|| Batch::new(vec![Vec::new(), Vec::new()], 0)))
 }

@@ -2,6 +2,7 @@
 
 use super::batch::{broken, ids_of, Batch};
 use super::nodes::{ends, Nodes};
+use super::pulse::Pulse;
 use pyo3::prelude::*;
 
 fn root(parents: &mut [u32], mut node: u32) -> u32 {
@@ -17,16 +18,21 @@ fn root(parents: &mut [u32], mut node: u32) -> u32 {
 }
 
 /// For each node the least one of its component: no parent stands after its child.
-fn least_nodes(nodes: &Nodes) -> Vec<u32> {
+fn least_nodes(nodes: &Nodes, pulse: &mut Pulse) -> PyResult<Vec<u32>> {
     let mut parents: Vec<u32> = (0..nodes.ids.len() as u32).collect();
-    for (&source, &target) in nodes.sources.iter().zip(&nodes.targets) {
-        let (left, right) = (root(&mut parents, source), root(&mut parents, target));
-        parents[left.max(right) as usize] = left.min(right);
-    }
-    for node in 0..parents.len() {
-        parents[node] = parents[parents[node] as usize];
-    }
-    parents
+    pulse.pieces(nodes.sources.len(), |piece| {
+        let sources = nodes.sources[piece.clone()].iter();
+        for (&source, &target) in sources.zip(&nodes.targets[piece]) {
+            let (left, right) = (root(&mut parents, source), root(&mut parents, target));
+            parents[left.max(right) as usize] = left.min(right);
+        }
+    })?;
+    pulse.pieces(parents.len(), |piece| {
+        for node in piece {
+            parents[node] = parents[parents[node] as usize];
+        }
+    })?;
+    Ok(parents)
 }
 
 /// The ranks that stand beside the ids of the nodes, both lists ascending.
@@ -41,19 +47,21 @@ fn ranks_of(nodes: &Nodes, (ids, ranks): &(Vec<u32>, Vec<u32>)) -> Option<Vec<u3
 
 /// Every node with the one of its component that has the least rank, or the least id.
 #[pyfunction]
-#[pyo3(signature = (edges, ranks=None))]
+#[pyo3(signature = (edges, ranks=None, check=None))]
 pub fn components(
     py: Python<'_>,
     edges: &Bound<'_, Batch>,
     ranks: Option<(Bound<'_, PyAny>, Bound<'_, PyAny>)>,
+    check: Option<Py<PyAny>>,
 ) -> PyResult<Batch> {
     let ranks = ranks
         .map(|(ids, ranks)| Ok::<_, PyErr>((ids_of(&ids)?, ids_of(&ranks)?)))
         .transpose()?;
     let (sources, targets) = ends(edges.get())?;
     py.detach(|| {
-        let nodes = Nodes::of(sources, targets);
-        let mut least = least_nodes(&nodes);
+        let pulse = &mut Pulse::of(check);
+        let nodes = Nodes::of(sources, targets, pulse)?;
+        let mut least = least_nodes(&nodes, pulse)?;
         if let Some(ranks) = &ranks {
             let ranks = ranks_of(&nodes, ranks).ok_or_else(|| broken("every node has a rank"))?;
             let mut first: Vec<u32> = (0..least.len() as u32).collect();

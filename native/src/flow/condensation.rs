@@ -1,6 +1,8 @@
 //! Condensations: the strongly connected components of a graph, and the edges between them.
 
 use super::nodes::Nodes;
+use super::pulse::Pulse;
+use pyo3::PyResult;
 
 pub struct Condensation {
     /// The ids of all members, component after component.
@@ -21,24 +23,29 @@ struct Graph {
 }
 
 impl Graph {
-    fn of(nodes: &Nodes) -> Self {
+    fn of(nodes: &Nodes, pulse: &mut Pulse) -> PyResult<Self> {
         let size = nodes.ids.len();
         // Counted two places on and filled one place on, the starts end up where they belong.
         let mut starts = vec![0u32; size + 2];
-        for &source in &nodes.sources {
-            starts[source as usize + 2] += 1;
-        }
+        pulse.pieces(nodes.sources.len(), |piece| {
+            for &source in &nodes.sources[piece] {
+                starts[source as usize + 2] += 1;
+            }
+        })?;
         for node in 2..starts.len() {
             starts[node] += starts[node - 1];
         }
         let mut targets = vec![0; nodes.targets.len()];
-        for (&source, &target) in nodes.sources.iter().zip(&nodes.targets) {
-            let place = &mut starts[source as usize + 1];
-            targets[*place as usize] = target;
-            *place += 1;
-        }
+        pulse.pieces(targets.len(), |piece| {
+            let sources = nodes.sources[piece.clone()].iter();
+            for (&source, &target) in sources.zip(&nodes.targets[piece]) {
+                let place = &mut starts[source as usize + 1];
+                targets[*place as usize] = target;
+                *place += 1;
+            }
+        })?;
         starts.pop();
-        Self { starts, targets }
+        Ok(Self { starts, targets })
     }
 
     fn leads_to(&self, node: u32) -> &[u32] {
@@ -85,25 +92,28 @@ impl<'a> Search<'a> {
         self.path.push((node, self.met, edge));
     }
 
-    fn search(&mut self, root: u32) {
+    fn search(&mut self, root: u32, pulse: &mut Pulse) -> PyResult<()> {
         if self.low[root as usize] != 0 {
-            return;
+            return Ok(());
         }
         self.enter(root);
         while let Some(&(node, number, first)) = self.path.last() {
             let mut low = self.low[node as usize];
             let mut entered = None;
             let last = self.graph.starts[node as usize + 1];
+            let mut looked = last - first;
             for edge in first..last {
                 let target = self.graph.targets[edge as usize];
                 let reached = self.low[target as usize];
                 if reached == 0 {
                     entered = Some((edge, target));
+                    looked = edge - first;
                     break;
                 }
                 low = low.min(reached);
             }
             self.low[node as usize] = low;
+            pulse.count(looked as usize + 1)?;
             if let Some((edge, target)) = entered {
                 // The edge is looked at again when its target is done: then it tells what the target reaches.
                 if let Some(top) = self.path.last_mut() {
@@ -117,6 +127,7 @@ impl<'a> Search<'a> {
                 self.close(node);
             }
         }
+        Ok(())
     }
 
     fn close(&mut self, root: u32) {
@@ -135,12 +146,20 @@ impl<'a> Search<'a> {
 
 impl Condensation {
     /// Of all nodes; or of some, the roots, and those that they lead to.
-    pub fn of(nodes: &Nodes, roots: Option<&[u32]>) -> Self {
-        let graph = Graph::of(nodes);
+    pub fn of(nodes: &Nodes, roots: Option<&[u32]>, pulse: &mut Pulse) -> PyResult<Self> {
+        let graph = Graph::of(nodes, pulse)?;
         let mut search = Search::new(&graph);
         match roots {
-            Some(roots) => roots.iter().for_each(|&root| search.search(root)),
-            None => (0..nodes.ids.len() as u32).for_each(|root| search.search(root)),
+            Some(roots) => {
+                for &root in roots {
+                    search.search(root, pulse)?;
+                }
+            }
+            None => {
+                for root in 0..nodes.ids.len() as u32 {
+                    search.search(root, pulse)?;
+                }
+            }
         }
         let size = search.starts.len() - 1;
         let mut links = Vec::new();
@@ -154,6 +173,7 @@ impl Condensation {
             let mut is_cyclic = false;
             met.clear();
             for &member in members {
+                pulse.count(graph.leads_to(member).len() + 1)?;
                 for &target in graph.leads_to(member) {
                     let other = search.component[target as usize];
                     if other as usize == component {
@@ -172,7 +192,7 @@ impl Condensation {
         let Search {
             members, starts, ..
         } = search;
-        Self {
+        Ok(Self {
             ids: members
                 .iter()
                 .map(|&node| nodes.ids[node as usize])
@@ -181,7 +201,7 @@ impl Condensation {
             links,
             link_starts,
             cyclic,
-        }
+        })
     }
 
     /// How many components there are.

@@ -3,23 +3,26 @@
 use super::batch::{broken, ids_of, Batch};
 use super::condensation::Condensation;
 use super::nodes::{ends, Nodes};
+use super::pulse::Pulse;
 use pyo3::prelude::*;
 
 /// Every node that reaches any, with the one of least rank, or of least id, that it reaches.
 #[pyfunction]
-#[pyo3(signature = (edges, ranks=None))]
+#[pyo3(signature = (edges, ranks=None, check=None))]
 pub fn first_reached(
     py: Python<'_>,
     edges: &Bound<'_, Batch>,
     ranks: Option<(Bound<'_, PyAny>, Bound<'_, PyAny>)>,
+    check: Option<Py<PyAny>>,
 ) -> PyResult<Batch> {
     let ranks = ranks
         .map(|(ids, ranks)| Ok::<_, PyErr>((ids_of(&ids)?, ids_of(&ranks)?)))
         .transpose()?;
     let (sources, targets) = ends(edges.get())?;
     py.detach(|| {
-        let nodes = Nodes::of(sources, targets);
-        let condensation = Condensation::of(&nodes, None);
+        let pulse = &mut Pulse::of(check);
+        let nodes = Nodes::of(sources, targets, pulse)?;
+        let condensation = Condensation::of(&nodes, None, pulse)?;
         let rank_of = |id: u32| match &ranks {
             None => Ok(id),
             Some((ids, ranks)) => ids
@@ -36,9 +39,11 @@ pub fn first_reached(
             let members = &condensation.ids[condensation.members(component, component + 1)];
             let mut first = (u32::MAX, u32::MAX);
             for &id in members {
+                pulse.count(1)?;
                 first = first.min((rank_of(id)?, id));
             }
             let mut best = condensation.cyclic[component].then_some(first);
+            pulse.count(condensation.links(component).len())?;
             for &next in condensation.links(component) {
                 let next = next as usize;
                 for found in [Some(own[next]), reached[next]].into_iter().flatten() {

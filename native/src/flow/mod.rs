@@ -1,15 +1,17 @@
-//! Kernels of the dataflow engine: batches and tables of dense ids, and what of graphs needs no rounds. The twins of
-//! `rhizomedb/flow/batch.py`, `table.py`, `closure.py` and `components.py`.
+//! Kernels of the dataflow engine: batches, tables and groups of dense ids, and what of graphs needs no rounds. The twins
+//! of `rhizomedb/flow/batch.py`, `table.py`, `groups.py`, `closure.py` and `components.py`.
 
 mod batch;
 mod closure;
 mod components;
 mod condensation;
 mod first;
+mod group;
 mod hash;
 mod nodes;
 mod pairs;
 mod postings;
+mod pulse;
 mod rows;
 mod table;
 mod threads;
@@ -19,6 +21,7 @@ use pyo3::prelude::*;
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<batch::Batch>()?;
     module.add_class::<table::Table>()?;
+    module.add_class::<group::Groups>()?;
     module.add_function(wrap_pyfunction!(table::intersect, module)?)?;
     module.add_class::<closure::Closure>()?;
     module.add_function(wrap_pyfunction!(closure::reach, module)?)?;

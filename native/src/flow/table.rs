@@ -837,6 +837,9 @@ impl Table {
         if self.counts.is_some() {
             py.detach(|| self.apply())?;
         }
+        if self.states.is_empty() {
+            return Ok((self.read(true, self.mark, None), self.gather(&[]))); // rows only came
+        }
         let mut kept = HashSet::new();
         let mut gone = Vec::new();
         for &place in &self.dying {

@@ -186,8 +186,25 @@ class _Builder:
 
     def define(self, head: str, attributes: Attributes, expression: Relation) -> None:
         for part in self.parts(expression):
-            body = Body(self._inside(part.atoms), self._inside(part.negations), tuple(part.steps))
+            atoms = self._inside(self._without_unread(part, [part.terms[name] for name in attributes]))
+            body = Body(atoms, self._inside(part.negations), tuple(part.steps))
             self.rules.append(Rule(head, tuple(part.terms[name] for name in attributes), body))
+
+    def _without_unread(self, part: _Part, head: Iterable[Term]) -> Iterator[Atom]:
+        """The atoms of a body, without the variables over stored relations that nothing else reads.
+
+        What is read of a stored relation is a set: a row that differs from another only in them would be one derivation more.
+        """
+        read = Counter(term for atom in (*part.atoms, *part.negations) for term in atom.terms)
+        read.update(head)
+        read.update(Variable(name) for step in part.steps for name in step.needs)
+        read.update(Variable(step.variable) for step in part.steps if isinstance(step, Compute))
+        for atom in part.atoms:
+            if atom.relation in self.stored:
+                kept = (term if isinstance(term, Given) or read[term] > 1 else None for term in atom.terms)
+                yield Atom(atom.relation, tuple(kept))
+            else:
+                yield atom
 
     def flow(self) -> Flow:
         self._drop_copies()
@@ -366,18 +383,25 @@ class _Builder:
                     source = atom.relation
                 else:
                     source = self._relation(child, attributes)
-                name = self._name()
-                self.widths[name] = len(node.attributes)
                 place = {attribute: number for number, attribute in enumerate(attributes)}
                 work = tuple((each.function, tuple(place[p] for p in each.parameters)) for each in aggregates)
-                self.groupings.append(Grouping(name, source, tuple(place[key] for key in keys), work))
-                yield self._read(name, node.attributes)
+                yield self._read(self._grouped(source, tuple(place[key] for key in keys), work), node.attributes)
             case Closure(child, start, end):
                 yield self._graph(child, (start, end), "closure", node.attributes)
             case Components(child, one, other, function=function):
                 yield self._graph(child, (one, other), function, node.attributes)
             case _:
                 raise PlanError("algebra.operator", f"the dataflow has no operator {type(node).__name__}")
+
+    def _grouped(self, source: str, keys: tuple[int, ...], aggregates: tuple[tuple[str, tuple[int, ...]], ...]) -> str:
+        """The name of a relation of groups; the two sides of a left join read one."""
+        for known in self.groupings:
+            if (known.source, known.keys, known.aggregates) == (source, keys, aggregates):
+                return known.head
+        name = self._name()
+        self.widths[name] = len(keys) + len(aggregates)
+        self.groupings.append(Grouping(name, source, keys, aggregates))
+        return name
 
     def _graph(self, child: Relation, ends: Attributes, function: str, attributes: Attributes) -> _Part:
         name = self._name()

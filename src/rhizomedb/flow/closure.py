@@ -11,22 +11,24 @@ from collections.abc import Iterator
 from itertools import islice
 
 from rhizomedb.flow.batch import Batch, Id, Ids, ids_of
+from rhizomedb.flow.bounded import Check, watched
 
 
 class Closure:
     """The closure of a batch of edges; or its rows whose first id is among some ids, the seeds.
 
-    One that is being read holds the edges and not the rows; so a caller can count what comes, and stop.
+    One that is being read holds the edges and not the rows; so a caller can count what comes, and stop. `check` is called
+    now and then, also while nothing comes.
     """
 
-    def __init__(self, edges: Batch, seeds: Ids | None = None) -> None:
+    def __init__(self, edges: Batch, seeds: Ids | None = None, check: Check | None = None) -> None:
         assert edges.width == 2, "edges have two ends"
         leads_to: defaultdict[Id, set[Id]] = defaultdict(set)
-        for source, target in edges.rows():
+        for source, target in watched(edges.rows(), check):
             leads_to[source].add(target)
         sources = list(leads_to) if seeds is None else dict.fromkeys(ids_of(seeds))
         self._leads_to = dict(leads_to)
-        self._rows = ((source, target) for source in sources for target in self._reached(source))
+        self._rows = ((source, target) for source in watched(sources, check) for target in self._reached(source))
 
     def next(self, limit: int) -> Batch | None:
         """The next rows, at most so many, or None when there are no more."""

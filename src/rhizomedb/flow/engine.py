@@ -18,6 +18,7 @@ from rhizomedb.flow.batch import Batch as Tuples
 from rhizomedb.flow.body import Flow, Rule, Stratum, read_by
 from rhizomedb.flow.build import build
 from rhizomedb.flow.dictionary import Dictionary, Interned
+from rhizomedb.flow.ledger import Ledger
 from rhizomedb.flow.pipeline import Pipeline
 from rhizomedb.flow.relation import Batch, Change, Held, Table
 from rhizomedb.flow.run import Run, Templates
@@ -60,6 +61,7 @@ class Engine:
                 ready[name]
                 if name in ready
                 else Table(width, counted=name in self.counted, stamped=standing and name in recursive_names),
+                Ledger() if standing and name in grouped else None,
             )
             for name, width in self.flow.widths.items()
         }

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from array import array
+from typing import Any
 
 from rhizomedb._native import kernel
 from rhizomedb.facts.value import order_cell
 from rhizomedb.flow import closure as closures
 from rhizomedb.flow import components as labels
+from rhizomedb.flow import groups as numbered
 from rhizomedb.flow.batch import IDS
 from rhizomedb.flow.batch import Batch as Tuples
 from rhizomedb.flow.body import Graph
+from rhizomedb.flow.bounded import EVERY, in_order, pieces, watched
+from rhizomedb.flow.relation import Batch
 from rhizomedb.flow.run import Run
 from rhizomedb.flow.table import LIMIT
 
 Closure = kernel(closures.Closure)
+Groups = kernel(numbered.Groups)
 components = kernel(labels.components)
 first_reached = kernel(labels.first_reached)
 
@@ -28,11 +33,11 @@ def derive(graph: Graph, run: Run) -> None:
     table = run.held(graph.head).table
     if graph.function != "closure":
         work = first_reached if graph.function.endswith("reached") else components
-        made = work(edges, _ranks(edges, graph.function.startswith("max"), run))
+        made = work(edges, _ranks(edges, graph.function.startswith("max"), run), run.meter.check)
         run.meter.spend(len(made), 2)
         table.put(made)
     elif len(edges):
-        reached = Closure(edges)
+        reached = Closure(edges, None, run.meter.check)
         while (piece := reached.next(LIMIT)) is not None:
             run.meter.spend(len(piece), 2)
             table.put(piece)
@@ -41,12 +46,19 @@ def derive(graph: Graph, run: Run) -> None:
 
 def _ranks(edges: Tuples, greatest: bool, run: Run) -> tuple[array[int], array[int]] | None:
     """For each node its place in the order of cells, the last first where the greatest is wanted."""
-    nodes = sorted({*edges.distinct_ids(0), *edges.distinct_ids(1)})
-    if not nodes or (not greatest and run.dictionary.is_ordered(nodes[-1])):
+    ends = Batch.concatenated([edges.shaped([0], []), edges.shaped([1], [])], 1)
+    distinct = Groups(ends, [0], run.meter.check).keys()
+    ids: list[int] = []
+    for first in range(0, len(distinct), EVERY):
+        ids += distinct.slice(first, first + EVERY).column_ids(0)
+        run.meter.check()
+    if not ids or (not greatest and run.dictionary.is_ordered(max(ids))):
         return None
-    keys = [order_cell(cell) for cell in run.dictionary.cells(nodes)]
-    ranks = [0] * len(nodes)
-    for rank, place in enumerate(sorted(range(len(nodes)), key=keys.__getitem__, reverse=greatest)):
+    nodes = [ids[place] for place in in_order(ids, run.meter.check)]
+    keys: list[tuple[int, Any]] = []
+    for some in pieces(nodes, run.meter.check):
+        keys += map(order_cell, run.dictionary.cells(some))
+    ranks = array(IDS, bytes(4 * len(nodes)))
+    for rank, place in enumerate(watched(in_order(keys, run.meter.check, reverse=greatest), run.meter.check)):
         ranks[place] = rank
-    run.meter.check()
-    return array(IDS, nodes), array(IDS, ranks)
+    return array(IDS, nodes), ranks

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from rhizomedb._native import kernel
 from rhizomedb.flow import batch, table
+from rhizomedb.flow.ledger import Ledger
 
 Batch = kernel(batch.Batch)
 Table = kernel(table.Table)
@@ -39,10 +40,11 @@ def nothing(width: int) -> Change:
 
 @dataclass(slots=True)
 class Held:
-    """A relation while it is kept up to date."""
+    """A relation while it is kept up to date; one of groups in a standing engine has a ledger of them."""
 
     name: str
     table: table.Table
+    ledger: Ledger | None = None
     change: Change = field(init=False)
     is_touched: bool = field(default=False, init=False)
 
@@ -58,12 +60,16 @@ class Held:
         """The step is over."""
         if self.is_touched:
             self.table.commit()
+            if self.ledger is not None:
+                self.ledger.commit()
             self.change = nothing(self.table.width)
             self.is_touched = False
 
     def rollback(self) -> None:
         """The step never was."""
         self.table.rollback()
+        if self.ledger is not None:
+            self.ledger.rollback()
         self.change = nothing(self.table.width)
 
 
