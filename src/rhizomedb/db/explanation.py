@@ -134,10 +134,11 @@ class Conflict:
 
 
 class Conflicts(Sequence[Conflict]):
-    """All conflicts of a view, by label and attribute."""
+    """The conflicts of a view, by label and attribute: all, or as many as were asked for where there are `more`."""
 
-    def __init__(self, conflicts: Sequence[Conflict]) -> None:
+    def __init__(self, conflicts: Sequence[Conflict], more: bool = False) -> None:
         self._conflicts = sorted(conflicts, key=lambda c: (c.label, c.entity, str(c.attribute)))
+        self.more = more
 
     def __getitem__(self, index: Any) -> Any:
         return self._conflicts[index]
@@ -150,7 +151,7 @@ class Conflicts(Sequence[Conflict]):
         return [conflict.as_dict() for conflict in self]
 
     def __repr__(self) -> str:
-        head = f"{len(self):,} conflict{'' if len(self) == 1 else 's'}"
+        head = f"{len(self):,} conflict{'' if len(self) == 1 else 's'}{', and there are more' if self.more else ''}"
         more = [f"… {len(self) - 20:,} more"] if len(self) > 20 else []
         return "\n".join([head, *(f"  {conflict}" for conflict in self._conflicts[:20]), *more])
 

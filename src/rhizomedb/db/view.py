@@ -109,13 +109,19 @@ def _of_asked() -> Compiled:
     return answering(parse(CLAIMS), COLUMNS, ASKED, SURVIVOR)
 
 
-def contested(store: Store, cut: Cut, budget: Budget, keep: Callable[[Key], bool]) -> Iterator[Register]:
-    """The registers in which different values stand, of those that `keep` lets through."""
+def contested(
+    store: Store, cut: Cut, budget: Budget, keep: Callable[[Key], bool], at_once: int = REGISTERS_AT_ONCE
+) -> Iterator[Register]:
+    """The registers in which different values stand, of those that `keep` lets through; so many are evaluated together."""
     epoch = store.epoch() if cut.epoch is None else cut.epoch
     keys = (key for key in store.repeated(epoch) if keep(key))
-    while some := list(islice(keys, REGISTERS_AT_ONCE)):
-        found = group(_run(_of_asked(), store, cut, {"asked": some}, budget)[SURVIVOR])
-        yield from (register for register in found.values() if register.is_contested)
+    while some := list(islice(keys, at_once)):
+        yield from (register for register in asked(store, cut, some, budget).values() if register.is_contested)
+
+
+def asked(store: Store, cut: Cut, keys: Sequence[Key], budget: Budget) -> dict[Key, Register]:
+    """Those of some registers that hold anything."""
+    return group(_run(_of_asked(), store, cut, {"asked": keys}, budget)[SURVIVOR])
 
 
 def group(rows: Iterable[Row]) -> dict[Key, Register]:
