@@ -337,6 +337,7 @@ def test_what_cannot_be_attached(db: Connection, tmp_path: Path) -> None:
     cases: list[tuple[Any, str]] = [
         (tmp_path / "nothing", "attachment.source"),
         (tmp_path, "attachment.source"),
+        ("/dev/zero", "attachment.source"),
         ("a\0b", "attachment.source"),
         (io.StringIO("text"), "attachment.source"),
         (136, "db.usage"),
