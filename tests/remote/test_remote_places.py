@@ -172,6 +172,8 @@ def test_heads_that_lie_take_no_memory(dictionary: Back, another: Another, monke
     pulled = pull(another(), dictionary.url, progress=look)
     assert (pulled.new, pulled.unsent, pulled.refused_count) == (9, 0, 100)
     assert 0 < max(kept) < 10 + HEADS_AHEAD + 5
+    gc.collect()
+    assert sum(isinstance(each, Head) for each in gc.get_objects()) < 5, "no error holds one either"
 
 
 @pytest.mark.parametrize("heads_bytes_max", [0, 150, 1 << 20])

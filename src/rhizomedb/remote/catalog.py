@@ -128,6 +128,7 @@ class Catalog:
             return
         self.broken.add(name)
         if len(self.refused) < REFUSED_MAX:
+            error.__traceback__ = error.__context__ = None  # whose frames hold what was read
             self.refused.append(error)
 
     def _names(self) -> Iterator[tuple[Name, int]]:
