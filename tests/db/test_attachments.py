@@ -25,6 +25,7 @@ from rhizomedb.db.connection import Connection, connect
 from rhizomedb.db.keyring import Keyring
 from rhizomedb.db.limits import Limits, bytes_of
 from rhizomedb.errors import Error
+from rhizomedb.facts.chunking import SIZES
 from rhizomedb.facts.manifest import CHUNK_PREFIX, FANOUT, Block, Manifest, Part
 from rhizomedb.store.chunks import Stored
 
@@ -256,17 +257,18 @@ def test_a_forged_block_does_not_come_in(db: Connection, pairs: Any, expected: s
 
 
 def test_a_few_blocks_that_claim_to_be_without_end(db: Connection) -> None:
-    block = Block.manifest(Manifest(0, (Part(Block.chunk(b"x").cid, 1),) * FANOUT))
-    blocks = [Block.chunk(b"x"), block]
-    size = FANOUT
-    for height in range(1, 5):
+    chunk = Block.chunk(bytes(SIZES.bytes_min))
+    size = FANOUT * SIZES.bytes_min
+    block = Block.manifest(Manifest(0, (Part(chunk.cid, SIZES.bytes_min),) * FANOUT))
+    blocks = [chunk, block]
+    for height in range(1, 4):
         block = Block.manifest(Manifest(height, (Part(block.cid, size),) * FANOUT))
         blocks.append(block)
         size *= FANOUT
-    assert db.put_blocks((each.cid, each.body) for each in blocks).blocks == 6
+    assert db.put_blocks((each.cid, each.body) for each in blocks).blocks == 5
     db.transact([("bomb", "file", block.cid)])
     info = db.attachment(block.cid)
-    assert (info.size, info.chunks, info.missing) == (FANOUT**5, 1, 0)
+    assert (info.size, info.chunks, info.missing) == (size, 1, 0)
     assert code(lambda: db.read_attachment(block.cid)) == "attachment.too-big"
     assert findings(db) == []
     assert db.collect_chunks() == (0, 0)
@@ -282,6 +284,27 @@ def test_manifests_that_contradict_each_other(db: Connection) -> None:
         root = Block.manifest(manifest)
         db.put_blocks((each.cid, each.body) for each in (root, leaf, Block.chunk(b"x")))
         assert code(lambda root=root: db.read_attachment(root.cid).read()) == "attachment.shape"  # type: ignore[misc]
+        db.transact([(f"E {manifest.height}", "file", root.cid)])
+        info = db.attachment(root.cid)
+        assert (info.contradicts, info.is_complete, info.size) == (True, False, manifest.size)
+    good = db.attach("good", "file", b"x").cid
+    assert good == leaf.cid
+    assert {each.cid for each in db.attachments() if not each.contradicts} == {good}
+    assert set(db.blocks()) == {leaf.cid, Block.chunk(b"x").cid}, "no others are sent on"
+    assert findings(db) == [], "what its author made is here as it was made"
+    assert db.collect_chunks().blocks == 3, "the roots"
+    assert db.read_attachment(good).read() == b"x"
+
+
+def test_a_chunk_that_comes_again_is_read_once(db: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    chunk = Block.chunk(bytes(SIZES.bytes_min))
+    root = Block.manifest(Manifest(0, (Part(chunk.cid, SIZES.bytes_min),) * 9))
+    db.put_blocks((each.cid, each.body) for each in (chunk, root))
+    asked: list[Cid] = []
+    get = db._store.chunks.get
+    monkeypatch.setattr(db._store.chunks, "get", lambda cid: asked.append(cid) or get(cid))
+    assert db.read_attachment(root.cid).read() == bytes(9 * SIZES.bytes_min)
+    assert asked == [root.cid, chunk.cid]
 
 
 # -- what is listed ------------------------------------------------------------------------------------------------------
@@ -314,6 +337,7 @@ def test_what_cannot_be_attached(db: Connection, tmp_path: Path) -> None:
     cases: list[tuple[Any, str]] = [
         (tmp_path / "nothing", "attachment.source"),
         (tmp_path, "attachment.source"),
+        ("/dev/zero", "attachment.source"),
         ("a\0b", "attachment.source"),
         (io.StringIO("text"), "attachment.source"),
         (136, "db.usage"),

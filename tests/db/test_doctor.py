@@ -18,6 +18,7 @@ from rhizomedb.errors import RequestError
 from rhizomedb.facts.clock import AHEAD_MS_MAX, HybridTime
 from rhizomedb.facts.delta import Delta, Group
 from rhizomedb.facts.fact import Fact
+from rhizomedb.facts.manifest import Block
 from rhizomedb.facts.signature import Key
 from rhizomedb.store import file as files
 from rhizomedb.store import indexed
@@ -51,6 +52,19 @@ def test_all_well(db: Connection, films: Callable[[], Connection]) -> None:
     assert db.doctor() == []
     with films() as file:
         assert file.doctor() == []
+
+
+def test_blocks_that_nothing_names(db: Connection) -> None:
+    chunk = Block.chunk(b"left by an attach that was interrupted")
+    db.put_blocks([(chunk.cid, chunk.body)])
+    (ailment,) = db.doctor()
+    assert (ailment.record, ailment.wrong, ailment.fix) == (
+        "attachments",
+        False,
+        "rhizome attachments FILE --collect",
+    )
+    db.collect_chunks()
+    assert db.doctor() == []
 
 
 def segments(path: Path) -> list[Path]:

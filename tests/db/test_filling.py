@@ -16,6 +16,7 @@ from rhizomedb.db.filling import gaps
 from rhizomedb.db.keyring import Keyring
 from rhizomedb.db.limits import Limits
 from rhizomedb.errors import AttachmentError
+from rhizomedb.facts.chunking import SIZES
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.manifest import Block, Manifest, Part, is_manifest
 
@@ -73,7 +74,7 @@ def test_it_is_as_the_plain_walk(trees: list[tuple[list[int], int]], seed: int, 
     source = connect(":memory:", author="alice", keyring=Keyring())
     blocks: dict[Cid, bytes] = {}
     for number, (chunks, width) in enumerate(trees):
-        made = list(tree([Block.chunk(b"%d" % chunk) for chunk in chunks], width))
+        made = list(tree([Block.chunk(b"%d" % chunk * SIZES.bytes_min) for chunk in chunks], width))
         source.transact([("A", f"file {number}", made[-1].cid)])
         blocks |= {each.cid: each.body for each in made}
     chance = random.Random(seed)
@@ -156,10 +157,10 @@ def test_what_is_whole_here_is_no_matter_of_limits(db: Connection) -> None:
 @pytest.mark.parametrize("here", [1, 2, 3])
 def test_what_was_begun_under_a_greater_limit(db: Connection, here: int) -> None:
     """The root says how large the content is, whichever part of it is missing."""
-    *_, root = blocks = list(tree([Block.chunk(b"%d" % number) for number in range(8)], 2))
+    *_, root = blocks = list(tree([Block.chunk(b"%d" % number * SIZES.bytes_min) for number in range(8)], 2))
     db.put_blocks((each.cid, each.body) for each in blocks)
     db.transact([("A", "file", root.cid)])
-    copy = copy_of(db, bytes_max=7)
+    copy = copy_of(db, bytes_max=8 * SIZES.bytes_min - 1)
     copy.put_blocks((each.cid, each.body) for each in blocks[-here:])
     filling = fill(copy, db)
     assert [error.code for error in filling.left_out.values()] == ["attachment.too-big"]

@@ -16,6 +16,8 @@ from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.manifest import BLOCK_BYTES_MAX, FANOUT, Block, Manifest, Part, Tree, is_chunk
 
 CHUNK = Block.chunk(b"hello")
+LEAST = SIZES.bytes_min
+LONG = Block.chunk(bytes(LEAST))
 LEAF = Manifest(0, (Part(CHUNK.cid, 5),))
 
 
@@ -99,7 +101,12 @@ def node(**changes: Any) -> bytes:
         (node(parts=[[CHUNK.cid, -5]], size=-5), "attachment.shape"),
         (node(parts=[[CHUNK.cid, SIZES.bytes_max + 1]], size=SIZES.bytes_max + 1), "attachment.shape"),
         (node(height=1, parts=[[Cid.of(b"x"), 2**63 - 1]] * 2, size=2**64 - 2), "attachment.shape"),
-        (node(parts=[[CHUNK.cid, 1]] * (FANOUT + 1), size=FANOUT + 1), "attachment.shape"),
+        (node(parts=[[LONG.cid, LEAST]] * (FANOUT + 1), size=(FANOUT + 1) * LEAST), "attachment.shape"),
+        (node(parts=[[CHUNK.cid, 5]] * 2, size=10), "attachment.shape"),
+        (node(parts=[[LONG.cid, LEAST - 1], [CHUNK.cid, 5]], size=LEAST + 4), "attachment.shape"),
+        (node(parts=[[LONG.cid, LEAST], [LONG.cid, 3]], size=LEAST + 3), "attachment.shape"),
+        (node(height=1, parts=[[Cid.of(b"x"), 5]] * 2, size=10), "attachment.shape"),
+        (node(height=1, parts=[[Cid.of(b"x"), LEAST], [Cid.of(b"x"), 5]], size=LEAST + 5), "attachment.shape"),
     ],
 )
 def test_refused(block: bytes, code: str) -> None:
@@ -133,9 +140,9 @@ def test_whatever_is_read_is_written_back(block: bytes) -> None:
     assert found.encode() == block
 
 
-@given(st.lists(st.tuples(st.just(CHUNK), st.integers(1, 9)), max_size=5))
-def test_one_encoding(pairs: list[tuple[Block, int]]) -> None:
-    made = Manifest(0, tuple(Part(block.cid, size) for block, size in pairs))
+@given(st.lists(st.integers(LEAST, SIZES.bytes_max), max_size=5), st.integers(1, 9))
+def test_one_encoding(sizes: list[int], last: int) -> None:
+    made = Manifest(0, tuple(Part(Block.chunk(b"%d" % size).cid, size) for size in [*sizes, last]))
     assert Manifest.decode(made.encode()) == made
     assert Block(Cid.of(made.encode()), made.encode()).cid == Block.manifest(made).cid
 
@@ -144,7 +151,7 @@ def test_one_encoding(pairs: list[tuple[Block, int]]) -> None:
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 5, 8, 9, 10, 27, 28, 33])
 def test_trees(count: int, fanout: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(manifest, "FANOUT", fanout)
-    bodies = [b"%d" % number for number in range(count)]
+    bodies = [b"%d" % number + bytes(LEAST) for number in range(count)]
     made = blocks_of(bodies)
     blocks = {block.cid: Block(block.cid, block.body).body for block in made}
     assert content(made[-1].cid, blocks) == b"".join(bodies)

@@ -96,6 +96,7 @@ def refused(kind: Kind) -> dict[str, tuple[str, tuple[Name, bytes]]]:
         "fewer items": ("remote.malformed", packed(raw_of(one), one, two)),
         "more items": ("remote.malformed", packed(raw_of(one, two))),
         "the same item twice": ("remote.malformed", packed(raw_of(one, one))),
+        "twice in the head too": ("remote.malformed", packed(raw_of(one, one), one, one)),
         "empty": ("remote.malformed", packed(b"")),
     }
 

@@ -20,6 +20,7 @@ from rhizomedb.cli import main
 from rhizomedb.db.connection import Connection, connect
 from rhizomedb.db.keyring import Keyring
 from rhizomedb.errors import RemoteError, StoreError
+from rhizomedb.facts.chunking import SIZES
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.manifest import CHUNK_PREFIX, FANOUT, Block, Manifest, Part, is_manifest
 from rhizomedb.remote import bundle, memory, pull, push
@@ -152,10 +153,11 @@ def test_deltas_without_content_make_no_packs(folder: Back, another: Another) ->
 def test_a_tree_of_manifests(dictionary: Back, another: Another, small_packs: None) -> None:
     """Content so large that manifests list manifests: more rounds, from the top down."""
     a, b = another(), another()
-    chunks = [Block.chunk(b"%05d" % number) for number in range(8)]
-    leaves = [manifest_of(0, *((each.cid, 5) for each in chunks[at : at + 2])) for at in range(0, 8, 2)]
-    middle = [manifest_of(1, *((each.cid, 10) for each in leaves[at : at + 2])) for at in range(0, 4, 2)]
-    root = manifest_of(2, *((each.cid, 20) for each in middle))
+    least = SIZES.bytes_min
+    chunks = [Block.chunk(b"%05d" % number + bytes(least - 5)) for number in range(8)]
+    leaves = [manifest_of(0, *((each.cid, least) for each in chunks[at : at + 2])) for at in range(0, 8, 2)]
+    middle = [manifest_of(1, *((each.cid, 2 * least) for each in leaves[at : at + 2])) for at in range(0, 4, 2)]
+    root = manifest_of(2, *((each.cid, 4 * least) for each in middle))
     a.transact([("A", "file", root.cid)])
     a.put_blocks((each.cid, each.body) for each in (*chunks, *leaves, *middle, root))
     push(a, dictionary.url)
@@ -360,18 +362,22 @@ def test_false_manifests(dictionary: Back, another: Another, shape: str) -> None
     assert [error.code for error in pulled.left_out] == ["attachment.shape"]
     assert str(blocks[-1].cid) in pulled.left_out[0].message
     assert len(read(b, cid)) in (5, 9)
+    assert set(b._store.chunks.cids()) == set(b.blocks()), "what only they have is gone again"
+    assert list(b.verify()) == []
 
 
 def test_manifests_that_name_one_another_beyond_all_bounds(dictionary: Back, another: Another) -> None:
     a, b = another(), another()
-    blocks = [Block.chunk(b"x"), manifest_of(0, *[(Block.chunk(b"x").cid, 1)] * FANOUT)]
+    least = SIZES.bytes_min
+    chunk = Block.chunk(bytes(least))
+    blocks = [chunk, manifest_of(0, *[(chunk.cid, least)] * FANOUT)]
     for height in range(1, 4):
-        blocks.append(manifest_of(height, *[(blocks[-1].cid, FANOUT**height)] * FANOUT))
+        blocks.append(manifest_of(height, *[(blocks[-1].cid, least * FANOUT**height)] * FANOUT))
     a.put_blocks((each.cid, each.body) for each in blocks)
     a.transact([("A", "file", blocks[-1].cid)])
     assert push(a, dictionary.url).blocks == 5
     pulled = pull(b, dictionary.url)
-    assert [error.code for error in pulled.left_out] == ["attachment.too-big"], "a terabyte by its root"
+    assert [error.code for error in pulled.left_out] == ["attachment.too-big"], "16 petabytes by its root"
     assert pulled.blocks == 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import json
 import os
@@ -31,6 +32,7 @@ URLS = [
     ("\0", "remote.url"),
     ("x" * 5000, "remote.url"),
     ("/tmp/x\ny", "remote.url"),
+    ("/tmp/x\udcff", "remote.url"),
     ("s4://bucket", "remote.url"),
     ("https://bucket.example/x", "remote.url"),
     ("s3://", "remote.url"),
@@ -250,8 +252,6 @@ def test_a_bundle_that_goes_while_it_is_read(
 def test_a_write_that_fails_leaves_nothing(
     folder: Back, another: Another, monkeypatch: pytest.MonkeyPatch, number: str, code: str
 ) -> None:
-    import errno
-
     def fail(*_: object) -> None:
         raise OSError(getattr(errno, number), "no")
 
@@ -261,6 +261,54 @@ def test_a_write_that_fails_leaves_nothing(
             push(fill(another(), deltas(1)), folder.url)
     assert caught.value.code == code
     assert not os.path.exists(folder.url) or folder.names() == []
+
+
+@pytest.mark.parametrize(("number", "code"), [("EACCES", "remote.denied"), ("EIO", "remote.failed")])
+def test_a_file_that_cannot_be_read_costs_only_itself(
+    folder: Back, another: Another, small_bundles: None, monkeypatch: pytest.MonkeyPatch, number: str, code: str
+) -> None:
+    a = fill(another(), deltas(6))
+    push(a, folder.url)
+    name = folder.names()[0]
+    real = os.open
+
+    def fail(path: str, *more: int) -> int:
+        if str(path).endswith(name):
+            raise OSError(getattr(errno, number), "no")
+        return real(path, *more)
+
+    monkeypatch.setattr("os.open", fail)
+    pulled = pull(another(), folder.url)
+    assert (pulled.new, [(error.code, error.where) for error in pulled.refused]) == (3, [(code, f"bundle {name}")])
+    assert push(fill(another(), deltas(9)), folder.url).new == 6, "what cannot be read counts as not there"
+
+
+def test_a_place_is_not_left_by_a_link(folder: Back, another: Another, tmp_path: Path) -> None:
+    os.mkdir(folder.url)
+    db = another()
+    db.attach("A", "file", b"x")
+    for name, verbs in (("bundles", (push, pull)), ("blocks", (push,))):
+        (tmp_path / name).mkdir()
+        os.symlink(tmp_path / name, f"{folder.url}/{name}")
+        for verb in verbs:
+            with pytest.raises(RemoteError, match=f"{name} is a link") as caught:
+                verb(db, folder.url)
+            assert caught.value.code == "remote.denied"
+        assert os.listdir(tmp_path / name) == []
+        os.unlink(f"{folder.url}/{name}")
+
+
+def test_what_a_push_that_was_killed_left_behind(folder: Back, another: Another) -> None:
+    push(fill(another(), deltas(1)), folder.url)
+    old, new = (Path(folder.url) / "bundles" / f".partial-{name}" for name in ("old", "new"))
+    for path in (old, new):
+        path.write_bytes(b"x")
+    a_while_ago = time.time() - 2 * 24 * 60 * 60
+    os.utime(old, (a_while_ago, a_while_ago))
+    assert pull(another(), folder.url).strangers == 0, "it is known what it is"
+    assert old.exists()
+    assert push(fill(another(), deltas(2)), folder.url).new == 1
+    assert (old.exists(), new.exists()) == (False, True)
 
 
 def test_a_folder_is_made_but_none_above_it(another: Another, tmp_path: Path) -> None:
@@ -302,6 +350,23 @@ def test_what_is_broken_hides_nothing(another: Another, monkeypatch: pytest.Monk
 
 def shell(command: str) -> int:
     return main(shlex.split(command))
+
+
+def test_nothing_was_pushed_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    assert shell("pull b.db empty") == 0
+    assert "there is no bundle at empty" in capsys.readouterr().err
+    with connect("a.db") as a:
+        fill(a, deltas(3))
+    assert shell("push a.db empty") == 0
+    for _ in range(2):
+        assert shell("pull b.db empty") == 0
+        assert "no bundle" not in capsys.readouterr().err
+    assert main(["push", "a.db", "pl\udcff"]) == 1
+    assert "UTF-8" in capsys.readouterr().err
 
 
 def test_verbs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

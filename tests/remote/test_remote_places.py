@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import random
 import subprocess
 import sys
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,9 @@ from rhizomedb.facts.clock import HybridTime
 from rhizomedb.facts.delta import Delta, Group
 from rhizomedb.facts.fact import Fact
 from rhizomedb.remote import Pull, Push, pull, push
+from rhizomedb.remote.bundle import Head
+from rhizomedb.remote.catalog import HEADS_AHEAD
+from rhizomedb.remote.kind import DELTAS
 from rhizomedb.store.store import Finding
 
 Another = Callable[[], Connection]
@@ -145,6 +151,40 @@ def test_strangers_are_left_alone(back: Back, another: Another) -> None:
     pulled = pull(another(), back.url)
     assert (pulled.new, pulled.strangers, pulled.refused) == (2, 4, ())
     assert back.get("README.md") == b"hello"
+
+
+def test_heads_that_lie_take_no_memory(dictionary: Back, another: Another, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stranger makes heads as long as they may be, with nothing behind them: beyond a limit they are read again."""
+    monkeypatch.setattr("rhizomedb.remote.pulling.HEADS_BYTES_MAX", 10 * 32 * 99)
+    push(fill(another(), deltas(9)), dictionary.url)
+    for number in range(100):
+        head = DELTAS.magic + random.Random(number).randbytes(32 + 32 * 99)
+        dictionary.put(f"{sha256(head).hexdigest()}-99", head + b"x")
+    kept = []
+
+    def look(_done: int, total: int) -> None:
+        if not total and not len(kept) % 20:
+            gc.collect()
+            kept.append(sum(isinstance(each, Head) for each in gc.get_objects()))
+        else:
+            kept.append(0)
+
+    pulled = pull(another(), dictionary.url, progress=look)
+    assert (pulled.new, pulled.unsent, pulled.refused_count) == (9, 0, 100)
+    assert 0 < max(kept) < 10 + HEADS_AHEAD + 5
+    gc.collect()
+    assert sum(isinstance(each, Head) for each in gc.get_objects()) < 5, "no error holds one either"
+
+
+@pytest.mark.parametrize("heads_bytes_max", [0, 150, 1 << 20])
+def test_it_is_the_same_with_heads_that_are_read_again(
+    back: Back, another: Another, monkeypatch: pytest.MonkeyPatch, small_bundles: None, heads_bytes_max: int
+) -> None:
+    monkeypatch.setattr("rhizomedb.remote.pulling.HEADS_BYTES_MAX", heads_bytes_max)
+    push(fill(another(), deltas(9)), back.url)
+    push(fill(another(), deltas(5, 7)), back.url)
+    pulled = pull(fill(another(), deltas(4, 10)), back.url)
+    assert (pulled.new, pulled.known, pulled.unsent, pulled.refused) == (10, 2, 2, ())
 
 
 def forged(number: int) -> bytes:

@@ -95,6 +95,10 @@ def _named(reader: Reader, options: Namespace, attribute: Attribute) -> Cid:
 def _whole_size(reader: Reader, cid: Cid) -> int:
     """The size of an attachment that is here whole; better to know before half of it is written."""
     info = reader.attachment(cid)
+    if info.contradicts:
+        raise AttachmentError(
+            "attachment.shape", f"{cid} contradicts itself: no copy can have it", fix="attach the file again"
+        )
     if info.missing:
         raise AttachmentError(
             "attachment.missing",
@@ -151,6 +155,7 @@ def _row(each: Attachment, place: Place) -> dict[str, Any]:
         "bytes": each.size,
         "chunks": each.chunks,
         "missing": each.missing,
+        "contradicts": each.contradicts,
     }
 
 
@@ -159,6 +164,8 @@ def _size(row: dict[str, Any]) -> str:
 
 
 def _state(row: dict[str, Any]) -> str:
+    if row["contradicts"]:
+        return "contradicts itself"
     if row["bytes"] is None:
         return "not here"
     return f"{out.plural(row['missing'], 'block')} missing" if row["missing"] else "complete"

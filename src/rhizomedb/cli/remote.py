@@ -63,6 +63,8 @@ def pull(options: Namespace) -> int:
         _say_refused(pulled.refused, pulled.refused_count, pulled.strangers)
         _say_not_kept("delta", pulled.not_kept, pulled.not_kept_count)
         _say_not_kept("attachment", pulled.left_out, pulled.left_out_count)
+        if not (pulled.known or pulled.bundles or pulled.refused_count):
+            out.note(f"note: there is no bundle at {out.safe(options.url)}: nothing was pushed there yet")
         if pulled.unfilled:
             many = "is" if pulled.unfilled == 1 else "are"
             out.note(

@@ -8,14 +8,16 @@ since a block proves itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import ChainMap
+from collections.abc import Callable, Collection, Iterable, Iterator, MutableMapping, Set
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from rhizomedb.crdt.register import RESERVED_PREFIX
 from rhizomedb.db.limits import VARIABLES, Limits
-from rhizomedb.errors import AttachmentError, StoreError
+from rhizomedb.errors import AttachmentError, Error, StoreError
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.delta import Delta
 from rhizomedb.facts.manifest import Block, Manifest, is_manifest
@@ -25,6 +27,9 @@ from rhizomedb.store.store import ALL, Cut, Finding, Store
 
 WRITE_BYTES: Final = 8 << 20
 """How much is gathered before it is written: a reader of a slow pipe keeps no other writer waiting."""
+
+SHAPE: Final = "attachment.shape"
+"""The code of what is signed and hashed as it should be, and is no attachment: nobody's damage, and of no use to anybody."""
 
 COLLECT_BLOCKS: Final = 1000
 """How many blocks are removed at once."""
@@ -42,8 +47,9 @@ class Place(NamedTuple):
 class Attachment:
     """What is known of an attachment here: its size in bytes, its chunks, and how many of its blocks are missing.
 
-    `size` is None where not even the manifest is here. What is behind a missing manifest is not counted. `places`, in a
-    list of all, are the entities and attributes whose facts name it.
+    `size` is None where not even the manifest is here. What is behind a missing manifest is not counted. Where a block of it
+    is not what the manifest above says, it `contradicts` itself: nobody ever has all of it, and the counts stop there.
+    `places`, in a list of all, are the entities and attributes whose facts name it.
     """
 
     cid: Cid
@@ -51,11 +57,12 @@ class Attachment:
     chunks: int
     missing: int
     places: tuple[Place, ...] = ()
+    contradicts: bool = False
 
     @property
     def is_complete(self) -> bool:
         """Whether all of it is here."""
-        return self.missing == 0
+        return self.missing == 0 and not self.contradicts
 
 
 # -- what is here --------------------------------------------------------------------------------------------------------
@@ -76,21 +83,54 @@ def lacking(cid: Cid, what: str) -> AttachmentError:
     )
 
 
-def manifests(store: Store, root: Cid) -> Iterator[tuple[Cid, Manifest | None]]:
+def contradicts(cid: Cid) -> AttachmentError:
+    """The error for a block that is not what a manifest above it says."""
+    return AttachmentError("attachment.shape", f"block {cid} is not what the manifest that lists it says")
+
+
+Said: TypeAlias = tuple[int, int] | None
+"""The size and the height of a manifest, as far as anything is known of them."""
+
+
+def manifests(
+    store: Store, root: Cid, *, seen: MutableMapping[Cid, Said] | None = None, lost: list[Finding] | None = None
+) -> Iterator[tuple[Cid, Manifest | None]]:
     """The different manifests of an attachment from the root down, each once; None for those that are not here.
 
-    A stranger's manifests may name one another so often that their content is beyond all bounds; they are few.
+    A stranger's manifests may name one another so often that their content is beyond all bounds; they are few. One that
+    is not what another says of it is `attachment.shape`. Those in `seen` do not come; damaged ones are noted as `lost`.
     """
-    seen = {root}
+    seen = {} if seen is None else seen
+    seen[root] = None
     waiting = [root]
     while waiting:
         cid = waiting.pop()
-        manifest = manifest_of(store, cid)
+        body = next((body for _, body in get_blocks(store, [cid], lost)), None)
+        manifest = None if body is None else Manifest.decode(body)
+        if manifest is not None:
+            found = manifest.size, manifest.height
+            if seen[cid] not in (None, found):
+                raise contradicts(cid)
+            seen[cid] = found
         yield cid, manifest
-        if manifest is not None and manifest.height:
-            lower = [part.cid for part in manifest.parts if part.cid not in seen]
-            seen.update(lower)
-            waiting += dict.fromkeys(reversed(lower))
+        if manifest is None or not manifest.height:
+            continue
+        for part in reversed(manifest.parts):
+            said = part.size, manifest.height - 1
+            if part.cid not in seen:
+                seen[part.cid] = said
+                waiting.append(part.cid)
+            elif seen[part.cid] not in (None, said):
+                raise contradicts(part.cid)
+
+
+def chunks_here(store: Store, manifest: Manifest) -> dict[Cid, int]:
+    """Those chunks of a manifest of height 0 that are here, with their sizes; `attachment.shape` if it says others."""
+    here = store.chunks.sizes(part.cid for part in manifest.parts)
+    for part in manifest.parts:
+        if here.get(part.cid, part.size) != part.size:
+            raise contradicts(part.cid)
+    return here
 
 
 def missing_blocks(store: Store, root: Cid) -> Iterator[Cid]:
@@ -102,7 +142,8 @@ def missing_blocks(store: Store, root: Cid) -> Iterator[Cid]:
         if manifest is None:
             yield cid
         elif not manifest.height:
-            yield from missing(store.chunks, [part.cid for part in manifest.parts])
+            here = chunks_here(store, manifest)
+            yield from dict.fromkeys(part.cid for part in manifest.parts if part.cid not in here)
 
 
 def attachment(store: Store, root: Cid, places: Iterable[Place] = ()) -> Attachment:
@@ -111,17 +152,23 @@ def attachment(store: Store, root: Cid, places: Iterable[Place] = ()) -> Attachm
         raise not_one(f"{root} is not the CID of a manifest")
     size: int | None = None
     count = lacking = 0
-    for cid, manifest in manifests(store, root):
-        if manifest is None:
-            lacking += 1
-            continue
-        if cid == root:
-            size = manifest.size
-        if not manifest.height:
-            different = list(dict.fromkeys(part.cid for part in manifest.parts))
-            count += len(different)
-            lacking += len(missing(store.chunks, different))
-    return Attachment(root, size, count, lacking, tuple(places))
+    is_sound = True
+    try:
+        for cid, manifest in manifests(store, root):
+            if manifest is None:
+                lacking += 1
+                continue
+            if cid == root:
+                size = manifest.size
+            if not manifest.height:
+                different = {part.cid for part in manifest.parts}
+                count += len(different)
+                lacking += len(different) - len(chunks_here(store, manifest))
+    except AttachmentError as error:
+        if error.code != SHAPE:
+            raise
+        is_sound = False
+    return Attachment(root, size, count, lacking, tuple(places), contradicts=not is_sound)
 
 
 def not_one(what: str) -> AttachmentError:
@@ -178,25 +225,32 @@ def get_blocks(store: Store, cids: Iterable[Cid], lost: list[Finding] | None = N
 def blocks(store: Store, cut: Cut, lost: list[Finding] | None = None) -> Iterator[Cid]:
     """The blocks that are here of all attachments that visible facts name, each manifest before what it lists.
 
-    Some come several times. What is behind a damaged manifest does not come.
+    Some come several times. What is behind a damaged manifest does not come, nor does an attachment that contradicts itself.
     """
-    seen: set[Cid] = set()
+    passed: dict[Cid, Said] = {}
     for root in named(store, cut):
-        waiting = [root]
-        while waiting:
-            cid = waiting.pop()
-            if cid in seen:
-                continue
-            seen.add(cid)
-            for _, body in get_blocks(store, [cid], lost):
-                yield cid
-                manifest = Manifest.decode(body)
-                parts = list(dict.fromkeys(part.cid for part in manifest.parts))
-                if manifest.height:
-                    waiting += reversed([part for part in parts if part not in seen])
-                else:
-                    here = store.chunks.sizes(parts)
-                    yield from (part for part in parts if part in here)
+        if root not in passed:
+            new: dict[Cid, Said] = {}
+            yield from _blocks(store, root, ChainMap(new, passed), lost)
+            passed |= new
+
+
+def _blocks(store: Store, root: Cid, seen: ChainMap[Cid, Said], lost: list[Finding] | None) -> list[Cid]:
+    """The blocks that are here of one attachment but those of manifests that were seen; none if it contradicts itself."""
+    found: dict[Cid, None] = {}
+    try:
+        for cid, manifest in manifests(store, root, seen=seen, lost=lost):
+            if manifest is not None:
+                found[cid] = None
+                if not manifest.height:
+                    here = chunks_here(store, manifest)
+                    found.update((part.cid, None) for part in manifest.parts if part.cid in here)
+    except AttachmentError as error:
+        if error.code != SHAPE:
+            raise
+        seen.maps[0].clear()
+        return []
+    return list(found)
 
 
 def put(store: Store, blocks: Iterable[Block], limits: Limits) -> Stored:
@@ -248,14 +302,12 @@ def _batches(blocks: Iterable[Block]) -> Iterator[list[Block]]:
 
 
 def collect(store: Store, *, dry_run: bool) -> Stored:
-    """Remove the blocks of no attachment that any fact ever named, held-back ones among them; gives how many."""
+    """Remove the blocks of no attachment that any fact ever named, held-back ones among them; gives how many.
+
+    An attachment that contradicts itself is none.
+    """
     with store.writing():  # so that nobody names anything between looking and removing
-        kept = set(_named(store))
-        for root in list(kept):
-            for cid, manifest in manifests(store, root):
-                kept.add(cid)
-                if manifest is not None:
-                    kept.update(part.cid for part in manifest.parts)
+        kept = _kept(store)
         unnamed = (cid for cid in store.chunks.cids() if cid not in kept)
         blocks = size = 0
         while some := list(islice(unnamed, COLLECT_BLOCKS)):
@@ -263,6 +315,51 @@ def collect(store: Store, *, dry_run: bool) -> Stored:
             blocks += len(found)
             size += sum(found.values())
         return Stored(blocks, size)
+
+
+def unnamed(store: Store) -> Stored:
+    """How many blocks `collect` would remove now, without a write: somebody may be about to name them."""
+    kept = _kept(store)
+    sizes = store.chunks.sizes(cid for cid in store.chunks.cids() if cid not in kept)
+    return Stored(len(sizes), sum(sizes.values()))
+
+
+def drop_contradicting(store: Store, roots: Collection[Cid]) -> None:
+    """Remove what only these attachments have, which are none: perhaps that shows by a block which was not even kept."""
+    theirs: set[Cid] = set()
+    waiting = list(roots)
+    while waiting:
+        cid = waiting.pop()
+        if cid in theirs:
+            continue
+        theirs.add(cid)
+        if is_manifest(cid):
+            with suppress(Error):  # it is none, or not here
+                manifest = manifest_of(store, cid)
+                waiting += () if manifest is None else (part.cid for part in manifest.parts)
+    if store.chunks.sizes(theirs):
+        with store.writing():
+            store.chunks.drop(theirs - _kept(store, without=set(roots)))
+
+
+def _kept(store: Store, without: Set[Cid] = frozenset()) -> set[Cid]:
+    """The blocks of all attachments that facts ever named, here or not, but of those that contradict themselves."""
+    kept: set[Cid] = set()
+    for root in [root for root in _named(store) if root not in without]:
+        theirs: set[Cid] = set()
+        try:
+            for cid, manifest in manifests(store, root):
+                theirs.add(cid)
+                if manifest is not None:
+                    theirs.update(part.cid for part in manifest.parts)
+                    if not manifest.height:
+                        chunks_here(store, manifest)
+        except AttachmentError as error:
+            if error.code != SHAPE:
+                raise
+        else:
+            kept |= theirs
+    return kept
 
 
 def _named(store: Store) -> Iterator[Cid]:

@@ -6,9 +6,8 @@ import io
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
-from rhizomedb.db.attachment import lacking, manifest_of, not_one
+from rhizomedb.db.attachment import contradicts, lacking, manifest_of, not_one
 from rhizomedb.db.limits import Limits, check_size
-from rhizomedb.errors import AttachmentError
 from rhizomedb.facts.chunking import SEGMENT_BYTES
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.manifest import Manifest, is_manifest
@@ -40,6 +39,7 @@ class _Stream(io.RawIOBase):
         self._at = 0
         self._path: list[tuple[int, Manifest]] = [(0, root)]  # where each manifest begins, the lowest last
         self._chunk = b""
+        self._chunk_cid: Cid | None = None
         self._chunk_start = 0
 
     def readable(self) -> bool:
@@ -101,15 +101,11 @@ class _Stream(io.RawIOBase):
             if lower is None:
                 raise lacking(part.cid, "manifest")
             if lower.height != manifest.height - 1 or lower.size != part.size:
-                raise _contradicts(part.cid)
+                raise contradicts(part.cid)
             self._path.append((start, lower))
-        body = self._store.chunks.get(part.cid)
+        body = self._chunk if part.cid == self._chunk_cid else self._store.chunks.get(part.cid)
         if body is None:
             raise lacking(part.cid, f"the chunk at byte {start:,},")
         if len(body) != part.size:
-            raise _contradicts(part.cid)
-        self._chunk, self._chunk_start = body, start
-
-
-def _contradicts(cid: Cid) -> AttachmentError:
-    return AttachmentError("attachment.shape", f"block {cid} is not what the manifest that lists it says")
+            raise contradicts(part.cid)
+        self._chunk, self._chunk_cid, self._chunk_start = body, part.cid, start

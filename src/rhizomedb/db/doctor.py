@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from rhizomedb.db.attachment import unnamed
 from rhizomedb.db.keyring import Keyring
 from rhizomedb.db.moment import show_ms
 from rhizomedb.errors import Error, RequestError, StoreError
@@ -141,6 +142,19 @@ def _free(patient: Patient) -> Iterator[Ailment]:
     if storage.free_bytes > max(1 << 20, storage.file_bytes // FREE_SHARE):
         message = f"{storage.free_bytes:,} of its {storage.file_bytes:,} bytes are not in use"
         yield Ailment("file", message, wrong=False, fix="rhizome compact FILE")
+
+
+def _unnamed(patient: Patient) -> Iterator[Ailment]:
+    """Blocks of an attach that was interrupted, or of attachments that contradict themselves."""
+    if patient.quick:
+        return
+    try:
+        found = unnamed(patient.store)
+    except StoreError:  # what is damaged has been said
+        return
+    if found.blocks:
+        message = f"{found.blocks:,} of its blocks, {found.bytes:,} bytes, belong to no attachment that anything names"
+        yield Ailment("attachments", message, wrong=False, fix="rhizome attachments FILE --collect")
 
 
 # -- the log and the index ---------------------------------------------------------------------------------------------
@@ -297,7 +311,7 @@ def _keys(patient: Patient) -> Iterator[Ailment]:
 
 CHECKS: Final[tuple[Callable[[Patient], Iterator[Ailment]], ...]] = (
     *(_access, _log_and_index),  # what is mended there stands in the way of nothing after it
-    *(_disk, _wal, _free, _index_folder),
+    *(_disk, _wal, _free, _unnamed, _index_folder),
     *(_held, _clocks, _keys),
 )
 """What is looked at, in this order."""

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from rhizomedb.db.attachment import WRITE_BYTES, named, over_total, put
+from rhizomedb.db.attachment import SHAPE, WRITE_BYTES, drop_contradicting, named, over_total, put
 from rhizomedb.db.limits import Limits, check_size
 from rhizomedb.errors import AttachmentError, Error
 from rhizomedb.facts.cid import Cid
@@ -26,6 +26,10 @@ CHUNK: Final = -1
 
 _OVER: Final = ("attachment.total", "store.quota")
 """What says that there is no room for a block, and not that it is none."""
+
+
+_NONE: Final = (SHAPE, "attachment.block")
+"""What says that an attachment is none."""
 
 
 class Gap(NamedTuple):
@@ -122,6 +126,7 @@ class Filling:
                 break
         self._leave_out_what_has_no_room()
         yield from self._round(chunks=True)
+        self._drop_what_is_none()
 
     def wanted(self) -> list[Cid]:
         """The blocks that are wanted in this round and have not come yet."""
@@ -215,6 +220,17 @@ class Filling:
             else:
                 room -= need
                 planned.update(more)
+
+    def _drop_what_is_none(self) -> None:
+        """What came of an attachment before it turned out to be none is of no use to anybody."""
+        drop_contradicting(
+            self._store,
+            [
+                root
+                for root, error in self.left_out.items()
+                if error.code in _NONE or error.code.startswith("facts.")  # not what is damaged here, or has no room
+            ],
+        )
 
     def _keep(self, sound: list[tuple[Cid, Block]]) -> None:
         if not sound:

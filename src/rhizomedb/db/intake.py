@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -146,6 +147,13 @@ def _opened(content: Content, database: str) -> Iterator[tuple[IO[bytes], int]]:
         except (OSError, ValueError) as error:
             raise _unreadable(path, error) from None
         with file:
+            mode = os.fstat(file.fileno()).st_mode
+            if stat.S_ISBLK(mode) or (stat.S_ISCHR(mode) and not file.isatty()):
+                raise AttachmentError(
+                    "attachment.source",
+                    f"{path!s} is a device, whose content may have no end",
+                    fix="attach a file or a pipe: head -c SIZE DEVICE | rhizome attach FILE ENTITY ATTRIBUTE -",
+                )
             yield file, os.fstat(file.fileno()).st_size
     elif hasattr(content, "read"):
         yield content, 0

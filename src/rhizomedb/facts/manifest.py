@@ -80,6 +80,11 @@ class Manifest:
         manifest = cls(height, tuple(_part(part, height) for part in parts))
         if type(node["size"]) is not int or node["size"] != manifest.size or manifest.size > SIZE_MAX:
             raise _shape("its size is not that of its parts")
+        # Or a few blocks would stand for a content that takes hours to read, byte by byte.
+        if any(part.size < SIZES.bytes_min for part in manifest.parts[:-1]):
+            raise _shape(f"a part that is not its last has less than {SIZES.bytes_min:,} bytes")
+        if len({part.cid for part in manifest.parts}) != len(set(manifest.parts)):
+            raise _shape("it gives two sizes for one part")
         return manifest
 
 

@@ -141,6 +141,8 @@ def read_head(name: Name, data: bytes) -> Head:
     head = Head(name, data[ids_at:], data[len(kind.magic) : ids_at])
     if not all(each.startswith(kind.id_prefixes) for each in head.ids):
         raise _refused(name, "malformed", f"its head lists what is no {kind.item}")
+    if len(set(head.ids)) != name.count:
+        raise _refused(name, "malformed", f"its head lists a {kind.item} twice")
     return head
 
 

@@ -23,6 +23,9 @@ OBJECTS_MAX: Final = 1_000_000
 REFUSED_MAX: Final = 1_000
 """How many broken bundles are named; more are only counted."""
 
+HEADS_BYTES_MAX: Final = 64 << 20
+"""How many bytes of heads are kept for who goes through them again: what two million deltas need, or 130 GB of content."""
+
 HEADS_AHEAD: Final = 16
 BODIES_AHEAD: Final = 4
 """How many heads and bodies are asked for at once: a place may be far away."""
@@ -59,16 +62,28 @@ class Catalog:
         """Every bundle that is there, its head read; `progress` is told how many bytes of heads came."""
         done = 0
         self.strangers = 0
-        for entry in self._ahead(self._entry, ((named[0], named) for named in self._names()), HEADS_AHEAD):
-            if entry is not None:
-                name = entry.head.name
-                done += name.head_bytes
-                if name not in self._heads and name.head_bytes <= self._room:
-                    self._room -= name.head_bytes
-                    self._heads[name] = entry.head
-                if progress is not None:
-                    progress(done, 0)
-                yield entry
+        for entry in self.again(self._names()):
+            name = entry.head.name
+            done += name.head_bytes
+            if name not in self._heads and name.head_bytes <= self._room:
+                self._room -= name.head_bytes
+                self._heads[name] = entry.head
+            if progress is not None:
+                progress(done, 0)
+            yield entry
+
+    def again(self, named: Iterable[tuple[Name, int]]) -> Iterator[Entry]:
+        """The bundles of some names and sizes; the heads that are not kept are read again."""
+        return (
+            entry
+            for entry in self._ahead(self._entry, ((each[0], each) for each in named), HEADS_AHEAD)
+            if entry is not None
+        )
+
+    def forget(self, entry: Entry) -> None:
+        """Keep the head of a bundle no longer: there is room for another."""
+        if self._heads.pop(entry.head.name, None) is not None:
+            self._room += entry.head.name.head_bytes
 
     def bodies(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, list[bytes]]]:
         """The items of some bundles, not yet verified."""
@@ -113,6 +128,7 @@ class Catalog:
             return
         self.broken.add(name)
         if len(self.refused) < REFUSED_MAX:
+            error.__traceback__ = error.__context__ = None  # whose frames hold what was read
             self.refused.append(error)
 
     def _names(self) -> Iterator[tuple[Name, int]]:

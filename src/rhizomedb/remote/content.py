@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
 
 from rhizomedb.db.connection import Connection
 from rhizomedb.db.filling import Filling
 from rhizomedb.errors import Error
 from rhizomedb.facts.cid import Cid
-from rhizomedb.remote.catalog import Catalog, Entry
+from rhizomedb.remote.catalog import HEADS_BYTES_MAX, Catalog, Entry
 from rhizomedb.remote.kind import BLOCKS
 from rhizomedb.remote.place import Place, Progress
 from rhizomedb.store.chunks import Stored
-
-HEADS_BYTES_MAX: Final = 64 << 20
-"""How many bytes of heads are kept from one round to the next: what 130 GB of content need."""
 
 
 @dataclass

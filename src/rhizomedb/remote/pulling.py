@@ -9,7 +9,8 @@ from typing import Final
 from rhizomedb.db.connection import Connection
 from rhizomedb.errors import DeltaRefused, Error, RemoteError, ValueRefused
 from rhizomedb.remote import known
-from rhizomedb.remote.catalog import REFUSED_MAX, Catalog, Entry
+from rhizomedb.remote.bundle import Name
+from rhizomedb.remote.catalog import HEADS_BYTES_MAX, REFUSED_MAX, Catalog, Entry
 from rhizomedb.remote.content import Content
 from rhizomedb.remote.kind import DELTAS, id_of
 from rhizomedb.remote.place import Progress
@@ -58,36 +59,37 @@ def pull(db: Connection, url: str, *, attachments: bool = True, progress: Progre
     left out. `progress` is told of bytes. Errors: `remote.*`, `store.*`.
     """
     with opened(url) as place:
-        catalog = Catalog(place, DELTAS)
+        catalog = Catalog(place, DELTAS, HEADS_BYTES_MAX)
         intake = Intake(db, catalog, f"pull from {place.label}", known.visible(db) | known.held(db))
-        there: set[bytes] = set()
-        wanted: list[Entry] = []
+        before: set[bytes] = set()
+        wanted: list[
+            tuple[Name, int]
+        ] = []  # without the heads, which a stranger can make as many and as long as there is disk
         for entry in catalog.entries(progress):
+            before.update(intake.here.intersection(entry.head.ids))
             if intake.wants(entry):
-                wanted.append(entry)
+                wanted.append((entry.head.name, entry.size))
             else:
-                there.update(entry.head.ids)
-        before = len(there.union(*(intake.here.intersection(entry.head.ids) for entry in wanted)))
-        total = sum(entry.size for entry in wanted)
+                catalog.forget(entry)
+        total = sum(size for _, size in wanted)
         done = 0
         try:
-            for entry, envelopes in catalog.bodies(filter(intake.wants, wanted)):
+            for entry, envelopes in catalog.bodies(filter(intake.wants, catalog.again(wanted))):
                 intake.take(entry, envelopes)
                 done += entry.size
                 if progress is not None:
                     progress(done, total)
         finally:
             intake.flush()  # a place that stops answering takes nothing back of what it gave
-        there.update(*(entry.head.ids for entry in wanted if entry.head.name not in catalog.broken))
         content = Content.of(place)
         if attachments:
             content.fill(db, progress)
     return Pull(
         new=intake.new,
         held=intake.held,
-        known=before,
+        known=len(before),
         bundles=intake.bundles,
-        unsent=len(known.visible(db) - there),
+        unsent=len(known.visible(db) - intake.there),
         strangers=catalog.strangers + content.catalog.strangers,
         refused_count=len(catalog.broken) + len(content.catalog.broken),
         refused=tuple([*catalog.refused, *content.catalog.refused][:REFUSED_MAX]),
@@ -104,7 +106,10 @@ def pull(db: Connection, url: str, *, attachments: bool = True, progress: Progre
 
 @dataclass
 class Intake:
-    """Envelopes on their way into a copy: gathered, admitted in batches, and those sorted out that are not admitted."""
+    """Envelopes on their way into a copy: gathered, admitted in batches, and those sorted out that are not admitted.
+
+    `here` are the ids of what this copy has, `there` those of them that the place has in bundles that are not broken.
+    """
 
     db: Connection
     catalog: Catalog
@@ -115,19 +120,23 @@ class Intake:
     bundles: int = 0
     not_kept_count: int = 0
     not_kept: list[Error] = field(default_factory=list)
+    there: set[bytes] = field(default_factory=set)
     _batch: list[tuple[Entry, list[bytes]]] = field(default_factory=list)
     _bytes: int = 0
 
     def wants(self, entry: Entry) -> bool:
         """Whether a bundle has something that is not here: asked again when its turn comes, as others may bring it."""
-        return not self.here.issuperset(entry.head.ids)
+        if self.here.issuperset(entry.head.ids):
+            self.there.update(entry.head.ids)
+            return False
+        return True
 
     def take(self, entry: Entry, envelopes: Iterable[bytes]) -> None:
         """Gather what is not here of a bundle."""
         self.bundles += 1
         fresh = [envelope for envelope in envelopes if id_of(envelope) not in self.here]
         self._batch.append((entry, fresh))
-        self._bytes += sum(map(len, fresh))
+        self._bytes += entry.head.name.head_bytes + sum(map(len, fresh))
         if self._bytes >= BATCH_BYTES:
             self.flush()
 
@@ -154,6 +163,9 @@ class Intake:
         for entry, refused in forged.items():
             self.catalog.refuse_forged(entry, refused)
         self.here.update(id_of(envelope) for place, (_, envelope) in enumerate(gathered) if place not in out)
+        for entry, _ in batch:
+            if entry.head.name not in self.catalog.broken:
+                self.there.update(self.here.intersection(entry.head.ids))
 
     def _keep_out(self, error: Error) -> None:
         self.not_kept_count += 1

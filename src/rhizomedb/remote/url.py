@@ -36,7 +36,13 @@ def opened(url: str) -> Iterator[Place]:
 
 def place_of(url: str) -> Place:
     """The place that a URL names. Nothing is read or written yet."""
-    if not isinstance(url, str) or not url or len(url) > URL_CHARACTERS_MAX or _UNPRINTABLE.search(url):
+    if isinstance(url, str) and _UNPRINTABLE.search(url):
+        raise RemoteError(
+            "remote.url",
+            "the name of a place is UTF-8 without control characters: it is written into the history of what came from there",
+            fix="a link to it with another name: ln -s PLACE films",
+        )
+    if not isinstance(url, str) or not url or len(url) > URL_CHARACTERS_MAX:
         raise RemoteError(
             "remote.url", "a place is named by a path or a URL", fix="/mnt/share/films, s3://BUCKET/films"
         )

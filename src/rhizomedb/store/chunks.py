@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Final, NamedTuple, Protocol
 
-from rhizomedb.errors import Error, StoreError
+from rhizomedb.errors import AttachmentError, Error, StoreError
 from rhizomedb.facts.cid import CID_BYTES, PREFIX, Cid
 from rhizomedb.facts.manifest import BLOCK_BYTES_MAX, CHUNK_PREFIX, Block, Manifest, is_manifest
 from rhizomedb.store.file import File
@@ -256,11 +256,14 @@ def _lacking(chunks: ChunkStore, cid: Cid, body: bytes) -> Iterator[Finding]:
     """What a block lacks if it is a manifest."""
     if not is_manifest(cid):
         return
-    manifest = Manifest.decode(body)
+    try:
+        manifest = Manifest.decode(body)
+    except (
+        AttachmentError
+    ):  # what its author made is here as it was made; `attachments` says that it contradicts itself
+        return
     here = chunks.sizes(part.cid for part in manifest.parts)
     lacking = [part.cid for part in manifest.parts if part.cid not in here]
     if lacking:
         many = f"{len(lacking):,} of its {len(manifest.parts):,} parts are not here, the first {lacking[0]}"
         yield Finding(f"block {cid}", "attachment.missing", many)
-    if manifest.height == 0 and any(here.get(part.cid, part.size) != part.size for part in manifest.parts):
-        yield Finding(f"block {cid}", "attachment.shape", "a chunk of it has another size than it says")
