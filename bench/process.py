@@ -58,8 +58,10 @@ def command(
     beside: Callable[[int], AbstractContextManager[None]] = lambda _: nullcontext(),
 ) -> Run:
     """Run a command of this environment as a process; its answer is what it printed. `beside` is entered while it runs."""
+    # An installed package has its bytecode at hand; a checkout has it from the second process on, unless it is told not to.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     started = time.perf_counter()
-    process = subprocess.Popen([str(word) for word in words], stdout=subprocess.PIPE, cwd=ROOT)
+    process = subprocess.Popen([str(word) for word in words], stdout=subprocess.PIPE, cwd=ROOT, env=environment)
     watchdog = Watchdog(process, limit) if limit else None
     assert process.stdout is not None, "the output is piped"
     with process.stdout as output, beside(process.pid):

@@ -22,6 +22,7 @@ from rhizomedb.cli.parser import DESCRIPTION, EXIT_CODES, VERBS, build
 from rhizomedb.db import attachment, explanation, intake, reader, transaction
 from rhizomedb.db.care import Limit
 from rhizomedb.db.doctor import Ailment
+from rhizomedb.db.filling import Filling
 from rhizomedb.db.live_view import View
 from rhizomedb.db.outlet import Sink, ViewWatch
 from rhizomedb.db.view_change import Difference, ViewChange
@@ -50,7 +51,7 @@ COMES_BACK = (
     *(explanation.Record, explanation.Conflicts, explanation.Conflict, explanation.Said, explanation.Explanation),
     *(explanation.Support, explanation.History, explanation.Statement, Derivation, transaction.Transaction),
     *(View, ViewWatch, ViewChange, Difference, Sink),
-    *(intake.Attached, attachment.Attachment, attachment.Place, Stored),
+    *(intake.Attached, attachment.Attachment, attachment.Place, Stored, Filling),
     *(Arrived, Ailment, Backup, Compaction, Limit, Storage),
     *(reader.Stats, Epoch, AttributeSummary, Held, Admission, Finding, Cut, Span, Push, Pull),
 )

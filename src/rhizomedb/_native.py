@@ -2,7 +2,8 @@
 
 The kernels are a package of their own, `rhizomedb-native`, and optional: whatever they do, a Python function of the same
 name does as well, only slower. Which of the two runs is decided once, when the first of them is needed; the
-environment variable `RHIZOMEDB_BACKEND` (`python` or `rust`) overrides what is found.
+environment variable `RHIZOMEDB_BACKEND` (`python` or `rust`) overrides what is found. In how many threads they may work
+for one caller, `RHIZOMEDB_THREADS` says; what they give does not depend on it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,13 @@ VERSION: Final = "0.2.0"
 """The version of the kernels that this version of the package goes with (`native/Cargo.toml`)."""
 
 VARIABLE: Final = "RHIZOMEDB_BACKEND"
+
+THREADS_VARIABLE: Final = "RHIZOMEDB_THREADS"
+
+THREADS_DEFAULT: Final = 2
+"""How many threads the kernels use where nothing is said and as many cores are there: more were not measured."""
+
+THREADS_MAX: Final = 256
 
 _PACKAGE: Final = "rhizomedb_native"
 _MEND: Final = f"make native, or {VARIABLE}=python"
@@ -44,6 +52,28 @@ def kernel(twin: Twin) -> Twin:
     if os.environ.get(VARIABLE) == "rust":
         raise _unusable(f"the kernels in Rust have no {name!r}")
     return twin
+
+
+@cache
+def threads() -> int:
+    """In how many threads the kernels may work for one caller."""
+    asked = os.environ.get(THREADS_VARIABLE, "")
+    if not asked:
+        return min(THREADS_DEFAULT, _cores())
+    if not (asked.isascii() and asked.isdecimal() and 1 <= int(asked[:9]) <= THREADS_MAX):
+        raise RequestError(
+            "backend.threads",
+            f"{THREADS_VARIABLE} is {asked!r:.40}, which is no number of threads",
+            fix=f"{THREADS_VARIABLE}=1, or up to {THREADS_MAX}",
+        )
+    return int(asked)
+
+
+def _cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @cache

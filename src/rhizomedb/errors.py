@@ -190,7 +190,7 @@ class RemoteError(Error):
 
 
 class BundleRefused(RemoteError):
-    """One bundle of a place that is not what its name says; the others may still be had."""
+    """One bundle or pack of a place that is not what its name says; the others may still be had."""
 
 
 CODES.update(
@@ -226,6 +226,7 @@ CODES.update(
         "delta.id-mismatch": "The bytes of a delta do not hash to the id under which it is kept.",
         # kernels
         "backend.unknown": "RHIZOMEDB_BACKEND is neither python nor rust.",
+        "backend.threads": "RHIZOMEDB_THREADS is no number of threads from 1 to 256.",
         "backend.missing": "The kernels in Rust were asked for, and are not there or of another version.",
         # keys
         "keys.unsafe": "A private key file can be read by other users of this machine.",
@@ -370,10 +371,10 @@ CODES.update(
         "remote.full": "There is no room left in the place.",
         "remote.failed": "The place answered with an error.",
         "remote.too-big": "An object, or a list of objects, is longer than the limit.",
-        "remote.altered": "A bundle does not hold what its name says.",
-        "remote.malformed": "An object has the name of a bundle and is none.",
-        "remote.forged": "A bundle holds a delta that cannot be trusted.",
-        "remote.gone": "A bundle was listed, and is not there any more.",
+        "remote.altered": "A bundle or pack does not hold what its name says.",
+        "remote.malformed": "An object has the name of a bundle or pack and is none.",
+        "remote.forged": "A bundle holds a delta that cannot be trusted, or a pack what is no block.",
+        "remote.gone": "A bundle or pack was listed, and is not there any more.",
         "exchange.car-header": "The header of an archive is not that of a CAR v1 with one root.",
         "exchange.car-version": "The archive is not of CAR version 1.",
         "exchange.car-section": "A section of an archive is cut short, too long, or its length is not written as it must be.",

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rhizomedb.algebra import Relations, evaluate, lower, show
-from rhizomedb.algebra.evaluate import is_monotone
+from rhizomedb.algebra.evaluation import is_monotone
 from rhizomedb.algebra.program import Loop
 from rhizomedb.errors import PlanError, ProgramError
 from rhizomedb.logic.builtins import AGGREGATES, user_aggregate

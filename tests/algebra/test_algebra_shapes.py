@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rhizomedb.algebra import Assign, Block, Loop, Plan, Relations, evaluate, lower, show
-from rhizomedb.algebra.evaluate import is_monotone
+from rhizomedb.algebra.evaluation import is_monotone
 from rhizomedb.algebra.formula import Attribute, Comparison, Constant
 from rhizomedb.algebra.optimize import optimize
 from rhizomedb.algebra.relation import Closure, Components, Join, Project, Rename, Scan, Select, Union

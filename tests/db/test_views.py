@@ -263,3 +263,19 @@ class TestWhy:
         why = db.why(MATRIX, "runtime")
         assert why.shown == ()
         assert [s.fate for s in why.fallen] == ["retracted by alice"]
+
+
+def test_some_conflicts_and_whether_there_are_more(db):
+    """With a limit: conflicts of all, under the labels that they have there, and a word on whether there are more."""
+    for author in ("ann", "ben"):
+        rows = [(f"f{n}", "title", f"{author if n % 2 else ''}{n}") for n in range(9)]
+        db.transact([*rows, *((f"f{n}", "year", len(author) * n + ord(author[0])) for n in range(9))], author=author)
+    everything = db.conflicts()
+    assert not everything.more
+    for limit in range(len(everything) + 2):
+        some = db.conflicts(limit=limit)
+        assert len(some) == min(limit, len(everything)) and some.more == (limit < len(everything))
+        assert {str(conflict) for conflict in some} <= {str(conflict) for conflict in everything}
+    for limit in (-1, 1.5, True):
+        with pytest.raises(RequestError, match="a limit is a whole number"):
+            db.conflicts(limit=limit)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import sqlite3
 import subprocess
 import sys
 import weakref
@@ -18,6 +19,7 @@ import rhizomedb
 from rhizomedb.budget import Budget
 from rhizomedb.db.connection import Connection, connect
 from rhizomedb.db.live_view import View
+from rhizomedb.db.stored import NumberStored, PlainStored
 from rhizomedb.errors import BudgetExceeded, ProgramError, RequestError
 from rhizomedb.facts.clock import AHEAD_MS_MAX
 from rhizomedb.flow.engine import Engine
@@ -81,7 +83,7 @@ def test_everything_that_there_is_can_come_first(db: Connection) -> None:
 def test_what_is_read_is_read_and_not_computed(db: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     say(db, 137)
     view = db.view(FILMS)
-    monkeypatch.setattr("rhizomedb.db.compiled.evaluate", None)
+    monkeypatch.setattr("rhizomedb.algebra.evaluation.evaluate", None)
     monkeypatch.setattr(Engine, "step", None)
     assert rows(view.relation()) == [("Alien",)] and rows(view.relation("film")) == [("Alien", 137)]
 
@@ -509,6 +511,59 @@ def test_what_makes_no_sense(db: Connection, ask: Callable[[View], object], code
     assert caught.value.code == code
 
 
+# What it costs and holds
+
+
+def test_an_epoch_is_read_and_not_what_is_stored(db: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    say(db, 117)
+    say(db, 130, "Heat")
+    view = db.view(FILMS)
+    for way in (NumberStored, PlainStored):
+        monkeypatch.setattr(way, "read", None)  # of all that there is
+    with view.watch("film", timeout_s=0) as watch:
+        say(db, 118)
+        db.retract("Heat", "runtime")
+        said = [(rows(change.plus), rows(change.minus)) for change in watch]
+    assert said == [([("Alien", 118)], [("Alien", 117)]), ([], [("Heat", 130)])]
+
+
+def test_what_is_computed_and_goes_is_forgotten(db: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rhizomedb.db.upkeep.SWEPT_MIN", 40)
+    view = db.view('text(of: T) :- N := count : fact(attribute: "n"), T := concat("there are ", text(N)).')
+    held = []
+    for number in range(200):
+        db.transact([(bytes([number]) * 16, "n", f"value {number}")])
+        held.append(view._kept()._stored.dictionary.own)
+    assert rows(view.relation()) == [("there are 200",)]
+    if isinstance(view._kept()._stored, NumberStored):
+        assert max(held) <= 41, "the store holds the rest"
+    else:
+        assert held[-1] < 2 * (3 * 200), "each fact has a CID, an entity and a value that stays"
+
+
+def test_an_index_that_is_made_anew(tmp_path: Path) -> None:
+    """With a delta that is lost, later facts have other numbers; who watches is told of what went."""
+    path = str(tmp_path / "test.db")
+    with connect(path, author="ann") as db:
+        for number in range(4):
+            say(db, 100 + number, f"film {number}")
+        view = db.view(FILMS)
+        watch = view.watch("film", timeout_s=0)
+        db.rebuild_index()
+        say(db, 105, "film 5")
+        assert [rows(change.plus) for change in watch] == [[("film 5", 105)]]
+        with sqlite3.connect(path) as log:
+            log.execute("DELETE FROM log WHERE seq = 2")
+        log.close()
+        db.rebuild_index()
+        say(db, 106, "film 6")
+        left = [("film 0", 100), ("film 2", 102), ("film 3", 103), ("film 5", 105), ("film 6", 106)]
+        assert sorted(rows(view.relation("film"))) == left
+        assert [(rows(change.plus), rows(change.minus)) for change in watch] == [([left[-1]], [("film 1", 101)])]
+        view.rewind(2)
+        assert rows(view.relation("film")) == [("film 0", 100)]
+
+
 # The end
 
 
@@ -519,16 +574,18 @@ def test_closing_frees_it(db: Connection) -> None:
     view.sink(None, print)
     say(db, 118)
     upkeep = view._kept()
-    gone = [weakref.ref(part) for part in (upkeep, upkeep._engine, upkeep._stored, view)]
+    parts = upkeep, upkeep._engine, upkeep._stored, upkeep._stored.dictionary, upkeep._engine._run, view
+    gone = [weakref.ref(part) for part in parts]
     view.close()
     view.close()
     for ask in ("relation", "refresh", "watch"):
         with pytest.raises(RequestError) as caught:
             getattr(view, ask)()
         assert caught.value.code == "db.view-closed"
-    del view, upkeep, caught
+    assert db._views is not None and not db._views._arrivals._remembered
+    del view, upkeep, parts, caught
     gc.collect()
-    assert [part() for part in gone] == [None] * 4
+    assert [part() for part in gone] == [None] * 6
     assert [rows(change["film"].plus) for change in watch] == [] and rows(result) == [("Alien", 117)]
     assert str(result.why(result[0])).startswith("film")
 

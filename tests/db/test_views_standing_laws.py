@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
+from unittest import mock
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from view_histories import HISTORIES, World, cells, sensible, stored_programs, world
 
+from rhizomedb.algebra.optimize import STANDING_RULES
+from rhizomedb.algebra.plan import plan_standing
 from rhizomedb.budget import Budget
 from rhizomedb.crdt.register import with_stands
+from rhizomedb.db import open_views, upkeep
+from rhizomedb.db.compiled import standing
 from rhizomedb.db.live_view import View
 from rhizomedb.db.outlet import ViewWatch
 from rhizomedb.db.query import prepare
 from rhizomedb.db.source import StoreSource
-from rhizomedb.db.stored import PlainStored
+from rhizomedb.db.stored import Arrivals, NumberStored, PlainStored, Stored
 from rhizomedb.flow.body import Input
+from rhizomedb.logic.rewrites import STANDING_REWRITES
+from rhizomedb.store.sqlite import SqliteStore
 from rhizomedb.store.store import COLUMNS, Cut
 
 EXAMPLES = {"memory": 120, "file": 30}
@@ -72,12 +82,35 @@ def follows(history: Any, begin: int, program: Any, w: World) -> None:
     agree(view, told, w.db, program)
 
 
+@contextmanager
+def planned(rewrites: Any, rules: Any) -> Iterator[None]:
+    """Views are planned with these rewrites alone."""
+    planning = partial(plan_standing, rewrites=rewrites, rules=rules)
+    with mock.patch.object(open_views, "standing", partial(standing, planning=planning)):
+        yield
+
+
 @pytest.mark.parametrize("kind", EXAMPLES)
 def test_a_view_is_the_query_at_every_epoch(kind: str) -> None:
     @given(stored_programs(), HISTORIES, st.integers(0, 6))
     @settings(max_examples=EXAMPLES[kind])
     def law(program: Any, history: Any, begin: int) -> None:
         with world(kind) as w:
+            follows(history, begin, program, w)
+
+    law()
+
+
+@pytest.mark.parametrize("kind", EXAMPLES)
+def test_any_rewrites_keep_a_view_what_it_is(kind: str) -> None:
+    """None, one, or some; and the dictionary swept at every move."""
+
+    @given(stored_programs(), HISTORIES, st.integers(0, 6), st.sets(st.sampled_from(STANDING_RULES)), st.data())
+    @settings(max_examples=EXAMPLES[kind] // 2)
+    def law(program: Any, history: Any, begin: int, rules: Any, data: Any) -> None:
+        rewrites = data.draw(st.sets(st.sampled_from(STANDING_REWRITES)))
+        in_order = [[each for each in known if each in some] for known, some in ((STANDING_REWRITES, rewrites), (STANDING_RULES, rules))]  # fmt: skip
+        with planned(*in_order), mock.patch.object(upkeep, "SWEPT_MIN", 0), world(kind) as w:
             follows(history, begin, program, w)
 
     law()
@@ -125,19 +158,40 @@ def inputs(draw: Any) -> Input:
     return Input(relation, tuple(bound), read)
 
 
-@given(st.lists(inputs(), min_size=3, max_size=8), HISTORIES, st.data())
-@settings(max_examples=120)
-def test_changes_lead_from_any_epoch_to_any_other(reads: Any, history: Any, data: Any) -> None:
-    with world("memory") as w:
-        for step in history:
-            w.step(*step)
+STORED: dict[str, Callable[[Any], Stored]] = {
+    "plain": lambda store: PlainStored(store, Arrivals(store)),
+    "number": NumberStored,
+}
+"""How a store in a file may be read."""
+
+
+@pytest.mark.parametrize("how", STORED)
+def test_changes_lead_from_any_epoch_to_any_other(how: str) -> None:
+    """Also where what reads was there before all was said, and counted as a bag, cells by cells."""
+
+    @given(st.lists(inputs(), min_size=3, max_size=8), HISTORIES, st.data())
+    @settings(max_examples=80)
+    def law(reads: Any, history: Any, data: Any) -> None:
+        with world("memory" if how == "plain" else "file") as w:
+            assert isinstance(w.db._store, SqliteStore) == (how == "number")
+            begin = data.draw(st.integers(0, len(history)))
+            for step in history[:begin]:
+                w.step(*step)
+            stored = STORED[how](w.db._store)
+            for step in [None, *history[begin:]]:
+                if step is not None:
+                    w.step(*step)
+                if data.draw(st.booleans()):
+                    lead(reads, stored, w, data)
+
+    def lead(reads: Any, stored: Stored, w: World, data: Any) -> None:
         newest = w.db.cut.epoch
         first, last = (data.draw(st.integers(0, newest)) for _ in range(2))
         authors = data.draw(st.sampled_from([None, frozenset(list(w.db.authors().values())[:1])]))
-        stored = PlainStored(w.db._store)
         named = {f"input {number}": read for number, read in enumerate(reads)}
         before, after = (Cut(epoch=epoch, authors=authors) for epoch in (first, last))
         changes = stored.changes(named, before, after)
+        assert stored.is_current()
         for name, read in named.items():
             rows = sorted(stored.read(read, before).rows())
             if name in changes:
@@ -146,3 +200,11 @@ def test_changes_lead_from_any_epoch_to_any_other(reads: Any, history: Any, data
                     rows.remove(row)
                 rows = sorted([*rows, *changes[name].plus.rows()])
             assert rows == sorted(stored.read(read, after).rows())
+            places = [COLUMNS[read.relation].index(column) for column in read.columns]
+            cells = [
+                tuple(row[place] for place in places)
+                for row in w.db._store.scan(read.relation, dict(read.bound), after)
+            ]
+            assert sorted(map(repr, cells)) == sorted(repr(tuple(stored.dictionary.cells(row))) for row in rows)
+
+    law()

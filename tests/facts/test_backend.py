@@ -85,6 +85,49 @@ def test_refused(choose, asked, found, code, words):
     assert "RHIZOMEDB_BACKEND=python" in error.value.fix
 
 
+@pytest.fixture
+def say(monkeypatch):
+    """Say how many threads there may be, on a machine of so many cores."""
+
+    def said(asked, cores):
+        _native.threads.cache_clear()
+        monkeypatch.setattr(_native, "_cores", lambda: cores)
+        monkeypatch.delenv(_native.THREADS_VARIABLE, raising=False)
+        if asked is not None:
+            monkeypatch.setenv(_native.THREADS_VARIABLE, asked)
+
+    yield said
+    monkeypatch.undo()
+    _native.threads.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("asked", "cores", "threads"),
+    [(None, 1, 1), (None, 2, 2), (None, 64, 2), ("", 2, 2), ("1", 8, 1), ("2", 1, 2), ("8", 2, 8), ("256", 2, 256)],
+)
+def test_threads(say, asked, cores, threads):
+    say(asked, cores)
+    assert _native.threads() == threads
+    say("3", cores)
+    assert _native.threads() == 3
+
+
+def test_it_is_read_once(say, monkeypatch):
+    say("4", 2)
+    assert _native.threads() == 4
+    monkeypatch.setenv(_native.THREADS_VARIABLE, "5")
+    assert _native.threads() == 4
+
+
+@pytest.mark.parametrize("asked", ["0", "-1", "257", "two", "1.5", " 2", "²", "9" * 5000])
+def test_no_number_of_threads(say, asked):
+    say(asked, 2)
+    with pytest.raises(RequestError) as error:
+        _native.threads()
+    assert error.value.code == "backend.threads"
+    assert "RHIZOMEDB_THREADS=1" in error.value.fix
+
+
 def test_the_version_is_that_of_the_crate():
     manifest = Path(__file__).parents[2] / "native/Cargo.toml"
     if not manifest.exists():

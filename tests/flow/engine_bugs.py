@@ -310,12 +310,36 @@ def factored_without_the_column_of_the_join(patch: pytest.MonkeyPatch) -> None:
 def a_variable_that_stands_twice_is_not_compared(patch: pytest.MonkeyPatch) -> None:
     right = pipeline._pieces
 
-    def pieces(step: Any, batch: Any, meter: Any) -> Any:
+    def pieces(step: Any, *rest: Any) -> Any:
         if isinstance(step.stage, pipeline.Probe):
             step.stage = replace(step.stage, equal=())
-        return right(step, batch, meter)
+        return right(step, *rest)
 
     patch.setattr(pipeline, "_pieces", pieces)
+
+
+@planted
+def where_two_threads_meet_a_row_is_lost(patch: pytest.MonkeyPatch) -> None:
+    right = pipeline.intersect
+
+    def intersect(*arguments: Any) -> Any:
+        made, then = right(*arguments)
+        threads = arguments[-1]
+        return (made.slice(0, len(made) - 1), then) if threads > 1 and len(made) > 1 else (made, then)
+
+    patch.setattr(pipeline, "intersect", intersect)
+
+
+@planted
+def the_thread_that_is_done_first_comes_first(patch: pytest.MonkeyPatch) -> None:
+    right = pipeline.intersect
+
+    def intersect(*arguments: Any) -> Any:
+        made, then = right(*arguments)
+        middle = len(made) // 2 if arguments[-1] > 1 else 0
+        return Batch.concatenated([made.slice(middle, len(made)), made.slice(0, middle)], made.width), then
+
+    patch.setattr(pipeline, "intersect", intersect)
 
 
 @planted

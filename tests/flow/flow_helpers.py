@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+import pytest
 from hypothesis import strategies as st
 
 from rhizomedb.algebra import Plan, Relations, evaluate
 from rhizomedb.facts.value import exact
+from rhizomedb.flow import threads
 from rhizomedb.flow.body import Flow
 from rhizomedb.flow.engine import Engine
 from rhizomedb.flow.relation import Batch, Change
@@ -48,13 +51,21 @@ def oracle(plan: Plan, state: State) -> State:
     return {name: set(table.rows) for name, table in found.relations.items()}
 
 
+@contextmanager
+def smallest_split() -> Iterator[None]:
+    """Split also the smallest call of a kernel, so that small inputs go where large ones do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(threads, "INTERSECTED_MIN", 1)
+        yield
+
+
 class Watched:
-    """An engine fed with states: it is told what changed from each to the next."""
+    """An engine fed with states: it is told what changed from each to the next. It has one thread unless told otherwise."""
 
     def __init__(self, plan: Plan, flow: Flow | None = None, **options: Any) -> None:
         self.plan = plan
         self.columns = {name: columns for name, columns in plan.stored.items() if name not in plan.derived}
-        self.engine = Engine(plan if flow is None else flow, **options)
+        self.engine = Engine(plan if flow is None else flow, **{"threads": 1, **options})
         self.before: State = {name: set() for name in self.columns}
 
     def change(self, name: str, now: Rows) -> Change:
@@ -77,7 +88,8 @@ class Watched:
 
     def step(self, state: State, **options: Any) -> dict[str, tuple[Rows, Rows]]:
         """Go on to a state: what came and what went of each derived relation."""
-        found = self.engine.step(self.changes(state), **options)
+        with smallest_split():
+            found = self.engine.step(self.changes(state), **options)
         self.before = state
         return {
             name: (self.rows(found[name].plus), self.rows(found[name].minus)) if name in found else (set(), set())

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from typing import Any
 
-from flow_helpers import Rows, State, Watched, oracle
+from flow_helpers import Rows, State, Watched, oracle, smallest_split
 from hypothesis import strategies as st
 
 from rhizomedb.algebra import Plan, lower
@@ -25,8 +25,10 @@ from rhizomedb.logic.rewrites import REWRITES
 from rhizomedb.logic.syntax import Program
 from rhizomedb.testing.strategies import BASE
 
-SWITCHES = tuple(product((True, False), repeat=2))
-"""Whether recursions are factored, and whether joins are put in order."""
+THREADS = (1, 2)
+
+SWITCHES = tuple(product((True, False), (True, False), THREADS))
+"""Whether recursions are factored, whether joins are put in order, and how many threads there are."""
 
 REWRITE_NAMES = tuple(dict.fromkeys(rewrite.__name__ for rewrite in (*REWRITES, *RULES)))
 NOT_STANDING = ("closure", "components")
@@ -38,9 +40,11 @@ def plan_of(program: Program) -> Plan:
     return lower(checked(program, BASE), BASE)
 
 
-def standing(plan: Plan, history: Sequence[State], expected: Sequence[State], factor: bool, reorder: bool) -> None:
+def standing(
+    plan: Plan, history: Sequence[State], expected: Sequence[State], factor: bool, reorder: bool, threads: int
+) -> None:
     """F1: after every step the state is the oracle's, and the change what two states differ by, each tuple on one side."""
-    watched = Watched(plan, build(plan, factor=factor), reorder=reorder)
+    watched = Watched(plan, build(plan, factor=factor), reorder=reorder, threads=threads)
     before: State = {name: set() for name in plan.derived}
     for state, now in zip(history, expected, strict=True):
         changes = watched.step(state)
@@ -49,11 +53,31 @@ def standing(plan: Plan, history: Sequence[State], expected: Sequence[State], fa
         before = now
 
 
-def once(plan: Plan, history: Sequence[State], expected: Sequence[State], factor: bool, reorder: bool) -> None:
+def once(
+    plan: Plan, history: Sequence[State], expected: Sequence[State], factor: bool, reorder: bool, threads: int
+) -> None:
     """A single step gives what the last of many leaves."""
-    watched = Watched(plan, build(plan, factor=factor), standing=False, reorder=reorder)
+    watched = Watched(plan, build(plan, factor=factor), standing=False, reorder=reorder, threads=threads)
     watched.step(history[-1])
     assert watched.state() == expected[-1]
+
+
+def in_order(plan: Plan, history: Sequence[State], many: int = THREADS[-1]) -> None:
+    """With many threads every relation has its rows in the order that one thread gives them, and every change too."""
+    flow = build(plan)
+    for is_standing in (True, False):
+        one, other = (Watched(plan, flow, standing=is_standing, threads=threads) for threads in (1, many))
+        for state in history if is_standing else history[-1:]:
+            found, again = one.changes(state), other.changes(state)
+            with smallest_split():
+                changes, others = one.engine.step(found), other.engine.step(again)
+            assert list(changes) == list(others)
+            for name, change in changes.items():
+                assert change.plus.rows() == others[name].plus.rows()
+                assert change.minus.rows() == others[name].minus.rows()
+            one.before = other.before = state
+            for name in flow.widths:
+                assert one.engine.relation(name).table.read().rows() == other.engine.relation(name).table.read().rows()
 
 
 def by_circuit(plan: Plan, history: Sequence[State]) -> None:
@@ -98,6 +122,7 @@ def rewritten(
     history: Sequence[State],
     expected: Sequence[State],
     stored: Mapping[str, tuple[str, ...]] = BASE,
+    threads: int = 1,
 ) -> None:
     """The question's plan with all rewrites, or all but one, answers as the program that was written; step by step too."""
     program = checked(program, stored)
@@ -112,11 +137,11 @@ def rewritten(
         return plan_query(program, relation, stored, bindings=bound, rewrites=rewrites, rules=rules).plan
 
     one = planned()
-    single = Watched(one, build(one, [relation]), standing=False)
+    single = Watched(one, build(one, [relation]), standing=False, threads=threads)
     single.step(history[-1])
     assert single.relation(relation) == answer(plan, question, expected[-1])
     many = planned(*NOT_STANDING)
-    watched = Watched(many, build(many, [relation]))
+    watched = Watched(many, build(many, [relation]), threads=threads)
     for state, now in zip(history, expected, strict=True):
         watched.step(state)
         assert watched.relation(relation) == answer(plan, question, now)
@@ -130,10 +155,12 @@ def check(program: Program, question: Question, off: Sequence[str | None], histo
     """Every law; how many times a program went through a history."""
     plan = plan_of(program)
     expected = [oracle(plan, state) for state in history]
-    for factor, reorder in SWITCHES:
+    for switches in SWITCHES:
         for law in LAWS.values():
-            law(plan, history, expected, factor, reorder)
+            law(plan, history, expected, *switches)
+    in_order(plan, history)
     by_circuit(plan, history)
     for each in off:
-        rewritten(program, question, each, history, expected)
-    return len(SWITCHES) * len(LAWS) + 1 + 2 * len(off)
+        for threads in THREADS:
+            rewritten(program, question, each, history, expected, threads=threads)
+    return len(SWITCHES) * len(LAWS) + 2 + 2 * len(THREADS) * len(off)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import count
 
 import pytest
-from flow_helpers import Watched, histories, oracle
-from flow_laws import plan_of
+from flow_helpers import Watched, histories, oracle, smallest_split
+from flow_laws import THREADS, plan_of
 from hypothesis import HealthCheck, Phase, given, settings
 from test_engine_laws import EDGE, RECURSIVE, plan_over
 
@@ -74,7 +74,8 @@ def interrupted_everywhere(watched, state):
     for place in count(1):
         meter = Counting(place)
         try:
-            watched.engine.step(watched.changes(state), meter)
+            with smallest_split():
+                watched.engine.step(watched.changes(state), meter)
         except KeyboardInterrupt:
             assert meter.calls == place
             assert versions(watched) == before
@@ -102,11 +103,12 @@ STATES = [
 ]
 
 
+@pytest.mark.parametrize("threads", THREADS)
 @pytest.mark.parametrize("text", PROGRAMS.values(), ids=list(PROGRAMS))
-def test_a_fault_at_every_call(text):
+def test_a_fault_at_every_call(text, threads):
     """Whichever call is the one that is interrupted, the engine is as it was, and the step succeeds afterwards."""
     plan = plan_over(text, EDGE)
-    watched = Watched(plan)
+    watched = Watched(plan, threads=threads)
     calls = 0
     for state in STATES:
         calls += interrupted_everywhere(watched, state)
@@ -182,11 +184,12 @@ class Ticking:
         ("budget.memory", Budget(bytes=50_000), LARGE),
     ],
 )
+@pytest.mark.parametrize("threads", THREADS)
 @pytest.mark.parametrize("name", ["closure", "left", "square", "loop after loop"])
-def test_a_budget_that_is_exceeded(name, code, budget, state):
+def test_a_budget_that_is_exceeded(name, threads, code, budget, state):
     """Inserting too much, then deleting too much: the state stays, and a larger budget goes on from there."""
     plan = plan_over(RECURSIVE[name], EDGE)
-    watched = Watched(plan)
+    watched = Watched(plan, threads=threads)
     watched.step({"edge": {(0, 1), (1, 0), (7, 8)}})
     if budget.rounds == 20 and name == "square":
         budget = Budget(rounds=4)  # ways double in each round
@@ -194,7 +197,7 @@ def test_a_budget_that_is_exceeded(name, code, budget, state):
     for target in targets:
         before = versions(watched)
         clock = Ticking() if code == "budget.time" else lambda: 0.0
-        with pytest.raises(BudgetExceeded) as raised:
+        with pytest.raises(BudgetExceeded) as raised, smallest_split():
             watched.engine.step(watched.changes(target), budget.meter(clock))
         assert raised.value.code == code
         assert versions(watched) == before

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from array import array
+from threading import Thread
+from time import sleep
 from types import SimpleNamespace
 
 import pytest
@@ -272,7 +275,7 @@ class Tables:
             assert each.bytes >= 4 * self.width * len(self.model.new)
 
 
-KEYED = st.integers(0, 3)
+THREADS = st.integers(1, 3)
 
 
 def operations(draw, tables, bounded):
@@ -512,10 +515,12 @@ def test_intersections_are_their_twins(data, size):
         held = [tables.tables[number] for tables in many]
         asking = twin.Batch.of_rows(rows, width + 1)
         for limit in (1, draw(st.integers(1, 20)), 1 << 18):
-            start, pieces = 0, []
+            start, pieces, threads = 0, [], draw(THREADS)
             while start < len(rows):
-                piece, then = twin.intersect(asking, held, keys, keep, bounds, once, start, limit)
+                piece, then = twin.intersect(asking, held, keys, keep, bounds, once, start, limit, threads)
                 assert then > start, "every piece goes on"
+                single, end = twin.intersect(asking, held, keys, keep, bounds, once, start, limit)
+                assert (piece.rows(), then) == (single.rows(), end), "threads do not show"
                 assert piece.width == len(keep) + (not once)
                 pieces, start = pieces + piece.rows(), then
             found.append(sorted(pieces))
@@ -530,6 +535,46 @@ def test_intersections_are_their_twins(data, size):
             kept, common = tuple(row[column] for column in keep), set.intersection(*each)
             expected += ([kept] if common else []) if once else [(*kept, id) for id in common]
         assert pieces == sorted(expected)
+
+
+def random_pairs(twin, nodes, edges, seed):
+    chance = random.Random(seed)
+    return twin.Batch.of_rows([(chance.randrange(nodes), chance.randrange(nodes)) for _ in range(edges)], 2)
+
+
+@pytest.mark.parametrize("limit", [1, 7, 100, 1 << 18])
+@pytest.mark.parametrize("threads", [2, 3, 8])
+@pytest.mark.parametrize("twin", TWINS)
+def test_many_rows_are_cut_where_one_thread_cuts_them(twin, threads, limit):
+    """Triangles of a random graph: many pieces for each thread, some of which nobody needs any more."""
+    edges = random_pairs(twin, 40, 600, seed=1)
+    table = twin.Table(2)
+    table.add(edges)
+    keys, start = [(0, 0, 0), (0, 1, 0)], 0
+    asked = ([table, table], keys, [0, 1], [-1, -1], False)
+    while start < len(edges):
+        piece, then = twin.intersect(edges, *asked, start, limit, threads)
+        single, start = twin.intersect(edges, *asked, start, limit)
+        assert (piece.rows(), then) == (single.rows(), start)
+    assert start == len(edges)
+
+
+@needs_native
+@pytest.mark.parametrize("threads", [1, 2])
+def test_an_intersection_lets_other_threads_run(threads):
+    edges = random_pairs(native, 2_000, 400_000, seed=2)
+    table = native.Table(2)
+    table.add(edges)
+    work = Thread(
+        target=native.intersect,
+        args=(edges, [table, table], [(0, 0, 0), (0, 1, 0)], [], [-1, -1], True, 0, 1 << 24, threads),
+    )
+    work.start()
+    steps = 0
+    while work.is_alive():
+        sleep(0.001)
+        steps += 1
+    assert steps > 5, "one long call held nobody up"
 
 
 GRAPHS = st.lists(st.tuples(IDS | st.integers(0, 9), IDS | st.integers(0, 9)), max_size=16)

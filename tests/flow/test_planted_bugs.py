@@ -7,7 +7,7 @@ import random
 import pytest
 from engine_bugs import PLANTED
 from flow_helpers import histories, oracle
-from flow_laws import once, plan_of, questions, rewritten, standing
+from flow_laws import in_order, once, plan_of, questions, rewritten, standing
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from test_engine_laws import EDGE, RECURSIVE, plan_over
@@ -30,8 +30,9 @@ SHAPES = [(parse(text), plan_over(text, EDGE)) for text in RECURSIVE.values()]
 
 def laws(program, plan, stored, question, history):
     expected = [oracle(plan, state) for state in history]
-    standing(plan, history, expected, True, True)
-    once(plan, history, expected, True, True)
+    standing(plan, history, expected, True, True, 2)
+    once(plan, history, expected, True, True, 2)
+    in_order(plan, history)
     rewritten(program, question, None, history, expected, stored)
 
 

@@ -34,15 +34,15 @@ def s3(server: Server, monkeypatch: pytest.MonkeyPatch) -> Back:
         monkeypatch.setenv(name, value)
     url = f"{server.bucket('films')}/copies/{next(NUMBERS)}"
 
-    def delete(name: str) -> None:
-        obstore.delete(from_url(url, client_options={"allow_http": True}), f"bundles/{name}")
+    def delete(path: str) -> None:
+        obstore.delete(from_url(url, client_options={"allow_http": True}), path)
 
     return Back(url, delete)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Back:
-    return Back(str(tmp_path / "share"), lambda name: (tmp_path / "share" / "bundles" / name).unlink(missing_ok=True))
+    return Back(str(tmp_path / "share"), lambda path: (tmp_path / "share" / path).unlink(missing_ok=True))
 
 
 @pytest.fixture
@@ -62,4 +62,4 @@ def back(request: pytest.FixtureRequest) -> Back:
 @pytest.fixture
 def small_bundles(monkeypatch: pytest.MonkeyPatch) -> None:
     """A few deltas make several bundles."""
-    monkeypatch.setattr("rhizomedb.remote.bundle.DELTAS_MAX", 3)
+    monkeypatch.setattr("rhizomedb.remote.bundle.ITEMS_MAX", 3)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,8 @@ from rhizomedb.facts.clock import HybridTime
 from rhizomedb.facts.delta import Delta, Group
 from rhizomedb.facts.fact import Fact
 from rhizomedb.facts.signature import Key
+from rhizomedb.remote.bundle import Bundle, bundle_of
+from rhizomedb.remote.kind import DELTAS, Kind, id_of
 from rhizomedb.remote.url import opened
 
 KEY = Key(bytes(32))
@@ -22,19 +24,22 @@ class Back:
     """A place and what only its owner can do."""
 
     url: str
-    delete: Callable[[str], object]
+    remove: Callable[[str], object]
 
-    def names(self) -> list[str]:
+    def names(self, kind: Kind = DELTAS) -> list[str]:
         with opened(self.url) as place:
-            return sorted(listed.name for listed in place.list())
+            return sorted(listed.name for listed in place.list(kind))
 
-    def get(self, name: str) -> bytes:
+    def get(self, name: str, kind: Kind = DELTAS) -> bytes:
         with opened(self.url) as place:
-            return place.read(name, 0, 1 << 30)
+            return place.read(kind, name, 0, 1 << 30)
 
-    def put(self, name: str, data: bytes) -> None:
+    def put(self, name: str, data: bytes, kind: Kind = DELTAS) -> None:
         with opened(self.url) as place:
-            place.write(name, data)
+            place.write(kind, name, data)
+
+    def delete(self, name: str, kind: Kind = DELTAS) -> None:
+        self.remove(kind.path(name))
 
 
 def delta(number: int, group: Group | None = None, value: Any = None) -> Delta:
@@ -44,6 +49,10 @@ def delta(number: int, group: Group | None = None, value: Any = None) -> Delta:
 
 def deltas(count: int, first: int = 0) -> list[Delta]:
     return [delta(number) for number in range(first, first + count)]
+
+
+def bundle(envelopes: Iterable[bytes]) -> Bundle:
+    return bundle_of(DELTAS, [(id_of(envelope), envelope) for envelope in envelopes])
 
 
 def fill(db: Connection, said: Sequence[Delta]) -> Connection:

@@ -1,20 +1,34 @@
-"""The bytes of bundles: what is refused, and that what is packed is read back."""
+"""The bytes of bundles and packs: what is refused, and that what is packed is read back."""
 
 from __future__ import annotations
 
+import random
 import zlib
 from hashlib import sha256
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from remote_helpers import delta, deltas
+from remote_helpers import delta
 
 from rhizomedb.errors import BundleRefused
+from rhizomedb.facts.manifest import Block
 from rhizomedb.remote import bundle
-from rhizomedb.remote.bundle import MAGIC, Head, Name, bundle_of, id_of, pack, read_body, read_head
+from rhizomedb.remote.bundle import Head, Item, Name, bundle_of, pack, read_body, read_head
+from rhizomedb.remote.kind import BLOCKS, DELTAS, Kind, id_of
 
 DIGEST = "0" * 64
+
+KINDS = pytest.mark.parametrize("kind", [DELTAS, BLOCKS], ids=lambda kind: str(kind.folder))
+
+
+def item(kind: Kind, number: int) -> Item:
+    """A delta, or a chunk, with its id."""
+    if kind is DELTAS:
+        envelope = delta(number).encode()
+        return id_of(envelope), envelope
+    block = Block.chunk(b"chunk %d" % number)
+    return bytes(block.cid), block.body
 
 
 @pytest.mark.parametrize(
@@ -37,107 +51,134 @@ DIGEST = "0" * 64
         (".partial-00", False),
     ],
 )
-def test_names(text: str, is_name: bool) -> None:
-    name = Name.parse(text)
+@KINDS
+def test_names(kind: Kind, text: str, is_name: bool) -> None:
+    name = Name.parse(kind, text)
     assert (name is not None) is is_name
     assert name is None or str(name) == text
 
 
-def made(head: bytes, body: bytes, count: int = 1) -> tuple[Name, bytes]:
+def made(kind: Kind, head: bytes, body: bytes, count: int = 1) -> tuple[Name, bytes]:
     """An object under the name that fits its head."""
-    return Name(sha256(head).hexdigest(), count), head + body
+    return Name(kind, sha256(head).hexdigest(), count), head + body
 
 
-def raw_of(*envelopes: bytes) -> bytes:
-    return b"".join(len(each).to_bytes(4, "big") + each for each in envelopes)
+def raw_of(*items: Item) -> bytes:
+    return b"".join(len(each).to_bytes(4, "big") + each for _, each in items)
 
 
-ONE = delta(1).encode()
-TWO = delta(2).encode()
+def with_body(kind: Kind, body: bytes, *items: Item) -> tuple[Name, bytes]:
+    items = items or (item(kind, 1),)
+    return made(kind, kind.magic + sha256(body).digest() + b"".join(each for each, _ in items), body, len(items))
 
 
-def with_body(body: bytes, *envelopes: bytes) -> tuple[Name, bytes]:
-    head = MAGIC + sha256(body).digest() + b"".join(map(id_of, envelopes or (ONE,)))
-    return made(head, body, len(envelopes or (ONE,)))
+def refused(kind: Kind) -> dict[str, tuple[str, tuple[Name, bytes]]]:
+    one, two = item(kind, 1), item(kind, 2)
+    good = zlib.compress(raw_of(one))
+    name, data = with_body(kind, good)
 
+    def packed(raw: bytes, *items: Item) -> tuple[Name, bytes]:
+        return with_body(kind, zlib.compress(raw), *items)
 
-GOOD = zlib.compress(raw_of(ONE))
-
-REFUSED = {
-    "another head": ("remote.altered", (Name(DIGEST, 1), with_body(GOOD)[1])),
-    "another body": ("remote.altered", (with_body(GOOD)[0], with_body(GOOD)[1][:-1] + b"x")),
-    "cut off": ("remote.altered", (with_body(GOOD)[0], with_body(GOOD)[1][:-1])),
-    "longer": ("remote.altered", (with_body(GOOD)[0], with_body(GOOD)[1] + b"x")),
-    "another kind": ("remote.malformed", made(b"rhizomedb/bundle/2\n" + bytes(64), b"")),
-    "not compressed": ("remote.malformed", with_body(raw_of(ONE))),
-    "compressed, cut off": ("remote.malformed", with_body(GOOD[:-2])),
-    "followed by more": ("remote.malformed", with_body(GOOD + b"x")),
-    "a bomb": ("remote.too-big", with_body(zlib.compress(bytes(bundle.RAW_BYTES_MAX + 1)))),
-    "a length too long": ("remote.malformed", with_body(zlib.compress(b"\xff\xff\xff\xff" + ONE))),
-    "half a length": ("remote.malformed", with_body(zlib.compress(raw_of(ONE) + b"\0\0"))),
-    "other deltas": ("remote.malformed", with_body(zlib.compress(raw_of(TWO)))),
-    "fewer deltas": ("remote.malformed", with_body(GOOD, ONE, TWO)),
-    "more deltas": ("remote.malformed", with_body(zlib.compress(raw_of(ONE, TWO)))),
-    "the same delta twice": ("remote.malformed", with_body(zlib.compress(raw_of(ONE, ONE)))),
-    "empty": ("remote.malformed", with_body(zlib.compress(b""))),
-}
+    return {
+        "another head": ("remote.altered", (Name(kind, DIGEST, 1), data)),
+        "another body": ("remote.altered", (name, data[:-1] + b"x")),
+        "cut off": ("remote.altered", (name, data[:-1])),
+        "longer": ("remote.altered", (name, data + b"x")),
+        "another kind": ("remote.malformed", made(kind, bytes(name.head_bytes), b"")),
+        "not compressed": ("remote.malformed", with_body(kind, raw_of(one))),
+        "compressed, cut off": ("remote.malformed", with_body(kind, good[:-2])),
+        "followed by more": ("remote.malformed", with_body(kind, good + b"x")),
+        "a bomb": ("remote.too-big", packed(bytes(bundle.RAW_BYTES_MAX + 1))),
+        "a length too long": ("remote.malformed", packed(b"\xff\xff\xff\xff" + one[1])),
+        "half a length": ("remote.malformed", packed(raw_of(one) + b"\0\0")),
+        "other items": ("remote.malformed", packed(raw_of(two))),
+        "fewer items": ("remote.malformed", packed(raw_of(one), one, two)),
+        "more items": ("remote.malformed", packed(raw_of(one, two))),
+        "the same item twice": ("remote.malformed", packed(raw_of(one, one))),
+        "empty": ("remote.malformed", packed(b"")),
+    }
 
 
 def read(name: Name, data: bytes) -> list[bytes]:
     return read_body(read_head(name, data[: name.head_bytes]), data[name.head_bytes :])
 
 
-@pytest.mark.parametrize("case", REFUSED)
-def test_refused(case: str) -> None:
-    code, (name, data) = REFUSED[case]
+@KINDS
+@pytest.mark.parametrize("case", refused(DELTAS))
+def test_refused(kind: Kind, case: str) -> None:
+    code, (name, data) = refused(kind)[case]
     with pytest.raises(BundleRefused) as caught:
         read(name, data)
     assert caught.value.code == code
-    assert caught.value.where == f"bundle {name}"
+    assert caught.value.where == f"{'pack' if kind is BLOCKS else 'bundle'} {name}"
 
 
-@given(st.lists(st.integers(0, 50), min_size=1, max_size=20, unique=True))
+@pytest.mark.parametrize("prefix", ["00000000", "01701220", "01551320", "01711120"])
+def test_a_pack_lists_chunks_and_manifests_only(prefix: str) -> None:
+    body = b"what it is named by is no CID of a chunk or a manifest"
+    stranger = (bytes.fromhex(prefix) + sha256(body).digest(), body)
+    with pytest.raises(BundleRefused) as caught:
+        read(*with_body(BLOCKS, zlib.compress(raw_of(stranger)), stranger))
+    assert caught.value.code == "remote.malformed"
+
+
+@KINDS
+@given(numbers=st.lists(st.integers(0, 50), min_size=1, max_size=20, unique=True))
 @settings(max_examples=30)
-def test_what_is_packed_is_read_back(numbers: list[int]) -> None:
-    envelopes = [delta(number).encode() for number in numbers]
-    packed = bundle_of(envelopes)
-    assert read(packed.name, packed.data) == envelopes
-    assert bundle_of(envelopes) == packed
-    assert Name.parse(str(packed.name)) == packed.name
+def test_what_is_packed_is_read_back(kind: Kind, numbers: list[int]) -> None:
+    items = [item(kind, number) for number in numbers]
+    packed = bundle_of(kind, items)
+    assert read(packed.name, packed.data) == [each for _, each in items]
+    assert bundle_of(kind, items) == packed
+    assert Name.parse(kind, str(packed.name)) == packed.name
 
 
+@KINDS
 @given(at=st.integers(0, 10_000), flip=st.integers(1, 255))
-@settings(max_examples=200)
-def test_no_byte_can_be_changed(at: int, flip: int) -> None:
-    packed = bundle_of(each.encode() for each in deltas(3))
+@settings(max_examples=100)
+def test_no_byte_can_be_changed(kind: Kind, at: int, flip: int) -> None:
+    packed = bundle_of(kind, [item(kind, number) for number in range(3)])
     data = bytearray(packed.data)
     data[at % len(data)] ^= flip
     with pytest.raises(BundleRefused):
         read(packed.name, bytes(data))
 
 
-@given(st.binary(max_size=300))
-@settings(max_examples=200)
-def test_any_body_is_read_or_refused(body: bytes) -> None:
-    name, data = with_body(body)
+@KINDS
+@given(body=st.binary(max_size=300))
+@settings(max_examples=100)
+def test_any_body_is_read_or_refused(kind: Kind, body: bytes) -> None:
+    name, data = with_body(kind, body)
     with pytest.raises(BundleRefused):
         read(name, data)
 
 
 def test_bundles_are_full(monkeypatch: pytest.MonkeyPatch) -> None:
-    envelopes = [each.encode() for each in deltas(10)]
-    monkeypatch.setattr(bundle, "DELTAS_MAX", 4)
-    assert [each.name.count for each in pack(envelopes)] == [4, 4, 2]
-    monkeypatch.setattr(bundle, "RAW_BYTES_MAX", 3 * (len(envelopes[0]) + 4) + 2)
-    assert [each.name.count for each in pack(envelopes)] == [3, 3, 3, 1]
-    assert list(pack([])) == []
+    items = [item(DELTAS, number) for number in range(10)]
+    monkeypatch.setattr(bundle, "ITEMS_MAX", 4)
+    assert [each.name.count for each in pack(DELTAS, items)] == [4, 4, 2]
+    monkeypatch.setattr(bundle, "RAW_BYTES_MAX", 3 * (len(items[0][1]) + 4) + 2)
+    assert [each.name.count for each in pack(DELTAS, items)] == [3, 3, 3, 1]
+    assert list(pack(DELTAS, [])) == []
 
 
-def test_the_largest_bundle_is_within_the_limits() -> None:
-    import os
-
-    body = zlib.compress(os.urandom(bundle.RAW_BYTES_MAX))
+@pytest.mark.parametrize("level", [0, -1, 9])
+def test_the_largest_bundle_is_within_the_limits(level: int) -> None:
+    body = zlib.compress(random.Random(1).randbytes(bundle.RAW_BYTES_MAX), level)
     assert len(body) <= bundle.BODY_BYTES_MAX
-    head = Head(Name(DIGEST, 1), (bytes(32),), sha256(body).digest())
+    head = Head(Name(DELTAS, DIGEST, 1), bytes(32), sha256(body).digest())
     with pytest.raises(BundleRefused):
         read_body(head, body)
+
+
+@pytest.mark.parametrize("size", [1, 1000, 200_000])
+def test_what_cannot_be_made_smaller_is_only_wrapped(size: int) -> None:
+    def packed(chunk: bytes) -> int:
+        block = Block.chunk(chunk)
+        made = bundle_of(BLOCKS, [(bytes(block.cid), chunk)])
+        assert read(made.name, made.data) == [chunk]
+        return len(made.data) - made.name.head_bytes
+
+    assert packed(random.Random(1).randbytes(size)) <= size + 100
+    assert packed(bytes(size)) <= max(size / 100, 20)

@@ -21,6 +21,7 @@ from rhizomedb.cli import main
 from rhizomedb.db.connection import Connection, connect
 from rhizomedb.errors import CODES, Error, RemoteError
 from rhizomedb.remote import pull, push
+from rhizomedb.remote.kind import DELTAS, Kind
 from rhizomedb.remote.url import opened, place_of
 
 Another = Callable[[], Connection]
@@ -220,7 +221,7 @@ def test_nothing_outside_of_a_folder_is_read(folder: Back, another: Another, tmp
     with opened(folder.url) as place:
         for each, code in zip(names[:3], ("malformed", "malformed", "failed"), strict=True):
             with pytest.raises(RemoteError) as caught:
-                place.read(each, 0, 10)
+                place.read(DELTAS, each, 0, 10)
             assert caught.value.code == f"remote.{code}"
 
 
@@ -233,10 +234,10 @@ def test_a_bundle_that_goes_while_it_is_read(
 
     real = Folder.read
 
-    def read(self: Folder, name: str, start: int, stop: int) -> bytes:
+    def read(self: Folder, kind: Kind, name: str, start: int, stop: int) -> bytes:
         if start and os.path.exists(f"{folder.url}/bundles/{names[0]}"):
             folder.delete(names[0])
-        return real(self, name, start, stop)
+        return real(self, kind, name, start, stop)
 
     monkeypatch.setattr(Folder, "read", read)
     pulled = pull(another(), folder.url)
@@ -317,6 +318,9 @@ def test_verbs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         "known": 3,
         "bundles": 0,
         "bytes": 0,
+        "blocks": 0,
+        "block_bytes": 0,
+        "packs": 0,
         "strangers": 0,
         "refused_count": 0,
         "refused": [],
@@ -335,6 +339,12 @@ def test_verbs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         "refused": [],
         "not_kept_count": 0,
         "not_kept": [],
+        "blocks": 0,
+        "block_bytes": 0,
+        "packs": 0,
+        "unfilled": 0,
+        "left_out_count": 0,
+        "left_out": [],
     }
     assert json.loads(capsys.readouterr().out) == counts
 
@@ -354,7 +364,7 @@ def test_verbs_that_meet_damage(
     assert shell("pull b.db share") == 3
     said = capsys.readouterr().err
     assert f"refused: bundle {bundle.name}: its body does not have the hash that its head says [remote.altered]" in said
-    assert "1 object there is no bundle of deltas" in said
+    assert "1 object there is no bundle or pack" in said
     assert shell("push a.db share --check") == 3
     assert shell("pull b.db share") == 0
 

@@ -8,18 +8,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from remote_helpers import deltas
+from remote_helpers import bundle, deltas
 
 from rhizomedb.db.connection import Connection
 from rhizomedb.errors import RemoteError
 from rhizomedb.remote import pull
-from rhizomedb.remote.bundle import bundle_of
 
 pytest.importorskip("obstore", reason="buckets need the extra: pip install 'rhizomedb[remote]'")
 
 Another = Callable[[], Connection]
 
-GOOD = bundle_of(each.encode() for each in deltas(3))
+GOOD = bundle(each.encode() for each in deltas(3))
 
 Answer = tuple[int, bytes]
 

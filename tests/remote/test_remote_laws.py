@@ -20,6 +20,8 @@ from rhizomedb.facts.delta import Delta, Group
 from rhizomedb.facts.fact import Fact
 from rhizomedb.facts.signature import Key
 from rhizomedb.remote import bundle, memory, pull, push
+from rhizomedb.remote.bundle import bundle_of
+from rhizomedb.remote.kind import DELTAS, id_of
 from rhizomedb.remote.url import opened
 
 COPIES = range(3)
@@ -46,7 +48,7 @@ STEPS = st.lists(
 def test_all_come_to_say_the_same(kind: str, steps: list[Any], order: list[int], per_bundle: int) -> None:
     """Also where the place loses everything in between: every delta is still in the copy that said it."""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bundle, "DELTAS_MAX", per_bundle)
+        patch.setattr(bundle, "ITEMS_MAX", per_bundle)
         memory.PLACES.clear()
         url = "memory://law" if kind == "memory" else f"{folder}/share"
         copies = [connect(":memory:", author=f"author {number}", keyring=Keyring()) for number in COPIES]
@@ -87,8 +89,8 @@ def test_who_is_over_a_quota_keeps_nothing_else_from_coming_in(tmp_path: Any) ->
     url = str(tmp_path / "share")
     with opened(url) as place:
         for each in (*plain[:2], *loud, *plain[2:]):
-            made = bundle.bundle_of([each.encode()])
-            place.write(str(made.name), made.data)
+            made = bundle_of(DELTAS, [(id_of(each.encode()), each.encode())])
+            place.write(DELTAS, str(made.name), made.data)
     with connect(":memory:", held_deltas_max=3) as db:
         pulled = pull(db, url)
         assert (pulled.new, pulled.held, pulled.refused_count, pulled.not_kept_count) == (4, 3, 0, 2)

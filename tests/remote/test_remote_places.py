@@ -9,14 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from remote_helpers import KEY, Back, delta, deltas, fill, ids, shown
+from remote_helpers import KEY, Back, bundle, delta, deltas, fill, ids, shown
 
 from rhizomedb.db.connection import Connection, connect
 from rhizomedb.facts.clock import HybridTime
 from rhizomedb.facts.delta import Delta, Group
 from rhizomedb.facts.fact import Fact
 from rhizomedb.remote import Pull, Push, pull, push
-from rhizomedb.remote.bundle import bundle_of
 from rhizomedb.store.store import Finding
 
 Another = Callable[[], Connection]
@@ -155,7 +154,7 @@ def forged(number: int) -> bytes:
 
 
 def test_a_forged_delta_is_named_and_costs_only_itself(back: Back, another: Another) -> None:
-    poisoned = bundle_of([delta(1).encode(), forged(2), delta(3).encode()])
+    poisoned = bundle([delta(1).encode(), forged(2), delta(3).encode()])
     back.put(str(poisoned.name), poisoned.data)
     a, b = fill(another(), deltas(5)), another()
     pulled = pull(b, back.url)
@@ -172,7 +171,7 @@ def test_a_forged_delta_is_named_and_costs_only_itself(back: Back, another: Anot
 
 
 def test_many_forged_deltas_are_named_once(dictionary: Back, another: Another) -> None:
-    poisoned = bundle_of([delta(0).encode(), *(forged(number) for number in range(1, 50))])
+    poisoned = bundle([delta(0).encode(), *(forged(number) for number in range(1, 50))])
     dictionary.put(str(poisoned.name), poisoned.data)
     pulled = pull(another(), dictionary.url)
     assert (pulled.new, pulled.refused_count) == (1, 1)
@@ -181,7 +180,7 @@ def test_many_forged_deltas_are_named_once(dictionary: Back, another: Another) -
 
 def test_a_forged_delta_does_not_hide_the_true_one_beside_it(back: Back, another: Another) -> None:
     for envelopes in ([forged(2)], [delta(2).encode(), delta(3).encode()]):
-        made = bundle_of(envelopes)
+        made = bundle(envelopes)
         back.put(str(made.name), made.data)
     b = another()
     pull(b, back.url)
@@ -205,7 +204,7 @@ def test_a_group_over_several_bundles(back: Back, another: Another, small_bundle
 
 def test_a_delta_held_back_does_not_come_again(back: Back, another: Another, wall: Callable[[], int]) -> None:
     early = Delta.sign(KEY, system="t", time=HybridTime(wall() + 3_600_000), facts=[Fact(b"x", "a", 1)])
-    made = bundle_of([early.encode()])
+    made = bundle([early.encode()])
     back.put(str(made.name), made.data)
     b = another()
     assert pull(b, back.url) == Pull(held=1, bundles=1)
@@ -239,7 +238,7 @@ def test_processes_push_at_once(kind: str, request: pytest.FixtureRequest, tmp_p
         with connect(files[-1]) as db:
             fill(db, deltas(60, first=40 * number))
     command = (
-        "import rhizomedb.remote.bundle as b, sys; b.DELTAS_MAX = 3; from rhizomedb.cli import main; sys.exit(main())"
+        "import rhizomedb.remote.bundle as b, sys; b.ITEMS_MAX = 3; from rhizomedb.cli import main; sys.exit(main())"
     )
     running = [
         subprocess.Popen([sys.executable, "-c", command, "push", file, back.url, "--json"], stderr=subprocess.PIPE)

@@ -14,6 +14,7 @@ mod postings;
 mod pulse;
 mod rows;
 mod table;
+mod threads;
 
 use pyo3::prelude::*;
 

@@ -48,6 +48,11 @@ RULES: tuple[Rewrite, ...] = (
 )
 """All rewrites of plans, in order."""
 
+STANDING_RULES: tuple[Rewrite, ...] = tuple(
+    rule for rule in RULES if rule not in (closure, components, lattice, pass_through)
+)
+"""Those for a plan that is kept up to date: a closure and components are read off a graph at once, and marks are for that too."""
+
 
 @dataclass(frozen=True, slots=True)
 class Applied:

@@ -20,14 +20,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from rhizomedb.algebra.lower import lower
-from rhizomedb.algebra.optimize import RULES, Applied, traced
+from rhizomedb.algebra.optimize import RULES, STANDING_RULES, Applied, traced
 from rhizomedb.algebra.program import CID_COLUMN, Plan
 from rhizomedb.algebra.relation import Attributes
 from rhizomedb.algebra.rewrites.walk import Rewrite
 from rhizomedb.algebra.statistics import UNKNOWN, Statistics
 from rhizomedb.facts.value import Value
 from rhizomedb.logic.aggregates import AGGREGATES, Aggregate
-from rhizomedb.logic.rewrites import REWRITES, Question
+from rhizomedb.logic.rewrites import REWRITES, STANDING_REWRITES, Question
 from rhizomedb.logic.rewrites import Rewrite as ProgramRewrite
 from rhizomedb.logic.syntax import Program
 
@@ -60,8 +60,44 @@ def plan_query(
 
     `bindings` gives cells that attributes of the answer must have; for that, `demand` must be among the rewrites.
     """
-    plain = {name: tuple(column for column in columns if column != CID_COLUMN) for name, columns in stored.items()}
-    question = Question(relation, plain, dict(bindings or {}), lambda name: statistics.size(name, {}))
+    question = Question(relation, _plain(stored), dict(bindings or {}), lambda name: statistics.size(name, {}))
+    program, changed = _rewritten(program, question, rewrites)
+    found = traced(lower(program, stored, aggregates), statistics, rules, asked=[relation], aggregates=aggregates)
+    return Planned(found.plan, program, (*changed, *found.applied))
+
+
+def plan_standing(
+    program: Program,
+    relation: str,
+    kept: Iterable[str],
+    stored: Mapping[str, Attributes],
+    *,
+    aggregates: Mapping[str, Aggregate] = AGGREGATES,
+    rewrites: Iterable[ProgramRewrite] = STANDING_REWRITES,
+    rules: Iterable[Rewrite] = STANDING_RULES,
+) -> Planned:
+    """The plan that derives one relation of a checked program and some others that are kept, for as long as somebody reads.
+
+    >>> from rhizomedb.logic.parse import parse
+    >>> text = "c(x: X) :- b(x: X, y: 1). b(x: X, y: Y) :- a(x: X, y: Y), !e(x: X). a(x: X, y: Y) :- e(x: X, y: Y)."
+    >>> print(*plan_standing(parse(text), "c", ["a"], {"e": ("x", "y")}).plan.derived)
+    c a
+    """
+    names = frozenset(kept)
+    program, changed = _rewritten(program, Question(relation, _plain(stored), kept=names), rewrites)
+    plan = lower(program, stored, aggregates)
+    found = traced(plan, UNKNOWN, rules, asked=[relation, *sorted(names)], aggregates=aggregates)
+    return Planned(found.plan, program, (*changed, *found.applied))
+
+
+def _plain(stored: Mapping[str, Attributes]) -> dict[str, Attributes]:
+    return {name: tuple(column for column in columns if column != CID_COLUMN) for name, columns in stored.items()}
+
+
+def _rewritten(
+    program: Program, question: Question, rewrites: Iterable[ProgramRewrite]
+) -> tuple[Program, list[Applied]]:
+    """The program after some rewrites, and those that did something."""
     applied = []
     for rewrite in rewrites:
         after = rewrite(program, question)
@@ -69,8 +105,7 @@ def plan_query(
         if changed:
             applied.append(Applied(getattr(rewrite, "__name__", str(rewrite)), changed))
         program = after
-    found = traced(lower(program, stored, aggregates), statistics, rules, asked=[relation], aggregates=aggregates)
-    return Planned(found.plan, program, (*applied, *found.applied))
+    return program, applied
 
 
 def _changed(before: Program, after: Program) -> tuple[str, ...]:

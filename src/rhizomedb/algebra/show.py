@@ -17,12 +17,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rhizomedb.algebra.conjunction import conjunction_of
-from rhizomedb.algebra.evaluate import Evaluation
 from rhizomedb.algebra.program import CID_COLUMN, Block, Loop, Plan
 from rhizomedb.algebra.relation import Relation, Scan, Select
 from rhizomedb.algebra.source import Bound, Source
+
+if TYPE_CHECKING:
+    from rhizomedb.algebra.evaluation import Evaluation
 
 
 def show(plan: Plan, source: Source | None = None, evaluation: Evaluation | None = None) -> str:

@@ -28,7 +28,7 @@ EXIT_CODES: Final = {
     0: "done",
     1: "an error, said in one sentence with a stable code",
     2: "the command line cannot be understood",
-    3: "verify or doctor found damage, export could not save every delta, or push or pull met a broken bundle or a limit",
+    3: "verify or doctor found damage, export could not save every delta, or push or pull met a broken bundle or pack, or a limit",
     130: "interrupted; the file is as it was before, or holds the whole write",
 }
 
@@ -368,12 +368,22 @@ def _url(add: Add) -> None:
 def _push(add: Add) -> None:
     _file(add)
     _url(add)
-    add("--check", action="store_true", help="verify every bundle there, and push anew what broken ones should hold")
+    add(
+        "--check",
+        action="store_true",
+        help="verify every bundle and pack there, and push anew what broken ones should hold",
+    )
+    _no_attachments(add)
+
+
+def _no_attachments(add: Add) -> None:
+    add("--no-attachments", action="store_false", dest="attachments", help="leave out the content of attachments")
 
 
 def _pull(add: Add) -> None:
     _file(add)
     _url(add)
+    _no_attachments(add)
     _wait(add)
 
 
@@ -410,8 +420,8 @@ VERBS: Final[dict[str, tuple[str, Callable[[Add], None], str]]] = {
     "schema": ("every attribute in use", _only_file, "rhizomedb.cli.read:schema"),
     "stats": ("how much there is, who said it, what is held back", _stats, "rhizomedb.cli.read:stats"),
     "export": ("write the view (csv, json) or every delta (jsonl, car)", _export, "rhizomedb.cli.write:export"),
-    "push": ("write to a folder or bucket the deltas it lacks (no attachments)", _push, "rhizomedb.cli.remote:push"),
-    "pull": ("take in from a folder or bucket the new deltas (no attachments)", _pull, "rhizomedb.cli.remote:pull"),
+    "push": ("write to a folder or bucket the deltas and attachments it lacks", _push, "rhizomedb.cli.remote:push"),
+    "pull": ("take in from a folder or bucket the new deltas and attachments", _pull, "rhizomedb.cli.remote:pull"),
     "watch": (
         "each epoch as it comes, or what it changes in an answer",
         _watch,

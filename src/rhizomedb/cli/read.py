@@ -67,12 +67,18 @@ def get(options: Namespace) -> int:
     return 0
 
 
+COUNTED_MAX = 1_000
+"""Up to how many conflicts are counted where not all are shown."""
+
+
 def conflicts(options: Namespace) -> int:
     """Every register with more than one standing value."""
     with opened(options.file) as db:
         reader = at_moment(db, options)
         attribute = None if options.attribute is None else attribute_named(reader, options.attribute)
-        found = reader.conflicts(options.name, attribute, policy=options.policy)
+        # So many more are counted: to count all takes as long as to list all.
+        most = None if options.limit is None else max(options.limit, COUNTED_MAX)
+        found = reader.conflicts(options.name, attribute, policy=options.policy, limit=most)
         if options.json:
             print_lines((conflict.as_dict() for conflict in found), options.limit)
             return 0
@@ -86,7 +92,10 @@ def conflicts(options: Namespace) -> int:
             )
             out.say(out.faint(f"    shown by {conflict.policy}: {conflict.reason}"))
         more = f", {len(found) - len(shown):,} more not shown" if len(shown) < len(found) else ""
-        out.say(f"{out.plural(len(found), 'conflict') if found else 'no conflicts'}{more}")
+        count = f"{'more than ' if found.more else ''}{out.plural(len(found), 'conflict')}" if found else "no conflicts"
+        out.say(
+            f"{count}{'' if found.more and len(shown) < len(found) else more}{', not all of them shown' if found.more else ''}"
+        )
         if found:
             out.say(
                 f"try: rhizome why {out.quoted(options.file)} "

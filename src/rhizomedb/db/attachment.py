@@ -15,13 +15,13 @@ from typing import Final, NamedTuple
 
 from rhizomedb.crdt.register import RESERVED_PREFIX
 from rhizomedb.db.limits import VARIABLES, Limits
-from rhizomedb.errors import AttachmentError
+from rhizomedb.errors import AttachmentError, StoreError
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.delta import Delta
 from rhizomedb.facts.manifest import Block, Manifest, is_manifest
 from rhizomedb.facts.value import Attribute, Entity, exact
-from rhizomedb.store.chunks import Stored, missing
-from rhizomedb.store.store import ALL, Cut, Store
+from rhizomedb.store.chunks import DAMAGED, Stored, missing
+from rhizomedb.store.store import ALL, Cut, Finding, Store
 
 WRITE_BYTES: Final = 8 << 20
 """How much is gathered before it is written: a reader of a slow pipe keeps no other writer waiting."""
@@ -72,7 +72,7 @@ def lacking(cid: Cid, what: str) -> AttachmentError:
     return AttachmentError(
         "attachment.missing",
         f"{what} {cid} is not in this copy",
-        fix="take it from a copy that has it: put_blocks(other.get_blocks(db.missing_blocks(cid)))",
+        fix="rhizome pull FILE URL, from a place where a copy pushed that has it",
     )
 
 
@@ -129,13 +129,13 @@ def not_one(what: str) -> AttachmentError:
     return AttachmentError("attachment.unknown", what, fix="rhizome attachments FILE")
 
 
-def attachments(store: Store, cut: Cut, label: Callable[[Entity], str]) -> Iterator[Attachment]:
-    """Every attachment that a visible fact names.
+def named(store: Store, cut: Cut) -> dict[Cid, list[tuple[Entity, Attribute]]]:
+    """The attachments that visible facts name, each with the registers whose facts do.
 
     A link to a manifest that is not here cannot be told from one to something else, unless that is a fact or a delta
-    here: so it is listed, with no size.
+    here: so it counts as one.
     """
-    places: dict[Cid, list[Place]] = {}
+    found: dict[Cid, list[tuple[Entity, Attribute]]] = {}
     for summary in store.attributes(cut):
         attribute = summary.attribute
         if (isinstance(attribute, str) and attribute.startswith(RESERVED_PREFIX)) or "cid" not in dict(summary.kinds):
@@ -143,22 +143,60 @@ def attachments(store: Store, cut: Cut, label: Callable[[Entity], str]) -> Itera
         for _fact, entity, _attribute, value in store.scan("fact", {"attribute": exact(attribute)}, cut):
             if type(value) is Cid and is_manifest(value):
                 assert type(entity) is bytes, "an entity is bytes"
-                places.setdefault(value, []).append(Place(entity, label(entity), attribute))
-    here = store.chunks.sizes(places)
-    for cid, named in places.items():
-        if cid in here or not (store.has(cid) or any(True for _ in store.scan("fact", {"$cid": cid}, ALL))):
-            yield attachment(store, cid, named)
+                found.setdefault(value, []).append((entity, attribute))
+    here = store.chunks.sizes(found)
+    return {
+        cid: registers
+        for cid, registers in found.items()
+        if cid in here or not (store.has(cid) or any(True for _ in store.scan("fact", {"$cid": cid}, ALL)))
+    }
+
+
+def attachments(store: Store, cut: Cut, label: Callable[[Entity], str]) -> Iterator[Attachment]:
+    """Every attachment that a visible fact names; of one whose manifest is not here the size is not known."""
+    for cid, registers in named(store, cut).items():
+        yield attachment(store, cid, [Place(entity, label(entity), attribute) for entity, attribute in registers])
 
 
 # -- between copies -------------------------------------------------------------------------------------------------------
 
 
-def get_blocks(store: Store, cids: Iterable[Cid]) -> Iterator[tuple[Cid, bytes]]:
-    """Those of some blocks that are here, with their bytes."""
+def get_blocks(store: Store, cids: Iterable[Cid], lost: list[Finding] | None = None) -> Iterator[tuple[Cid, bytes]]:
+    """Those of some blocks that are here, with their bytes; damaged ones are noted as `lost`, if there is a list for it."""
     for cid in cids:
-        body = store.chunks.get(cid)
-        if body is not None:
-            yield cid, body
+        try:
+            body = store.chunks.get(cid)
+        except StoreError as error:
+            if lost is None or error.code != DAMAGED:
+                raise
+            lost.append(Finding(f"block {cid}", error.code, error.message))
+        else:
+            if body is not None:
+                yield cid, body
+
+
+def blocks(store: Store, cut: Cut, lost: list[Finding] | None = None) -> Iterator[Cid]:
+    """The blocks that are here of all attachments that visible facts name, each manifest before what it lists.
+
+    Some come several times. What is behind a damaged manifest does not come.
+    """
+    seen: set[Cid] = set()
+    for root in named(store, cut):
+        waiting = [root]
+        while waiting:
+            cid = waiting.pop()
+            if cid in seen:
+                continue
+            seen.add(cid)
+            for _, body in get_blocks(store, [cid], lost):
+                yield cid
+                manifest = Manifest.decode(body)
+                parts = list(dict.fromkeys(part.cid for part in manifest.parts))
+                if manifest.height:
+                    waiting += reversed([part for part in parts if part not in seen])
+                else:
+                    here = store.chunks.sizes(parts)
+                    yield from (part for part in parts if part in here)
 
 
 def put(store: Store, blocks: Iterable[Block], limits: Limits) -> Stored:
@@ -168,13 +206,18 @@ def put(store: Store, blocks: Iterable[Block], limits: Limits) -> Stored:
         bodies = {block.cid: block.body for block in blocks}
         new = sum(len(bodies[cid]) for cid in missing(store.chunks, list(bodies)))
         if new and store.chunks.total().bytes + new > limits.total_bytes:
-            raise AttachmentError(
-                "attachment.total",
-                f"with these all attachments would have more than {limits.total_bytes:,} bytes, the limit",
-                fix=f"a greater limit: {VARIABLES['total_bytes']}=64G; rhizome attachments FILE --collect removes"
-                " what nothing names",
-            )
+            raise over_total(limits)
     return store.chunks.put(blocks)
+
+
+def over_total(limits: Limits) -> AttachmentError:
+    """The error for blocks that do not fit below the limit for all together."""
+    return AttachmentError(
+        "attachment.total",
+        f"with these all attachments would have more than {limits.total_bytes:,} bytes, the limit",
+        fix=f"a greater limit: {VARIABLES['total_bytes']}=64G; rhizome attachments FILE --collect removes"
+        " what nothing names",
+    )
 
 
 def put_blocks(store: Store, blocks: Iterable[tuple[Cid, bytes]], limits: Limits) -> Stored:

@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Lock
 from types import MappingProxyType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from rhizomedb.algebra import Evaluation, Plan, Source, evaluate, lower
+from rhizomedb.algebra import Plan, Source, lower
 from rhizomedb.algebra.optimize import Applied, traced
-from rhizomedb.algebra.plan import plan_query
+from rhizomedb.algebra.plan import Planned, plan_query, plan_standing
 from rhizomedb.algebra.program import CID_COLUMN
 from rhizomedb.algebra.relation import Attributes
 from rhizomedb.budget import Budget
@@ -30,11 +30,31 @@ from rhizomedb.flow.table import Table as Rows
 from rhizomedb.logic import AGGREGATES, Aggregate, Program, checked, parse, relevant, substitute
 from rhizomedb.logic.parameters import VALUE, relation_of, with_relations
 
+if TYPE_CHECKING:
+    from rhizomedb.algebra import Evaluation
+
 REMEMBERED_MAX: Final = 256
 """How many plans are remembered."""
 
 Stored = Mapping[str, tuple[str, ...]]
 Tuples = Sequence[tuple[Cell, ...]]
+
+
+class Planning(Protocol):
+    """From a checked program and what is read of it to a plan, as `plan_standing` does."""
+
+    def __call__(
+        self,
+        program: Program,
+        relation: str,
+        kept: Sequence[str],
+        stored: Stored,
+        /,
+        *,
+        aggregates: Mapping[str, Aggregate],
+    ) -> Planned:
+        """The plan."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +68,8 @@ class Prepared:
 
     def run(self, source: Source, budget: Budget) -> Evaluation:
         """The program evaluated plainly: what explanations are asked of."""
+        from rhizomedb.algebra import evaluate  # only for who asks why
+
         return evaluate(self.plan, source, aggregates=self.aggregates, meter=budget.meter())
 
 
@@ -106,6 +128,25 @@ class Compiled:
         ]
         table.add(Batch.of_rows(rows, len(taken)))
         return table
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A flow that keeps some relations of a program up to date, and the rewrites that made it what it is."""
+
+    flow: Flow
+    relations: tuple[str, ...]
+    aggregates: Mapping[str, Aggregate]
+    applied: tuple[Applied, ...]
+
+
+def standing(
+    prepared: Prepared, relation: str, relations: Sequence[str], planning: Planning = plan_standing
+) -> Standing:
+    """The flow that keeps relations of a program up to date, of which one is its answer."""
+    planned = planning(prepared.program, relation, relations, prepared.stored, aggregates=prepared.aggregates)
+    flow = build(planned.plan, relations)
+    return Standing(flow, tuple(relations), prepared.aggregates, planned.applied)
 
 
 def prepare(

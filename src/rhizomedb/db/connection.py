@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from rhizomedb.db import attachment, view
 from rhizomedb.db.care import Care
 from rhizomedb.db.database import Database
+from rhizomedb.db.filling import Filling
 from rhizomedb.db.handing_on import sound_deltas
 from rhizomedb.db.intake import Attached, Content, Intake, Progress, take_in
 from rhizomedb.db.keyring import Keyring
@@ -267,6 +268,10 @@ class Connection(Care):
                 db.put_blocks(other.get_blocks(some))
         """
         return attachment.put_blocks(self._store, blocks, self._limits)
+
+    def filling(self) -> Filling:
+        """What the attachments that visible facts name lack here, to be taken in from anybody, within the limits."""
+        return Filling(self._store, self.cut, self._limits)
 
     # -- care -------------------------------------------------------------------------------------------------------
 

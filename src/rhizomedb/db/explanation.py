@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rhizomedb.algebra import Absent, Derivation, Group, Premise, lines
 from rhizomedb.crdt.policy import Choice, Claim
 from rhizomedb.db.moment import show_ms
 from rhizomedb.db.result import show
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.value import Attribute, Entity, Value, plain
+
+if TYPE_CHECKING:
+    from rhizomedb.algebra import Derivation, Premise
 
 AuthorName = Callable[[bytes], str]
 
@@ -132,10 +134,11 @@ class Conflict:
 
 
 class Conflicts(Sequence[Conflict]):
-    """All conflicts of a view, by label and attribute."""
+    """The conflicts of a view, by label and attribute: all, or as many as were asked for where there are `more`."""
 
-    def __init__(self, conflicts: Sequence[Conflict]) -> None:
+    def __init__(self, conflicts: Sequence[Conflict], more: bool = False) -> None:
         self._conflicts = sorted(conflicts, key=lambda c: (c.label, c.entity, str(c.attribute)))
+        self.more = more
 
     def __getitem__(self, index: Any) -> Any:
         return self._conflicts[index]
@@ -148,7 +151,7 @@ class Conflicts(Sequence[Conflict]):
         return [conflict.as_dict() for conflict in self]
 
     def __repr__(self) -> str:
-        head = f"{len(self):,} conflict{'' if len(self) == 1 else 's'}"
+        head = f"{len(self):,} conflict{'' if len(self) == 1 else 's'}{', and there are more' if self.more else ''}"
         more = [f"… {len(self) - 20:,} more"] if len(self) > 20 else []
         return "\n".join([head, *(f"  {conflict}" for conflict in self._conflicts[:20]), *more])
 
@@ -302,6 +305,7 @@ QUESTION = ("asked", "subject")
 
 def derivation_lines(derivation: Derivation, known: Mapping[bytes, str], lines_max: int = 200) -> list[str]:
     """A derivation as an indented tree, with names for the entities and authors that have one."""
+    from rhizomedb.algebra import lines
 
     def term(value: Value) -> str:
         if isinstance(value, bytes) and value in known:
@@ -318,6 +322,8 @@ def derivation_lines(derivation: Derivation, known: Mapping[bytes, str], lines_m
 
 def derivation_dict(premise: Premise, depth_max: int = 40) -> dict[str, Any]:
     """A derivation as nested data, cut at a depth."""
+    from rhizomedb.algebra import Absent, Derivation, Group
+
     match premise:
         case Absent(relation, pattern):
             return {"absent": relation, "pattern": {column: plain(cell) for column, cell in pattern}}

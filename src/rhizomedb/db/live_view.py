@@ -6,7 +6,7 @@ for what others wrote. It costs what changed. `rewind` moves it to another epoch
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import cached_property
 from types import TracebackType
@@ -23,7 +23,7 @@ from rhizomedb.errors import Error, RequestError, StoreError, nearest_names
 if TYPE_CHECKING:
     from rhizomedb.algebra import Derivation, Evaluation
     from rhizomedb.budget import Budget
-    from rhizomedb.db.compiled import Prepared
+    from rhizomedb.db.compiled import Prepared, Standing
     from rhizomedb.db.stored import Row, Stored
     from rhizomedb.flow.relation import Change
     from rhizomedb.store.store import Cut, Store
@@ -46,11 +46,11 @@ class View:
         self,
         store: Store,
         prepared: Prepared,
-        stored: Stored,
+        standing: Standing,
+        stored: Callable[[], Stored],
         cut: Cut,
         *,
         answer: str,
-        relations: Sequence[str],
         budget: Budget,
         newest: Callable[[], int],
         closed: Callable[[View], None],
@@ -59,7 +59,7 @@ class View:
         self._store = store
         self._prepared = prepared
         self._budget = budget
-        self._columns = {name: prepared.plan.derived[name] for name in relations}
+        self._columns = {name: prepared.plan.derived[name] for name in standing.relations}
         self._makers = {name: named(columns) for name, columns in self._columns.items()}
         self._answer = answer
         self._newest = newest
@@ -72,8 +72,8 @@ class View:
         self._outlets: list[Outlet] = []
         self._results: dict[str, list[Row]] = {}
         self._move: tuple[int, int, int, Mapping[str, Difference]] = (0, 0, 0, _NOTHING)
-        self._upkeep: Upkeep | None = Upkeep(prepared, stored, cut, budget)
-        self._reasons = _Reasons(prepared, store, cut, budget)
+        self._upkeep: Upkeep | None = Upkeep(standing, stored, cut, budget)
+        self._reasons: _Reasons | None = None
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
@@ -120,7 +120,7 @@ class View:
         rows = self._results.get(name)
         if rows is None:
             rows = self._results[name] = kept.rows(name)
-        if self._reasons.cut != kept.cut:
+        if self._reasons is None or self._reasons.cut != kept.cut:
             self._reasons = _Reasons(self._prepared, self._store, kept.cut, self._budget)
         result = Result(name, self._columns[name], rows, self._reasons.of(name))
         waits = self._holding_back()
@@ -221,6 +221,7 @@ class View:
             differences = {name: self._difference(name, changed[name]) for name in changed if name in watched}
             for name in changed:
                 self._results.pop(name, None)
+            kept.tidy()
             self._move = self._move[0] + 1, epoch, before, differences
         except BaseException:
             kept.reset(before)
@@ -310,7 +311,7 @@ class View:
         """Free everything that the view holds; who watches is told nothing more. Safe to call twice."""
         if self._upkeep is None:
             return
-        self._upkeep = None
+        self._upkeep = self._reasons = None
         self._results.clear()
         self._move = (*self._move[:3], _NOTHING)
         for outlet in list(self._outlets):

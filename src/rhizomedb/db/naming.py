@@ -15,7 +15,7 @@ from itertools import islice, product
 
 from rhizomedb.budget import Budget
 from rhizomedb.db.result import show
-from rhizomedb.db.view import registers
+from rhizomedb.db.view import Key, Register, asked
 from rhizomedb.errors import RequestError, nearest_names
 from rhizomedb.facts.entity import derive, key_text
 from rhizomedb.facts.value import Attribute, Cell, Entity, Value, exact, order, plain
@@ -45,6 +45,7 @@ class Names:
         self._cut = cut
         self._whole = Cut(epoch=cut.epoch)  # names mean what they mean, also where only a part of time is looked at
         self._labels: dict[Entity, str] = {}
+        self._standing_names: Mapping[Key, Register] = {}
         self._attributes: list[Attribute] | None = None
         self._key_attributes: tuple[str, ...] = ()
 
@@ -123,9 +124,16 @@ class Names:
                 return show(max(values, key=order) if standing is None else standing)
         return self._key_of(entity, said)
 
+    def learn(self, entities: Iterable[Entity]) -> None:
+        """Work out together what `label` needs of many entities of which sources say different names."""
+        keys = [(entity, name) for entity in entities if entity not in self._labels for name in LABELS]
+        self._standing_names = asked(self._store, self._cut, keys, LABEL_BUDGET)
+
     def _standing(self, entity: Entity, name: str, cut: Cut) -> Value | None:
         """What the view shows of one attribute, by the policy `latest`."""
-        register = registers(self._store, cut, [entity], LABEL_BUDGET).get((entity, name))
+        register = self._standing_names.get((entity, name)) if cut == self._cut else None
+        if register is None:
+            register = asked(self._store, cut, [(entity, name)], LABEL_BUDGET).get((entity, name))
         return max(register.claims, key=lambda claim: claim.rank).value if register else None
 
     def _key_of(self, entity: Entity, said: Mapping[str, list[Value]]) -> str | None:

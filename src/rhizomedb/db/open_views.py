@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rhizomedb.crdt.register import with_stands
+from rhizomedb.db.compiled import standing
 from rhizomedb.db.live_view import View
 from rhizomedb.db.query import answer_relation, parsed_of, prepare
-from rhizomedb.db.stored import Arrivals, PlainStored
+from rhizomedb.db.stored import Arrivals, stored_of
 from rhizomedb.store.store import COLUMNS, Cut, Store
 
 if TYPE_CHECKING:
@@ -42,13 +43,14 @@ class OpenViews:
         answer = answer_relation(whole, relation)
         prepared = prepare(with_stands(whole), COLUMNS, parameters, aggregates, relation)
         heads = dict.fromkeys(rule.head.relation for rule in whole.rules)
+        relations = [name for name in heads if name in prepared.plan.derived]
         view = View(
             self._store,
             prepared,
-            PlainStored(self._store, self._arrivals),
+            standing(prepared, answer, relations),
+            lambda: stored_of(self._store, self._arrivals),
             replace(window, epoch=self._newest()),
             answer=answer,
-            relations=[name for name in heads if name in prepared.plan.derived],
             budget=budget,
             newest=self._kept,
             closed=self._closed,
@@ -75,3 +77,5 @@ class OpenViews:
 
     def _closed(self, view: View) -> None:
         self._views.pop(id(view), None)
+        if not self._views:
+            self._arrivals.forget()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rhizomedb.algebra import Derivation, Evaluation, Relations, Source
+from rhizomedb.algebra import Relations, Source
 from rhizomedb.budget import Budget
 from rhizomedb.db.compiled import Compiled, Prepared, compiled, parsed
 from rhizomedb.db.compiled import prepare as prepare_program
@@ -18,6 +18,9 @@ from rhizomedb.flow.dictionary import Dictionary
 from rhizomedb.flow.show import show
 from rhizomedb.flow.stored import CellReading, Kept
 from rhizomedb.logic import Aggregate, Program, columns
+
+if TYPE_CHECKING:
+    from rhizomedb.algebra import Derivation, Evaluation
 
 
 def cells_of(batch: Batch, dictionary: Dictionary) -> list[tuple[Cell, ...]]:

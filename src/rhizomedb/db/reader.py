@@ -44,7 +44,7 @@ from rhizomedb.logic import Aggregate, Program
 from rhizomedb.logic.occurrences import atom_of
 from rhizomedb.logic.syntax import Constant
 from rhizomedb.store.storage import Storage
-from rhizomedb.store.store import COLUMNS, AttributeSummary, Cut, Epoch, Store
+from rhizomedb.store.store import COLUMNS, AttributeSummary, Cut, Epoch, Finding, Store
 
 if TYPE_CHECKING:
     from rhizomedb.db.database import Database
@@ -54,6 +54,9 @@ Moment = int | float | str | datetime
 
 ENTITIES_AT_ONCE = 2_000
 """How many entities a view reads in one evaluation when it goes through all of them."""
+
+LABELS_AT_ONCE = 1_000
+"""How many conflicts get their labels together."""
 
 SUPPORT_MAX = 50
 """How many claims for, and how many against a value an explanation derives; `history` has all."""
@@ -202,43 +205,57 @@ class Reader:
         attribute: Attribute | None = None,
         *,
         policy: str = "latest",
+        limit: int | None = None,
     ) -> Conflicts:
-        """Every register in which more than one value stands, with who says what, and what the view shows and why."""
+        """Every register in which more than one value stands, with who says what, and what the view shows and why.
+
+        With a `limit`, the first so many that are found: enough where not all can be looked at, however many there are.
+        """
+        if limit is not None and (type(limit) is not int or limit < 0):
+            raise RequestError("db.usage", f"a limit is a whole number, not {limit!r}", fix="limit=20")
         cut, chosen, authors = self.cut, self._policy(policy), self._authors()
         names = Names(self._store, cut)
         if attribute is not None:
             self.check_attribute(attribute)
         if entity is not None:
             subject = names.entity(entity)
-            found = list(view.registers(self._store, cut, [subject], VIEW_BUDGET).values())
+            found: Iterable[view.Register] = view.registers(self._store, cut, [subject], VIEW_BUDGET).values()
         else:
             wanted = None if attribute is None else exact(attribute)
-            found = list(
-                view.contested(
-                    self._store,
-                    cut,
-                    VIEW_BUDGET,
-                    lambda key: not is_reserved(key[1]) if wanted is None else key[1] == wanted,
-                )
+            found = view.contested(
+                self._store,
+                cut,
+                VIEW_BUDGET,
+                lambda key: not is_reserved(key[1]) if wanted is None else key[1] == wanted,
+                view.REGISTERS_AT_ONCE if limit is None else min(2 * limit + 1, view.REGISTERS_AT_ONCE),
             )
-        conflicts = []
-        for register in found:
-            if not register.is_contested or (attribute is not None and exact(register.attribute) != exact(attribute)):
-                continue
-            choice = chosen.choose(register.claims)
-            said = tuple(Said.of(value, claims, authors.name) for value, claims in register.claims_by_value())
-            conflicts.append(
-                Conflict(
-                    register.entity,
-                    names.label(register.entity),
-                    register.attribute,
-                    said,
-                    choice.values,
-                    chosen.name,
-                    choice.reason,
-                )
-            )
+        contested = (
+            register
+            for register in found
+            if register.is_contested and (attribute is None or exact(register.attribute) == exact(attribute))
+        )
+        conflicts: list[Conflict] = []
+        most = LABELS_AT_ONCE if limit is None else min(limit + 1, LABELS_AT_ONCE)
+        while some := list(islice(contested, most)):
+            is_over = limit is not None and len(conflicts) + len(some) > limit
+            some = some[: limit - len(conflicts)] if is_over and limit is not None else some
+            names.learn({register.entity for register in some})
+            conflicts += [self._conflict(register, chosen, names, authors) for register in some]
+            if is_over:
+                return Conflicts(conflicts, more=True)
         return Conflicts(conflicts)
+
+    def _conflict(self, register: view.Register, chosen: Policy, names: Names, authors: Authors) -> Conflict:
+        choice = chosen.choose(register.claims)
+        return Conflict(
+            register.entity,
+            names.label(register.entity),
+            register.attribute,
+            tuple(Said.of(value, claims, authors.name) for value, claims in register.claims_by_value()),
+            choice.values,
+            chosen.name,
+            choice.reason,
+        )
 
     def why(self, entity: str | Entity, attribute: Attribute, *, policy: str = "latest") -> Explanation:
         """Why the view shows what it shows of an attribute: derivation, authors, times, and what stands against it."""
@@ -440,9 +457,20 @@ class Reader:
         """The blocks of an attachment that are not here, as far as is known yet: first its manifest, then chunks."""
         return attached.missing_blocks(self._store, as_cid(cid))
 
-    def get_blocks(self, cids: Iterable[Cid]) -> Iterator[tuple[Cid, bytes]]:
-        """Those of some blocks that are here, with their bytes: what another copy takes in by `put_blocks`."""
-        return attached.get_blocks(self._store, cids)
+    def blocks(self, *, lost: list[Finding] | None = None) -> Iterator[Cid]:
+        """The blocks that are here of all attachments that visible facts name, each manifest before what it lists.
+
+        Some come several times. A damaged manifest is an error; where a list is given for what is `lost`, it is passed
+        over and noted there.
+        """
+        return attached.blocks(self._store, self.cut, lost)
+
+    def get_blocks(self, cids: Iterable[Cid], *, lost: list[Finding] | None = None) -> Iterator[tuple[Cid, bytes]]:
+        """Those of some blocks that are here, with their bytes: what another copy takes in by `put_blocks`.
+
+        A damaged one is an error; where a list is given for what is `lost`, it is passed over and noted there.
+        """
+        return attached.get_blocks(self._store, cids, lost)
 
     # -- counts -----------------------------------------------------------------------------------------------------
 
@@ -536,6 +564,7 @@ class Reader:
             found: dict[Entity, list[view.Register]] = {}
             for register in view.registers(self._store, cut, batch, VIEW_BUDGET).values():
                 found.setdefault(register.entity, []).append(register)
+            names.learn(found)
             for entity in batch:
                 if entity in found:
                     ordered = sorted(found[entity], key=lambda register: str(register.attribute))

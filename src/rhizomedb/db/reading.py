@@ -56,12 +56,12 @@ class NumberReading:
     @property
     def is_small(self) -> bool:
         """Whether few cells were computed and numbered so far."""
-        return self._numbers.own < OWN_MAX
+        return self._numbers.numbering.own < OWN_MAX
 
     @property
     def dictionary(self) -> Dictionary:
         """The numbers of the store."""
-        return self._numbers
+        return self._numbers.numbering
 
     def size(self, input: Input) -> int:
         """About how many tuples there are."""
@@ -102,14 +102,14 @@ class NumberReading:
             return self._chosen(input, (self._numbers.causes if names == ["from"] else self._numbers.effects)(ids))
         if input.relation == "asserts" and not input.bound and names == ["fact"]:
             return self._chosen(input, self._numbers.sayings(keys.column_ids(0)), ("delta", "fact"))
-        rows = [tuple(self._numbers.cells(row)) for row in keys.rows()]
+        rows = [tuple(self._numbers.numbering.cells(row)) for row in keys.rows()]
         return self._cells(input, self._source.scan_keys(input.relation, dict(input.bound), tuple(names), rows))
 
     def _given(self, bound: Mapping[str, Any]) -> dict[str, int]:
-        return dict(zip(bound, self._numbers.ids(bound.values()), strict=True))
+        return dict(zip(bound, self._numbers.numbering.ids(bound.values()), strict=True))
 
     def _causes(self, input: Input, name: str, cell: Any, bound: Mapping[str, Any]) -> Tuples:
-        (id,) = self._numbers.ids([cell])
+        (id,) = self._numbers.numbering.ids([cell])
         pairs = self._numbers.causes([id]) if name == "from" else self._numbers.effects([id])
         given = self._given(bound)
         wanted = (given.get("from"), given.get("to"))
@@ -130,5 +130,5 @@ class NumberReading:
     def _cells(self, input: Input, rows: Iterable[Sequence[Any]]) -> Tuples:
         columns = self._source.columns(input.relation)
         places = [columns.index(name) for name in input.columns]
-        ids = self._numbers.ids
+        ids = self._numbers.numbering.ids
         return Batch.of_rows([tuple(ids([row[place] for place in places])) for row in rows], len(places))

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import namedtuple
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cached_property
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
-from rhizomedb.algebra import Derivation
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.value import Cell, Value, exact, order_cell, plain
+
+if TYPE_CHECKING:
+    from rhizomedb.algebra import Derivation
 
 SHOWN_ROWS_MAX = 20
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from rhizomedb.algebra import Evaluation
+from typing import TYPE_CHECKING
+
 from rhizomedb.crdt.policy import Claim
 from rhizomedb.db import view
 from rhizomedb.db.explanation import Statement, Support
@@ -12,6 +13,9 @@ from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.clock import HybridTime
 from rhizomedb.facts.value import Attribute, Cell, exact, plain
 from rhizomedb.store.store import Cut, Epoch, Store
+
+if TYPE_CHECKING:
+    from rhizomedb.algebra import Evaluation
 
 
 class Statements:

@@ -2,36 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rhizomedb.budget import UNLIMITED, Budget
-from rhizomedb.flow.build import build
 from rhizomedb.flow.engine import Engine
-from rhizomedb.flow.relation import Change, nothing
+from rhizomedb.flow.relation import Batch, Change, nothing
 
 if TYPE_CHECKING:
-    from rhizomedb.db.compiled import Prepared
+    from rhizomedb.db.compiled import Standing
     from rhizomedb.db.stored import Row, Stored
-    from rhizomedb.flow.batch import Batch
+    from rhizomedb.flow.batch import Batch as Tuples
     from rhizomedb.store.store import Cut
+
+SWEPT_MIN: Final = 1 << 16
+"""So many cells a dictionary may hold before anybody looks which of them are still of use."""
 
 
 class Upkeep:
-    """What a program derives at an epoch. A move that fails or is interrupted leaves it where it was."""
+    """What a program derives at an epoch. A move that fails or is interrupted leaves it where it was.
 
-    def __init__(self, prepared: Prepared, stored: Stored, cut: Cut, budget: Budget) -> None:
+    What is computed and goes again is forgotten: when the dictionary holds twice as many cells as were of use when that
+    was last looked at, it is looked at again. So a cell costs its share of a few looks, and no more than twice what is of
+    use is held. `stored` gives what is stored, with a dictionary of its own.
+    """
+
+    def __init__(self, standing: Standing, stored: Callable[[], Stored], cut: Cut, budget: Budget) -> None:
         assert cut.epoch is not None, "the upkeep begins at an epoch"
-        self._prepared = prepared
-        self._stored = stored
+        self._standing = standing
+        self._open = stored
         self._budget = budget
-        self._flow = build(prepared.plan)
         self._window = replace(cut, epoch=None)
         self.epoch = cut.epoch
         self._is_whole = True
-        self._engine = self._begun(budget)
+        self._stored: Stored
+        self._engine: Engine
+        self._own_max = SWEPT_MIN
+        self._begin(budget)
 
     @property
     def cut(self) -> Cut:
@@ -40,8 +49,10 @@ class Upkeep:
 
     def move(self, epoch: int) -> Mapping[str, Change]:
         """Go to another epoch; what it changed of each relation. Where nothing that is read changed, it costs nothing."""
+        if not self._stored.is_current():
+            return self._move_anew(epoch)
         after = replace(self._window, epoch=epoch)
-        changes = self._stored.changes(self._flow.inputs, self.cut, after)
+        changes = self._stored.changes(self._standing.flow.inputs, self.cut, after)
         derived: Mapping[str, Change] = {}
         if changes:
             self._mend()
@@ -50,6 +61,15 @@ class Upkeep:
                 self.epoch = epoch
         self.epoch = epoch
         return derived
+
+    def tidy(self) -> None:
+        """Forget what is of no use any more, if there may be much of it. Changes are told by then: ids may be used again."""
+        dictionary = self._stored.dictionary
+        if self._is_whole and dictionary.own > self._own_max:
+            self._is_whole = False
+            dictionary.sweep(self._engine.ids())
+            self._is_whole = True
+            self._own_max = max(SWEPT_MIN, 2 * dictionary.own)
 
     def reset(self, epoch: int) -> None:
         """Be where it was before a move of which nobody learned."""
@@ -61,28 +81,52 @@ class Upkeep:
         self._mend()
         return self.cells(self._engine.relation(relation).table.read())
 
-    def cells(self, batch: Batch) -> list[Row]:
+    def cells(self, batch: Tuples) -> list[Row]:
         """What the ids of a batch stand for."""
         if not batch.width:
             return [()] * len(batch)
         cells = self._stored.dictionary.cells
         return list(zip(*(cells(batch.column_ids(column)) for column in range(batch.width)), strict=True))
 
-    def _begun(self, budget: Budget) -> Engine:
-        """A new engine, at the epoch."""
-        engine = Engine(self._flow, self._stored.dictionary, aggregates=self._prepared.aggregates)
-        cut = self.cut
+    def _begin(self, budget: Budget) -> None:
+        """Work everything out that is there at the epoch."""
+        flow, cut, stored = self._standing.flow, self.cut, self._open()
+        engine = Engine(flow, stored.dictionary, aggregates=self._standing.aggregates)
         given = {}
-        for name, read in self._flow.inputs.items():
-            there = self._stored.read(read, cut)
+        for name, read in flow.inputs.items():
+            there = stored.read(read, cut)
             given[name] = Change(there, nothing(there.width).minus)
         engine.step(given, budget.meter())
-        return engine
+        engine.ready()
+        self._stored, self._engine = stored, engine
+        self._own_max = max(SWEPT_MIN, 2 * stored.dictionary.own)
+
+    def _move_anew(self, epoch: int) -> Mapping[str, Change]:
+        """Go to another epoch where the ids stand for nothing any more; what that changed."""
+        before = {name: set(self.rows(name)) for name in self._standing.relations}
+        was = self.epoch, self._stored, self._engine, self._own_max
+        try:
+            self.epoch = epoch
+            self._begin(self._budget)
+        except BaseException:
+            self.epoch, self._stored, self._engine, self._own_max = was
+            raise
+        self._is_whole = True
+        derived = {}
+        for name, old in before.items():
+            now = set(self.rows(name))
+            if now != old:
+                derived[name] = Change(*(self._batch(name, rows) for rows in (now - old, old - now)))
+        return derived
+
+    def _batch(self, relation: str, rows: set[Row]) -> Tuples:
+        ids = self._stored.dictionary.ids
+        return Batch.of_rows([tuple(ids(row)) for row in rows], self._standing.flow.widths[relation])
 
     def _mend(self) -> None:
         """Begin anew where a step was interrupted: it may have been anywhere, even in taking itself back."""
         if not self._is_whole:
-            self._engine = self._begun(UNLIMITED)
+            self._begin(UNLIMITED)
             self._is_whole = True
 
     @contextmanager

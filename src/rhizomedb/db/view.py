@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import islice
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from rhizomedb.algebra import Evaluation, Table
+from rhizomedb.algebra import Table
 from rhizomedb.budget import Budget
 from rhizomedb.crdt.policy import Claim, agreed, distinct
 from rhizomedb.crdt.register import CLAIMS, claims_of_subjects
@@ -24,6 +24,9 @@ from rhizomedb.facts.clock import HybridTime
 from rhizomedb.facts.value import Attribute, Cell, Entity, Value, plain
 from rhizomedb.logic import parse
 from rhizomedb.store.store import COLUMNS, Cut, Store
+
+if TYPE_CHECKING:
+    from rhizomedb.algebra import Evaluation
 
 Row: TypeAlias = tuple[Cell, ...]
 Key: TypeAlias = tuple[Entity, Cell]
@@ -106,13 +109,19 @@ def _of_asked() -> Compiled:
     return answering(parse(CLAIMS), COLUMNS, ASKED, SURVIVOR)
 
 
-def contested(store: Store, cut: Cut, budget: Budget, keep: Callable[[Key], bool]) -> Iterator[Register]:
-    """The registers in which different values stand, of those that `keep` lets through."""
+def contested(
+    store: Store, cut: Cut, budget: Budget, keep: Callable[[Key], bool], at_once: int = REGISTERS_AT_ONCE
+) -> Iterator[Register]:
+    """The registers in which different values stand, of those that `keep` lets through; so many are evaluated together."""
     epoch = store.epoch() if cut.epoch is None else cut.epoch
     keys = (key for key in store.repeated(epoch) if keep(key))
-    while some := list(islice(keys, REGISTERS_AT_ONCE)):
-        found = group(_run(_of_asked(), store, cut, {"asked": some}, budget)[SURVIVOR])
-        yield from (register for register in found.values() if register.is_contested)
+    while some := list(islice(keys, at_once)):
+        yield from (register for register in asked(store, cut, some, budget).values() if register.is_contested)
+
+
+def asked(store: Store, cut: Cut, keys: Sequence[Key], budget: Budget) -> dict[Key, Register]:
+    """Those of some registers that hold anything."""
+    return group(_run(_of_asked(), store, cut, {"asked": keys}, budget)[SURVIVOR])
 
 
 def group(rows: Iterable[Row]) -> dict[Key, Register]:

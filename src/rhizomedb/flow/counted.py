@@ -8,6 +8,7 @@ which the inputs before it are read as they are now and those after it as they w
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from rhizomedb.flow.body import Rule, Stratum
 from rhizomedb.flow.relation import UNIT, Change
@@ -51,6 +52,12 @@ def term_versions(rule: Rule, term: int | None) -> tuple[bool, ...]:
     if term is None:
         return ()
     return tuple(number < term for number in range(len(rule.body.atoms) + len(rule.body.negations)))
+
+
+def ready(stratum: Stratum, run: Run) -> None:
+    """Have the look-ups made that changes need."""
+    for rule in stratum.rules:
+        run.ready(rule, partial(term_versions, rule))
 
 
 def derive_once(stratum: Stratum, run: Run) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from array import array
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final, Protocol
 
 from rhizomedb.facts.value import Cell
@@ -24,6 +25,10 @@ class Dictionary(Protocol):
         """Whether all ids up to one stand for cells of one kind, in their order."""
         ...
 
+    def compared(self, comparison: str, cell: Cell, ids: Sequence[Id]) -> array[Id] | None:
+        """Those of some ids whose cells are `<`, `<=`, `>` or `>=` a cell, if that can be told without the cells."""
+        ...
+
 
 SMALL: Final = 1 << 30
 """Whole numbers from 0 to before this one stand for themselves in memory."""
@@ -34,7 +39,13 @@ class Interned:
 
     def __init__(self) -> None:
         self._ids: dict[Cell, Id] = {}
-        self._cells: list[Cell] = []
+        self._cells: list[Cell | None] = []
+        self._free: list[Id] = []
+
+    @property
+    def own(self) -> int:
+        """How many cells are held."""
+        return len(self._ids)
 
     def ids(self, cells: Iterable[Cell]) -> list[Id]:
         """The ids of some cells; a new cell gets the next."""
@@ -45,7 +56,10 @@ class Interned:
                 found.append(cell)
                 continue
             id = known.get(cell)
-            if id is None:
+            if id is None and self._free:
+                id = known[cell] = self._free.pop()
+                held[id - SMALL] = cell
+            elif id is None:
                 id = known[cell] = SMALL + len(held)
                 held.append(cell)
             found.append(id)
@@ -54,7 +68,14 @@ class Interned:
     def cells(self, ids: Iterable[Id]) -> list[Cell]:
         """The cells of some ids."""
         held = self._cells
-        return [id if id < SMALL else held[id - SMALL] for id in ids]
+        return [id if id < SMALL else held[id - SMALL] for id in ids]  # type: ignore[misc]  # an id that is held has its cell
+
+    def sweep(self, held: Collection[Id]) -> None:
+        """Forget the cells whose ids nobody holds; the ids come to stand for others."""
+        for cell, id in [(cell, id) for cell, id in self._ids.items() if id not in held]:
+            del self._ids[cell]
+            self._cells[id - SMALL] = None
+            self._free.append(id)
 
     def is_ordered(self, greatest: Id) -> bool:
         """Whether all ids up to one are numbers that stand for themselves."""
@@ -63,3 +84,7 @@ class Interned:
     def rows(self, rows: Sequence[Sequence[Cell]]) -> list[tuple[Id, ...]]:
         """The ids of some tuples of cells."""
         return [tuple(self.ids(row)) for row in rows]
+
+    def compared(self, comparison: str, cell: Cell, ids: Sequence[Id]) -> array[Id] | None:
+        """Never: the order in which cells are met is not theirs."""
+        return None

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+from rhizomedb._native import threads as most_threads
 from rhizomedb.algebra.program import Plan
 from rhizomedb.budget import Budget, Meter
 from rhizomedb.flow import counted, graph, group, recursive
@@ -30,7 +31,8 @@ class Engine:
 
     A `standing` engine is kept up to date; one that is not takes a single step, and pays nothing for later ones. `inputs`
     are tables that already have what the flow reads. Without `reorder` bodies are joined as they are written.
-    `templates` are orders that another engine of the same flow worked out, over the same data or data like it.
+    `templates` are orders that another engine of the same flow worked out, over the same data or data like it. Kernels use
+    at most `threads` threads (default: `RHIZOMEDB_THREADS`), which changes nothing that the engine says.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Engine:
         inputs: Mapping[str, Rows] | None = None,
         reorder: bool = True,
         templates: Templates | None = None,
+        threads: int | None = None,
     ) -> None:
         self.flow = plan if isinstance(plan, Flow) else build(plan)
         self.dictionary = dictionary if dictionary is not None else Interned()
@@ -63,7 +66,7 @@ class Engine:
             for name, width in self.flow.widths.items()
         }
         self._held = held
-        self._run = Run(held, self.dictionary, aggregates, self.counted, reorder, templates)
+        self._run = Run(held, self.dictionary, aggregates, self.counted, reorder, templates, threads or most_threads())
         self._strata = [(stratum, [held[name] for name in read_by(stratum)]) for stratum in self.flow.strata]
         self._ending: Callable[[Held], None] | None = None
 
@@ -111,11 +114,26 @@ class Engine:
             self._ending = _commit
         return found
 
+    def ready(self) -> None:
+        """Have the look-ups made that later changes need, which else the first of them waits for."""
+        assert self.standing and not self._run.is_first, "it is known how large everything is"
+        for stratum, _ in self._strata:
+            for grouping in stratum.groupings:
+                group.ready(grouping, self._run)
+            (recursive if stratum.recursive else counted).ready(stratum, self._run)
+
     def _derive(self, stratum: Stratum) -> None:
         if self.standing:
             counted.derive(stratum, self._run)
         else:
             counted.derive_once(stratum, self._run)
+
+    def ids(self) -> set[int]:
+        """The ids that stand in any relation. Those of constants are looked up again when they are needed next."""
+        self._end()
+        self._run.forget_constants()
+        tables = [(held.table, held.table.read()) for held in self._held.values()]
+        return {id for table, batch in tables for column in range(table.width) for id in batch.distinct_ids(column)}
 
     def read_of(self, relation: str, columns: Sequence[str], batch: Tuples) -> Iterator[tuple[str, Tuples]]:
         """Of some tuples of a stored relation over all its columns: what each input reads of them."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from rhizomedb.algebra.formula import Attribute, Comparison, Constant, Formula, Operand, Row, attributes_of, test_of
 from rhizomedb.algebra.formula import value_of as function_of
@@ -15,6 +16,9 @@ from rhizomedb.budget import CHECK_EVERY, Meter
 from rhizomedb.facts.value import order_cell
 from rhizomedb.flow.batch import CONSTANT, IDS, Batch
 from rhizomedb.flow.dictionary import Dictionary
+
+TURNED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+"""The comparison that says the same of two operands the other way round."""
 
 
 def keep(batch: Batch, formula: Formula, places: Mapping[str, int], dictionary: Dictionary, meter: Meter) -> Batch:
@@ -26,6 +30,15 @@ def keep(batch: Batch, formula: Formula, places: Mapping[str, int], dictionary: 
             Constant(cell), ("==" | "!=") as operator, Attribute(name)
         ):
             return batch.where_constant(places[name], dictionary.ids([cell])[0], operator == "==")
+        case Comparison(Attribute(name), operator, Constant(cell)) | Comparison(
+            Constant(cell), operator, Attribute(name)
+        ):
+            turned = operator if isinstance(formula.left, Attribute) else TURNED[operator]
+            ids = batch.distinct_ids(places[name])
+            among = dictionary.compared(turned, cell, ids)
+            if among is not None:
+                meter.check()
+                return batch if len(among) == len(ids) else batch.where_among(places[name], among)
         case Comparison(Attribute(left), operator, Attribute(right)):
             return _ordered(batch, places[left], operator, places[right], dictionary, meter)
     names = sorted(attributes_of(formula))

@@ -57,6 +57,13 @@ def derive(grouping: Grouping, run: Run) -> None:
     run.held(grouping.head).settle()
 
 
+def ready(grouping: Grouping, run: Run) -> None:
+    """Have the look-ups made that changes need: where something may have to be computed from all members of a group."""
+    keys = list(grouping.keys)
+    if keys and any(run.aggregates[name].linear is None for name, _ in grouping.aggregates):
+        run.held(grouping.source).table.keys(keys)
+
+
 class _Step:
     """One step of one grouping."""
 

@@ -21,6 +21,7 @@ from rhizomedb.flow.body import Atom, Given, Rule
 from rhizomedb.flow.dictionary import Dictionary
 from rhizomedb.flow.relation import intersect
 from rhizomedb.flow.table import LIMIT, Key, Table
+from rhizomedb.flow.threads import for_intersection
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +115,8 @@ class Template:
     columns: list[int]
     constants: tuple[Given, ...]
 
-    def over(self, tables: Mapping[str, Table], dictionary: Dictionary) -> Pipeline:
-        """The pipeline over some tables."""
+    def over(self, tables: Mapping[str, Table], dictionary: Dictionary, threads: int = 1) -> Pipeline:
+        """The pipeline over some tables, whose kernels use at most so many threads."""
         steps = []
         for stage in self.stages:
             match stage:
@@ -126,7 +127,8 @@ class Template:
                     steps.append(Step(stage, found, _with_ids(keys, atoms, dictionary)))
                 case _:
                     steps.append(Step(stage, [], []))
-        return Pipeline(self, steps, dictionary.ids([each.cell for each in self.constants]) if self.constants else [])
+        constants = dictionary.ids([each.cell for each in self.constants]) if self.constants else []
+        return Pipeline(self, steps, constants, threads)
 
 
 def _with_ids(keys: list[Key], atoms: Sequence[Atom], dictionary: Dictionary) -> list[Key]:
@@ -153,17 +155,34 @@ class Step:
         self.made = 0
         self.seconds = 0.0
 
+    def ready(self) -> None:
+        """Have the tables make the look-ups that it needs."""
+        match self.stage:
+            case Probe(new=new) | Match(new=new):
+                (table,), columns = self.tables, [column for column, _, _ in self.keys]
+                if columns and not (new and columns == list(range(table.width))):  # whole rows are found without
+                    table.keys(columns)
+            case Intersect():
+                for table, (column, _, _) in zip(self.tables, self.keys, strict=True):
+                    table.keys([column])
+
 
 class Pipeline:
     """A template over tables; a tuple may come out more than once."""
 
-    __slots__ = ("_constants", "sizes", "steps", "template")
+    __slots__ = ("_constants", "_threads", "sizes", "steps", "template")
 
-    def __init__(self, template: Template, steps: list[Step], constants: list[int]) -> None:
+    def __init__(self, template: Template, steps: list[Step], constants: list[int], threads: int) -> None:
         self.template = template
         self.steps = steps
         self.sizes: tuple[int, ...] = ()
         self._constants = constants
+        self._threads = threads
+
+    def ready(self) -> None:
+        """Have the look-ups made that it needs, which else the first batch waits for."""
+        for step in self.steps:
+            step.ready()
 
     def run(self, batch: Batch, dictionary: Dictionary, meter: Meter) -> Iterator[Batch]:
         """The head's tuples for a batch of the seed's variables."""
@@ -179,7 +198,7 @@ class Pipeline:
             began = meter.elapsed()
             match step.stage:
                 case Probe() | Intersect():
-                    for piece in _pieces(step, batch, meter):
+                    for piece in _pieces(step, batch, meter, self._threads):
                         yield from self._through(piece, number + 1, dictionary, meter)
                     return
                 case Match(_, _, wanted, new, before):
@@ -194,7 +213,7 @@ class Pipeline:
             yield batch
 
 
-def _pieces(step: Step, batch: Batch, meter: Meter) -> Iterator[Batch]:
+def _pieces(step: Step, batch: Batch, meter: Meter, threads: int) -> Iterator[Batch]:
     start, rows = 0, len(batch)
     equal: tuple[tuple[int, int], ...] = ()
     distinct = False
@@ -202,7 +221,8 @@ def _pieces(step: Step, batch: Batch, meter: Meter) -> Iterator[Batch]:
         began = meter.elapsed()
         match step.stage:
             case Intersect(_, _, keep, bounds, once):
-                piece, start = intersect(batch, step.tables, step.keys, keep, bounds, once, start, LIMIT)
+                some = for_intersection(threads, rows - start)
+                piece, start = intersect(batch, step.tables, step.keys, keep, bounds, once, start, LIMIT, some)
             case Probe(_, _, keep, take, new, before, equal, distinct):
                 piece, start = step.tables[0].probe(batch, step.keys, keep, take, new, before, start, LIMIT)
         if len(piece):

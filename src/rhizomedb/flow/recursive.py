@@ -26,6 +26,12 @@ def derive(stratum: Stratum, run: Run) -> None:
     _Recursion(stratum, run).step()
 
 
+def ready(stratum: Stratum, run: Run) -> None:
+    """Have the look-ups made that additions need; those that taking away needs are made when something goes."""
+    for rule in stratum.rules:
+        run.ready(rule, lambda number: ())
+
+
 class _Recursion:
     """One step of one recursive stratum."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from rhizomedb.budget import Meter
@@ -40,6 +40,7 @@ class Run:
         counted: frozenset[str],
         reorder: bool = True,
         templates: Templates | None = None,
+        threads: int = 1,
     ) -> None:
         self._held = held
         self.dictionary = dictionary
@@ -47,6 +48,7 @@ class Run:
         self.is_first = True
         self.stamp = 0
         self.piece = PIECE
+        self.threads = threads
         self.meter: Meter
         self.planner = Planner({name: each.table for name, each in held.items()}, dictionary, counted, reorder)
         self._shapes: dict[int, Shape] = {}
@@ -67,6 +69,16 @@ class Run:
             shape = self._shapes[id(terms)] = Shape(terms, self.dictionary)
         return shape.of(batch, more)
 
+    def ready(self, rule: Rule, versions: Callable[[int], tuple[bool, ...]]) -> None:
+        """Have the look-ups made that changes of the inputs of a rule need, read in these versions for each."""
+        atoms, negations = rule.body.atoms, rule.body.negations
+        for number in range(len(atoms) + len(negations)):
+            self.pipeline(rule, number, versions(number)).ready()
+        for negation in negations:
+            columns = [column for column, term in enumerate(negation.terms) if term is not None]
+            if columns:
+                self.held(negation.relation).table.keys(columns)
+
     def turned(self, negation: Atom) -> Change:
         """The bindings for which a negation came to hold in this step, and those for which it no longer does.
 
@@ -80,6 +92,11 @@ class Run:
             table.matching(freed, keys, False, new=True) if len(freed) else freed,
             table.matching(taken, keys, False, new=False) if len(taken) else taken,
         )
+
+    def forget_constants(self) -> None:
+        """Forget the ids of the constants of rules, with the pipelines that hold them; orders are kept."""
+        self._shapes.clear()
+        self._pipelines.clear()
 
     def next_stamp(self) -> int:
         """A stamp greater than all before."""
@@ -128,7 +145,7 @@ class Run:
         template = self._templates.get(exactly)
         if template is None:
             template = self._templates[exactly] = self._template(use, rule, term, versions, stamps)
-        made = self._pipelines[question] = template.over(self.planner.tables, self.dictionary)
+        made = self._pipelines[question] = template.over(self.planner.tables, self.dictionary, self.threads)
         made.sizes = sizes
         return made
 

@@ -285,13 +285,14 @@ def intersect(
     once: bool = False,
     start: int = 0,
     limit: int = LIMIT,
+    threads: int = 1,
 ) -> tuple[Batch, int]:
     """Join with several tables of pairs at once, as they are now: a step of a worst-case optimal join (Ngo et al. 2018).
 
     For each row of the batch: its kept columns with each id that every table pairs with what the row has for it (one key
     for each table: the column of the table that is given). `bounds` are for each table a column of the batch that stamps
     must be less than, or -1. With `once`, a row for which there is any such id is kept, without it. Begins, ends and goes on
-    as `Table.probe` does.
+    as `Table.probe` does. The kernel uses `threads` threads and gives what one gives; here there is one.
     """
     made: list[Row] = []
     rows = batch.rows()

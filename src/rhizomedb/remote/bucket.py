@@ -17,7 +17,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from rhizomedb.errors import BundleRefused, RemoteError
-from rhizomedb.remote.place import FOLDER, Listed
+from rhizomedb.remote.kind import Kind
+from rhizomedb.remote.place import Listed
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -44,36 +45,38 @@ class Bucket:
         self._store = _store(url)
         self._waiting: set[Future[Any]] = set()
 
-    def list(self) -> Iterator[Listed]:
-        """Every object, a page at a time."""
+    def list(self, kind: Kind) -> Iterator[Listed]:
+        """Every object of a kind, a page at a time."""
         import obstore
 
         # Names that are no paths (../x) end the listing with an error; those that sort before any bundle are not asked for.
-        pages = obstore.list(self._store, FOLDER, offset=f"{FOLDER}/0", chunk_size=LIST_ENTRIES)
+        pages = obstore.list(self._store, kind.folder, offset=kind.path("0"), chunk_size=LIST_ENTRIES)
         while found := self._run(lambda: next(pages, None)):
             for each in found:
-                yield Listed(each["path"].removeprefix(FOLDER + "/"), each["size"])
+                yield Listed(each["path"].removeprefix(kind.path("")), each["size"])
 
-    def read(self, name: str, start: int, stop: int) -> bytes:
+    def read(self, kind: Kind, name: str, start: int, stop: int) -> bytes:
         """A part of an object; as soon as more comes than was asked for, no more is taken."""
         import obstore
 
+        where = kind.where(name)
+
         def parts() -> bytes:
-            got = obstore.get(self._store, f"{FOLDER}/{name}", options={"range": (start, stop)})
+            got = obstore.get(self._store, kind.path(name), options={"range": (start, stop)})
             taken = bytearray()
             for part in got.stream(min_chunk_size=1):
                 taken += part
                 if len(taken) > stop - start:
-                    raise BundleRefused("remote.too-big", "more of it comes than was asked for", where=f"bundle {name}")
+                    raise BundleRefused("remote.too-big", "more of it comes than was asked for", where=where)
             return bytes(taken)
 
-        return self._run(parts, name)
+        return self._run(parts, where)
 
-    def write(self, name: str, data: bytes) -> None:
+    def write(self, kind: Kind, name: str, data: bytes) -> None:
         """Put an object: buckets show none before the whole of it is there."""
         import obstore
 
-        self._run(lambda: obstore.put(self._store, f"{FOLDER}/{name}", data, use_multipart=False))
+        self._run(lambda: obstore.put(self._store, kind.path(name), data, use_multipart=False))
 
     def close(self) -> None:
         """Wait for nothing any more."""
@@ -81,7 +84,7 @@ class Bucket:
             with suppress(InvalidStateError):
                 future.set_exception(_unreachable(self.label, "it was let go of"))
 
-    def _run(self, work: Callable[[], Got], name: str | None = None) -> Got:
+    def _run(self, work: Callable[[], Got], where: str | None = None) -> Got:
         future: Future[Got] = Future()
 
         def settle() -> None:
@@ -94,7 +97,7 @@ class Bucket:
         self._waiting.add(future)
         threading.Thread(target=settle, name="rhizome-remote", daemon=True).start()
         try:
-            with _ours(self.label, name):
+            with _ours(self.label, where):
                 return future.result(SECONDS_MAX)
         finally:
             future.cancel()
@@ -179,7 +182,7 @@ _ENVIRONMENT: Final = ("latest/api/token", "169.254.169.254", "169.254.170.2", "
 
 
 @contextmanager
-def _ours(label: str, name: str | None) -> Iterator[None]:
+def _ours(label: str, where: str | None) -> Iterator[None]:
     """What the library says, as one of our errors, without its words."""
     try:
         yield
@@ -190,10 +193,10 @@ def _ours(label: str, name: str | None) -> Iterator[None]:
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # the library raises its own kinds, some built-in ones, and panics of Rust
-        raise _named(label, name, error) from None
+        raise _named(label, where, error) from None
 
 
-def _named(label: str, name: str | None, error: BaseException) -> RemoteError:
+def _named(label: str, where: str | None, error: BaseException) -> RemoteError:
     said = str(error).partition("\nDebug source")[0]
     status = int(match[1]) if (match := _STATUS.search(said)) else None
     service = match[1] if (match := _CODE.search(said)) else None
@@ -205,10 +208,10 @@ def _named(label: str, name: str | None, error: BaseException) -> RemoteError:
     kind = type(error).__name__
     if code is None:
         code = {"PermissionDeniedError": "remote.denied", "UnauthenticatedError": "remote.denied"}.get(kind)
-    if name is not None and (code == "remote.gone" or (isinstance(error, FileNotFoundError) and service is None)):
-        return BundleRefused("remote.gone", "it was listed and is not there any more", where=f"bundle {name}")
-    if name is not None and status == 416:
-        return BundleRefused("remote.altered", "it is shorter than its name says", where=f"bundle {name}")
+    if where is not None and (code == "remote.gone" or (isinstance(error, FileNotFoundError) and service is None)):
+        return BundleRefused("remote.gone", "it was listed and is not there any more", where=where)
+    if where is not None and status == 416:
+        return BundleRefused("remote.altered", "it is shorter than its name says", where=where)
     if kind == "InvalidPathError":
         return RemoteError(
             "remote.failed",
@@ -219,8 +222,8 @@ def _named(label: str, name: str | None, error: BaseException) -> RemoteError:
         return _unreachable(label, "no connection, or it broke off")
     code = code if code in _WORDS else "remote.failed"
     answer = " ".join(str(part) for part in (status, service) if part is not None) or kind
-    if name is not None and code == "remote.failed":
-        return BundleRefused(code, f"the place does not give it ({answer})", where=f"bundle {name}")
+    if where is not None and code == "remote.failed":
+        return BundleRefused(code, f"the place does not give it ({answer})", where=where)
     return RemoteError(code, f"{label}: {_WORDS[code]} ({answer})", fix=_fix(code, label))
 
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from rhizomedb.errors import BundleRefused, Error, RemoteError
-from rhizomedb.facts.delta import Delta
-from rhizomedb.remote.bundle import Head, Name, id_of, read_body, read_head
+from rhizomedb.remote.bundle import Head, Name, read_body, read_head
+from rhizomedb.remote.kind import DIGEST_BYTES, Kind
 from rhizomedb.remote.place import Listed, Place, Progress
 
 OBJECTS_MAX: Final = 1_000_000
@@ -27,7 +27,7 @@ HEADS_AHEAD: Final = 16
 BODIES_AHEAD: Final = 4
 """How many heads and bodies are asked for at once: a place may be far away."""
 
-Item = TypeVar("Item")
+Asked = TypeVar("Asked")
 Got = TypeVar("Got")
 
 
@@ -40,13 +40,17 @@ class Entry:
 
 
 class Catalog:
-    """A place under examination. What it notes on the way is complete when everything has been gone through.
+    """What a place holds of a kind, under examination. What it notes on the way is complete when all has been gone through.
 
     `broken` bundles are those refused, `refused` says why of the first of them, `strangers` are objects that are no bundles.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, kind: Kind, keep_bytes: int = 0) -> None:
+        """`keep_bytes`: how many bytes of heads are remembered for who goes through the entries again."""
         self._place = place
+        self._kind = kind
+        self._room = keep_bytes
+        self._heads: dict[Name, Head] = {}
         self.broken: set[Name] = set()
         self.refused: list[RemoteError] = []
         self.strangers = 0
@@ -54,15 +58,20 @@ class Catalog:
     def entries(self, progress: Progress | None = None) -> Iterator[Entry]:
         """Every bundle that is there, its head read; `progress` is told how many bytes of heads came."""
         done = 0
+        self.strangers = 0
         for entry in self._ahead(self._entry, ((named[0], named) for named in self._names()), HEADS_AHEAD):
             if entry is not None:
-                done += entry.head.name.head_bytes
+                name = entry.head.name
+                done += name.head_bytes
+                if name not in self._heads and name.head_bytes <= self._room:
+                    self._room -= name.head_bytes
+                    self._heads[name] = entry.head
                 if progress is not None:
                     progress(done, 0)
                 yield entry
 
     def bodies(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, list[bytes]]]:
-        """The envelopes of some bundles, not yet verified."""
+        """The items of some bundles, not yet verified."""
         return (
             got
             for got in self._ahead(self._body, ((entry.head.name, entry) for entry in entries), BODIES_AHEAD)
@@ -70,48 +79,44 @@ class Catalog:
         )
 
     def sound(self, entries: Iterable[Entry]) -> Iterator[Entry]:
-        """Those bundles that can be read to the end and of which every delta is signed as it should be."""
-        return (
-            entry for entry, envelopes in self.bodies(entries) if len(self.verified(entry, envelopes)) == len(envelopes)
-        )
+        """Those bundles that can be read to the end and of which every item is what it should be."""
+        return (entry for entry, items in self.bodies(entries) if self._is_sound(entry, items))
 
-    def verified(self, entry: Entry, envelopes: Iterable[bytes]) -> list[bytes]:
-        """Those envelopes of a bundle that are deltas; if there are others, the bundle is noted as broken."""
-        good: list[bytes] = []
+    def _is_sound(self, entry: Entry, items: Iterable[bytes]) -> bool:
         forged: list[tuple[bytes, Error]] = []
-        for envelope in envelopes:
+        for name, item in zip(entry.head.ids, items, strict=True):
             try:
-                Delta.decode(envelope)
+                self._kind.check(name, item)
             except Error as error:
-                forged.append((envelope, error))
-            else:
-                good.append(envelope)
+                forged.append((name, error))
         if forged:
             self.refuse_forged(entry, forged)
-        return good
+        return not forged
 
     def refuse_forged(self, entry: Entry, forged: Sequence[tuple[bytes, Error]]) -> None:
-        """Note a bundle as broken of which some envelopes are no deltas."""
+        """Note a bundle as broken of which some items, called by their ids, are not what they should be."""
         first, reason = forged[0]
         more = f", and {len(forged) - 1:,} more" if forged[1:] else ""
-        message = f"its delta {id_of(first).hex()[:16]}… cannot be trusted{more}: {reason.code}: {reason.message}"
+        message = f"its {self._kind.item} {first[-DIGEST_BYTES:].hex()[:16]}… cannot be trusted{more}: {reason.code}: {reason.message}"
         self._refuse(
             entry.head.name,
             BundleRefused(
                 "remote.forged",
                 message,
-                where=f"bundle {entry.head.name}",
+                where=entry.head.name.where,
                 fix="rhizome push FILE URL --check, from a copy that has it",
             ),
         )
 
     def _refuse(self, name: Name, error: BundleRefused) -> None:
+        if name in self.broken:
+            return
         self.broken.add(name)
         if len(self.refused) < REFUSED_MAX:
             self.refused.append(error)
 
     def _names(self) -> Iterator[tuple[Name, int]]:
-        for count, listed in enumerate(self._place.list(), 1):
+        for count, listed in enumerate(self._place.list(self._kind), 1):
             if count > OBJECTS_MAX:
                 raise RemoteError(
                     "remote.too-big",
@@ -123,27 +128,30 @@ class Catalog:
                 yield name, listed.size
 
     def _name(self, listed: Listed) -> Name | None:
-        name = Name.parse(listed.name)
+        name = Name.parse(self._kind, listed.name)
         if name is None:
             self.strangers += 1
+        elif name in self.broken:
+            return None
         elif not name.head_bytes < listed.size <= name.bytes_max:
             code = "remote.altered" if listed.size <= name.head_bytes else "remote.too-big"
             message = f"it is {listed.size:,} bytes long, not {name.head_bytes + 1:,} to {name.bytes_max:,}"
-            self._refuse(name, BundleRefused(code, message, where=f"bundle {name}"))
+            self._refuse(name, BundleRefused(code, message, where=name.where))
         else:
             return name
         return None
 
     def _entry(self, named: tuple[Name, int]) -> Entry:
         name, size = named
-        return Entry(read_head(name, self._place.read(str(name), 0, name.head_bytes)), size)
+        head = self._heads.get(name)
+        return Entry(head or read_head(name, self._place.read(self._kind, str(name), 0, name.head_bytes)), size)
 
     def _body(self, entry: Entry) -> tuple[Entry, list[bytes]]:
         name = entry.head.name
-        return entry, read_body(entry.head, self._place.read(str(name), name.head_bytes, entry.size))
+        return entry, read_body(entry.head, self._place.read(self._kind, str(name), name.head_bytes, entry.size))
 
     def _ahead(
-        self, read: Callable[[Item], Got], items: Iterable[tuple[Name, Item]], ahead: int
+        self, read: Callable[[Asked], Got], items: Iterable[tuple[Name, Asked]], ahead: int
     ) -> Iterator[Got | None]:
         """What is read for each item, in their order, some of it while the caller is busy; None for what is refused."""
         waiting: deque[tuple[Name, Future[Got]]] = deque()

@@ -16,7 +16,8 @@ from contextlib import contextmanager, suppress
 from typing import Final
 
 from rhizomedb.errors import BundleRefused, RemoteError, nearest_names
-from rhizomedb.remote.place import FOLDER, Listed
+from rhizomedb.remote.kind import Kind
+from rhizomedb.remote.place import Listed
 
 PARTIAL: Final = ".partial-"
 
@@ -31,15 +32,14 @@ class Folder:
     def __init__(self, path: str) -> None:
         self.label = path
         self._path = path
-        self._bundles = os.path.join(path, FOLDER)
 
-    def list(self) -> Iterator[Listed]:
-        """Every regular file. Links and pipes are none: nothing outside of the folder is read."""
+    def list(self, kind: Kind) -> Iterator[Listed]:
+        """Every regular file of a kind. Links and pipes are none: nothing outside of the folder is read."""
         with _ours(self._path):
             if not os.path.isdir(self._path):
                 raise _not_found(self._path) if not os.path.lexists(self._path) else _no_folder(self._path)
             try:
-                entries = os.scandir(self._bundles)
+                entries = os.scandir(os.path.join(self._path, kind.folder))
             except FileNotFoundError:
                 return
             with entries:
@@ -48,39 +48,44 @@ class Folder:
                         if entry.is_file(follow_symlinks=False):
                             yield Listed(entry.name, entry.stat(follow_symlinks=False).st_size)
 
-    def read(self, name: str, start: int, stop: int) -> bytes:
+    def read(self, kind: Kind, name: str, start: int, stop: int) -> bytes:
         """A part of a file, which must be a regular one when it is opened, too."""
-        with _ours(self._path, name):
-            descriptor = os.open(os.path.join(self._bundles, name), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        where = kind.where(name)
+        with _ours(self._path, where):
+            path = os.path.join(self._path, kind.path(name))
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
             with open(descriptor, "rb") as file:
                 if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                    raise BundleRefused("remote.malformed", "it is no file", where=f"bundle {name}")
+                    raise BundleRefused("remote.malformed", "it is no file", where=where)
                 file.seek(start)
                 return file.read(stop - start)
 
-    def write(self, name: str, data: bytes) -> None:
+    def write(self, kind: Kind, name: str, data: bytes) -> None:
         """Write beside, bring to the disk, rename."""
         with _ours(self._path):
-            self._make()
-            partial = os.path.join(self._bundles, PARTIAL + secrets.token_hex(8))
+            folder = self._made(kind.folder)
+            partial = os.path.join(folder, PARTIAL + secrets.token_hex(8))
             try:
                 with open(partial, "xb") as file:
                     file.write(data)
                     file.flush()
                     os.fsync(file.fileno())
-                os.replace(partial, os.path.join(self._bundles, name))
+                os.replace(partial, os.path.join(folder, name))
             except BaseException:
                 with suppress(OSError):
                     os.unlink(partial)
                 raise
-            _sync(self._bundles)
+            _sync(folder)
 
     def close(self) -> None:
         """Nothing to let go of."""
 
-    def _make(self) -> None:
-        """Make the folder but none above it: a name that was mistyped, or a disk that is not there, should show."""
-        for path in (self._path, self._bundles):
+    def _made(self, name: str) -> str:
+        """A folder within the folder; both are made but none above: a name that was mistyped, or a disk that is not
+        there, should show.
+        """
+        inner = os.path.join(self._path, name)
+        for path in (self._path, inner):
             try:
                 os.mkdir(path)
             except FileExistsError:
@@ -88,6 +93,7 @@ class Folder:
             except FileNotFoundError:
                 raise _not_found(os.path.dirname(os.path.abspath(path))) from None
             _sync(os.path.dirname(os.path.abspath(path)))
+        return inner
 
 
 def _sync(folder: str) -> None:
@@ -121,16 +127,16 @@ def _no_folder(path: str) -> RemoteError:
 
 
 @contextmanager
-def _ours(path: str, name: str | None = None) -> Iterator[None]:
+def _ours(path: str, where: str | None = None) -> Iterator[None]:
     """What the operating system says, as one of our errors."""
     try:
         yield
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
-        if name is not None and error.errno in (errno.ENOENT, errno.ELOOP):
+        if where is not None and error.errno in (errno.ENOENT, errno.ELOOP):
             gone = error.errno == errno.ENOENT
             code, said = ("remote.gone", "it was listed and is not there any more") if gone else _LINK
-            raise BundleRefused(code, said, where=f"bundle {name}") from None
+            raise BundleRefused(code, said, where=where) from None
         if error.errno in (errno.ENOTDIR, errno.EEXIST):
             raise _no_folder(path) from None
         if error.errno in _NO_ROOM:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rhizomedb.budget import UNLIMITED
 from rhizomedb.db.connection import Connection
 from rhizomedb.facts.cid import Cid
-from rhizomedb.remote.bundle import id_of
+from rhizomedb.remote.kind import id_of
 
 
 def visible(db: Connection) -> set[bytes]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from rhizomedb.errors import BundleRefused
+from rhizomedb.remote.kind import Kind
 from rhizomedb.remote.place import Listed
 
 PLACES: Final[dict[str, dict[str, bytes]]] = {}
@@ -21,20 +22,27 @@ class Memory:
         self.label = f"memory://{name}"
         self._objects = PLACES.setdefault(name, {})
 
-    def list(self) -> Iterator[Listed]:
-        """Every object."""
-        return (Listed(name, len(data)) for name, data in list(self._objects.items()))
+    def list(self, kind: Kind) -> Iterator[Listed]:
+        """Every object of a kind."""
+        start = kind.path("")
+        return (
+            Listed(path.removeprefix(start), len(data))
+            for path, data in list(self._objects.items())
+            if path.startswith(start)
+        )
 
-    def read(self, name: str, start: int, stop: int) -> bytes:
+    def read(self, kind: Kind, name: str, start: int, stop: int) -> bytes:
         """A part of an object."""
         try:
-            return self._objects[name][start:stop]
+            return self._objects[kind.path(name)][start:stop]
         except KeyError:
-            raise BundleRefused("remote.gone", "it was listed and is not there any more", where=name) from None
+            raise BundleRefused(
+                "remote.gone", "it was listed and is not there any more", where=kind.where(name)
+            ) from None
 
-    def write(self, name: str, data: bytes) -> None:
+    def write(self, kind: Kind, name: str, data: bytes) -> None:
         """Keep an object."""
-        self._objects[name] = data
+        self._objects[kind.path(name)] = data
 
     def close(self) -> None:
         """Nothing to let go of."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Final, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-FOLDER: Final = "bundles"
-"""Where, within a place, the bundles are."""
+from rhizomedb.remote.kind import Kind
 
 Progress = Callable[[int, int], None]
 """Told what is done and what there is in all (0 if unknown)."""
@@ -32,15 +31,15 @@ class Place(Protocol):
     is_made: bool
     """Whether the first write makes the place where there is none."""
 
-    def list(self) -> Iterator[Listed]:
-        """Every object in the folder of bundles, in any order."""
+    def list(self, kind: Kind) -> Iterator[Listed]:
+        """Every object in the folder of a kind, in any order; none where there is no such folder."""
         ...
 
-    def read(self, name: str, start: int, stop: int) -> bytes:
+    def read(self, kind: Kind, name: str, start: int, stop: int) -> bytes:
         """These bytes of an object, fewer if it is shorter, never more."""
         ...
 
-    def write(self, name: str, data: bytes) -> None:
+    def write(self, kind: Kind, name: str, data: bytes) -> None:
         """Keep an object, so that nobody ever sees a part of it. The same name always comes with the same bytes."""
         ...
 

@@ -1,4 +1,4 @@
-"""Pull: what this copy does not have yet, out of the bundles of a place, through the one door."""
+"""Pull: what this copy does not have yet, out of the bundles and packs of a place, verified as from anywhere."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Final
 from rhizomedb.db.connection import Connection
 from rhizomedb.errors import DeltaRefused, Error, RemoteError, ValueRefused
 from rhizomedb.remote import known
-from rhizomedb.remote.bundle import id_of
 from rhizomedb.remote.catalog import REFUSED_MAX, Catalog, Entry
+from rhizomedb.remote.content import Content
+from rhizomedb.remote.kind import DELTAS, id_of
 from rhizomedb.remote.place import Progress
 from rhizomedb.remote.url import opened
 
@@ -25,6 +26,10 @@ class Pull:
     `bundles` were read. `unsent` deltas are here and not there: never pushed, or lost there. `refused_count` bundles
     are broken, `refused` names the first 1,000 of them; `strangers` are objects that are no bundles. `not_kept_count`
     deltas are sound, but a limit of this copy keeps them out; `not_kept` says why of the first 1,000.
+
+    `blocks` of attachments are new here, of `block_bytes` together, out of so many `packs`; where packs are broken, or
+    objects beside them strange, they count like bundles. `unfilled` attachments lack what is not there either;
+    `left_out_count` are kept out by a limit, or are none, and `left_out` says why of the first 1,000.
     """
 
     new: int = 0
@@ -37,17 +42,23 @@ class Pull:
     refused: tuple[RemoteError, ...] = ()
     not_kept_count: int = 0
     not_kept: tuple[Error, ...] = ()
+    blocks: int = 0
+    block_bytes: int = 0
+    packs: int = 0
+    unfilled: int = 0
+    left_out_count: int = 0
+    left_out: tuple[Error, ...] = ()
 
 
-def pull(db: Connection, url: str, *, progress: Progress | None = None) -> Pull:
-    """Take in from a place (a folder, `s3://bucket/prefix`) every delta that is not here yet.
+def pull(db: Connection, url: str, *, attachments: bool = True, progress: Progress | None = None) -> Pull:
+    """Take in from a place (a folder, `s3://bucket/prefix`) the deltas that are not here yet, and what attachments lack.
 
-    Every one is verified. What is broken or forged there is refused and named, and keeps nothing else from coming in.
-    What was taken in stays when a pull is interrupted; another goes on. `progress` is told of bytes. Errors: `remote.*`,
-    `store.*`.
+    All of it is verified. What is broken or forged there is refused and named, and keeps nothing else from coming in.
+    What was taken in stays when a pull is interrupted; another goes on. Without `attachments`, their content is
+    left out. `progress` is told of bytes. Errors: `remote.*`, `store.*`.
     """
     with opened(url) as place:
-        catalog = Catalog(place)
+        catalog = Catalog(place, DELTAS)
         intake = Intake(db, catalog, f"pull from {place.label}", known.visible(db) | known.held(db))
         there: set[bytes] = set()
         wanted: list[Entry] = []
@@ -68,17 +79,26 @@ def pull(db: Connection, url: str, *, progress: Progress | None = None) -> Pull:
         finally:
             intake.flush()  # a place that stops answering takes nothing back of what it gave
         there.update(*(entry.head.ids for entry in wanted if entry.head.name not in catalog.broken))
+        content = Content.of(place)
+        if attachments:
+            content.fill(db, progress)
     return Pull(
         new=intake.new,
         held=intake.held,
         known=before,
         bundles=intake.bundles,
         unsent=len(known.visible(db) - there),
-        strangers=catalog.strangers,
-        refused_count=len(catalog.broken),
-        refused=tuple(catalog.refused),
+        strangers=catalog.strangers + content.catalog.strangers,
+        refused_count=len(catalog.broken) + len(content.catalog.broken),
+        refused=tuple([*catalog.refused, *content.catalog.refused][:REFUSED_MAX]),
         not_kept_count=intake.not_kept_count,
         not_kept=tuple(intake.not_kept),
+        blocks=content.new.blocks,
+        block_bytes=content.new.bytes,
+        packs=content.packs,
+        unfilled=content.unfilled,
+        left_out_count=len(content.left_out),
+        left_out=tuple(content.left_out[:REFUSED_MAX]),
     )
 
 
@@ -128,7 +148,7 @@ class Intake:
             out.add(place)
             entry, envelope = gathered[place]
             if isinstance(error, DeltaRefused | ValueRefused):
-                forged.setdefault(entry, []).append((envelope, error))
+                forged.setdefault(entry, []).append((id_of(envelope), error))
             else:
                 self._keep_out(error)
         for entry, refused in forged.items():

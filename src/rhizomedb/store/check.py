@@ -92,7 +92,7 @@ def rebuild(file: File, indexed: Indexed) -> list[Finding]:
     for table in ("mark", "segment", "home"):
         file.run(f"DROP TABLE IF EXISTS {table}")
     file.run("; ".join(INDEX))
-    indexed.abandon()
+    indexed.begin_anew()
     indexed.settle()
     findings = remake(
         file,

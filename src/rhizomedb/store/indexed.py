@@ -125,6 +125,9 @@ class Indexed:
         self._known_home = ""
         self._checked = Mark()
         self.cells = Cells()
+        self.beginnings = 0
+        """How often the index was begun from nothing after it gave numbers: each time it may give others."""
+        self._has_numbered = False
         self._written: list[str] = []
         self._replaced: list[str] = []
 
@@ -173,6 +176,7 @@ class Indexed:
 
     def add(self, said: Said) -> None:
         """Take in the next delta of the log, which is not known yet."""
+        self._has_numbered = True
         waiting = self._waiting
         waiting.add(said)
         if waiting.facts_said >= GATHER_FACTS or waiting.bytes >= GATHER_BYTES:
@@ -377,6 +381,11 @@ class Indexed:
         for name in written:
             self.folder.remove(name)
 
+    def begin_anew(self) -> None:
+        """Know nothing, for the numbers are given anew."""
+        self.abandon()
+        self.beginnings += self._has_numbered
+
     # -- catching up ------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
@@ -403,6 +412,7 @@ class Indexed:
             raise self._file.damaged("its index does not reach where it says")
         if ends is not None:
             self._check_marks(ends, mark.epoch)
+        self._has_numbered = self._has_numbered or mark.deltas > 0
         self._time = (mark.ms, mark.counter)
         self._checked = mark
 
@@ -435,7 +445,7 @@ class Indexed:
         """Use what the catalogue names; False if it is not of this place."""
         home = self._home()
         if home != self._known_home or self._tiers.last.delta_last > mark.deltas:
-            self.abandon()  # made again by somebody else, who may have given other numbers
+            self.begin_anew()  # made again by somebody else, who may have given other numbers
             self._known_home = home
         rows = self._catalogue()
         if rows is not None:

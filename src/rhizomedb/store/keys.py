@@ -6,6 +6,7 @@ for an int; the bits, turned so that they sort, for a float; the UTF-8 of a text
 
 from __future__ import annotations
 
+from operator import ge, gt, le, lt
 from struct import Struct
 from struct import error as StructError
 from typing import Final
@@ -20,6 +21,7 @@ BYTES_HEAD: Final = bytes((BYTES,))
 TEXT_HEAD: Final = bytes((TEXT,))
 LINK_HEAD: Final = bytes((LINK,))
 
+_ORDERINGS: Final = {"<": lt, "<=": le, ">": gt, ">=": ge}
 _INT: Final = Struct(">BQ")
 _FLOAT: Final = Struct(">Bd")
 _SIGN: Final = 1 << 63
@@ -42,6 +44,11 @@ def key_of(cell: Cell) -> bytes:
         return bytes((BOOL, value))
     bits = int.from_bytes(_FLOAT.pack(FLOAT, value)[1:], "big")
     return _INT.pack(FLOAT, bits ^ (_ALL if bits & _SIGN else _SIGN))
+
+
+def are_ordered(comparison: str, left: bytes, right: bytes) -> bool:
+    """Whether the values of two keys are of one kind, and the first `<`, `<=`, `>` or `>=` the second."""
+    return left[0] == right[0] and _ORDERINGS[comparison](left, right)
 
 
 def cell_of(key: bytes) -> Cell:

@@ -1,28 +1,24 @@
 """Numbers: the stored relations as the index has them, for who works on many facts at once and on few cells.
 
-An id is the number of a cell, or for the CID of a fact that is here its row with the bit `ROW`; cells that the index does
-not have get numbers of the reader's own, from `OWN` on. One cell has one id: a link that names a fact which is here is
-translated to that fact's row.
+Tuples are of the ids of a `Numbering`. What came between two cuts is read by itself (`Came`): at the cost of what came.
 """
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import islice
 from typing import Final, TypeAlias
 
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.value import Cell
 from rhizomedb.store.columns import columns_of
-from rhizomedb.store.keys import LINK_HEAD
+from rhizomedb.store.numbering import OWN, Numbering
 from rhizomedb.store.relations import PAGE_ROWS_MAX, View
 from rhizomedb.store.segment import ROW
 from rhizomedb.store.store import COLUMNS
 from rhizomedb.store.tiers import Part
-
-OWN: Final = 1 << 30
-"""Where the numbers of cells begin that the index does not have."""
 
 Ids: TypeAlias = "Sequence[int] | array[int]"
 """Ids one after the other, as a list or a buffer."""
@@ -31,77 +27,18 @@ _FACT: Final = COLUMNS["fact"]
 
 
 class Numbers:
-    """The ids of an index at the mark of a cut. Neither changes."""
+    """The relations of an index at the mark of a cut, as ids of a numbering. None of them changes."""
 
-    def __init__(self, view: View, parts: Sequence[Part], attributes: Sequence[int]) -> None:
-        assert not parts or parts[-1].bounds.cell_last < OWN, "an index numbers fewer cells than that"
+    def __init__(self, view: View, parts: Sequence[Part], attributes: Sequence[int], numbering: Numbering) -> None:
         self._view = view
         self._parts = parts
         self._attributes = attributes
-        self._own: dict[Cell, int] = {}
-        self._own_cells: list[Cell] = []
-        self._translated: dict[int, int] | None = None
-
-    @property
-    def own(self) -> int:
-        """How many cells have numbers of the reader's own."""
-        return len(self._own_cells)
-
-    # -- ids and cells ----------------------------------------------------------------------------------------------
-
-    def ids(self, cells: Iterable[Cell]) -> list[int]:
-        """The ids of some cells; one that the index does not have gets an own one."""
-        return [self._id(cell) for cell in cells]
-
-    def _id(self, cell: Cell) -> int:
-        row = self._view.row(cell) if type(cell) is Cid else 0
-        if row:
-            return row | ROW
-        number = self._view.number(cell)
-        if number:
-            return number
-        own = self._own.get(cell)
-        if own is None:
-            own = self._own[cell] = OWN + len(self._own_cells)
-            self._own_cells.append(cell)
-        return own
-
-    def cells(self, ids: Iterable[int]) -> list[Cell]:
-        """The cells of some ids."""
-        ids = list(ids)
-        facts = [id for id in ids if id >= ROW]
-        numbers = [id for id in ids if id < OWN]
-        known = self._view.cells(numbers) if numbers else {}
-        digests = dict(zip(facts, self._view.cids([id - ROW for id in facts]), strict=True)) if facts else {}
-        return [digests[id] if id >= ROW else known[id] if id < OWN else self._own_cells[id - OWN] for id in ids]
-
-    def is_ordered(self, greatest: int) -> bool:
-        """Never: cells are numbered in the order in which they are met."""
-        return False
-
-    def _links(self) -> Mapping[int, int]:
-        """The numbers of links that name facts which are here, with the ids of these."""
-        if self._translated is None:
-            self._translated = {}
-            for segment in range(len(self._parts)):
-                key = LINK_HEAD
-                while page := self._view.index.ordered(segment, key, PAGE_ROWS_MAX):
-                    for found, number in page:
-                        if not found.startswith(LINK_HEAD):
-                            break
-                        row = self._view.row(Cid._trusted(found[1:]))
-                        if row:
-                            self._translated[number] = row | ROW
-                    else:
-                        key = page[-1][0] + b"\0"
-                        continue
-                    break
-        return self._translated
+        self.numbering = numbering
 
     # -- facts ------------------------------------------------------------------------------------------------------
 
     def attribute(self, attribute: Cell, names: Sequence[str]) -> Iterator[list[Ids]]:
-        """Some columns (of `$cid`, `entity`, `value`) of all facts of an attribute, part by part."""
+        """Some columns of all facts of an attribute, part by part."""
         number = self._view.number(attribute)
         if number:
             yield from self._attribute(number, names)
@@ -109,19 +46,19 @@ class Numbers:
     def _attribute(self, number: int, names: Sequence[str]) -> Iterator[list[Ids]]:
         import numpy as np
 
-        links = self._links() if "value" in names else {}
+        images = self.numbering.images
         for columns in columns_of(self._parts, self._view, number):
             made: list[Ids] = []
             for name in names:
                 match name:
                     case "entity":
-                        made.append(columns.entity)  # type: ignore[arg-type]  # arrays are buffers
+                        made.append(_replaced(columns.entity, images))
                     case "attribute":
-                        made.append(np.full(len(columns.row), number, np.uint32))  # type: ignore[arg-type]
+                        made.append(np.full(len(columns.row), images.get(number, number), np.uint32))  # type: ignore[arg-type]  # arrays are buffers
                     case "value":
-                        made.append(_replaced(columns.value, links))
+                        made.append(_replaced(columns.value, images))
                     case _:
-                        made.append(columns.row | np.uint32(ROW))  # type: ignore[arg-type]
+                        made.append(_replaced(columns.row | np.uint32(ROW), images))
             yield made
 
     def facts(self, names: Sequence[str]) -> Iterator[list[Ids]]:
@@ -131,16 +68,12 @@ class Numbers:
 
     def facts_of(self, given: Mapping[str, int], names: Sequence[str]) -> Iterator[tuple[int, ...]]:
         """Some columns of the facts that have these ids under `$cid`, `entity`, `attribute` or `value`."""
-        if not all(given.values()):
-            return
-        links = self._links()
-        back = {id: number for number, id in links.items()} if links else {}
+        images = self.numbering.images
         if "$cid" in given:
-            row = given["$cid"] - ROW
-            rows = self._view.index.facts([row]) if 0 < row <= self._view.last_row else []
+            rows = self._view.index.facts([row for row in self._rows([given["$cid"]]) if row <= self._view.last_row])
         else:
-            numbers = [back.get(given.get(name, 0), given.get(name, 0)) for name in _FACT[1:]]
-            if any(number >= OWN for number in numbers):
+            numbers = [self._number(given[name]) if name in given else 0 for name in _FACT[1:]]
+            if None in numbers:
                 return
             rows = [
                 row
@@ -148,22 +81,24 @@ class Numbers:
                 for page in self._view.pages(part)
                 for row in self._view.index.read(page)
             ]
-        for row, _, entity, attribute, value in self._view.visible_rows(rows):
-            ids = {"$cid": row | ROW, "entity": entity, "attribute": attribute, "value": links.get(value, value)}
+        for fact in _ids_of_facts(self._view.visible_rows(rows), images):
+            ids = dict(zip(_FACT, fact, strict=True))
             if all(ids[name] == id for name, id in given.items()):
                 yield tuple(ids[name] for name in names)
+
+    def _number(self, id: int) -> int | None:
+        """The number that the index has for the cell of an id, if it has one."""
+        return next((word for word in self.numbering.words(id) if word < OWN), None)
+
+    def _rows(self, ids: Iterable[int]) -> Iterator[int]:
+        """The rows of the facts that some ids name."""
+        return (word - ROW for id in ids for word in self.numbering.words(id) if word > ROW)
 
     # -- causes -----------------------------------------------------------------------------------------------------
 
     def causes(self, facts: Iterable[int] | None = None) -> Iterator[tuple[int, int]]:
         """The causes of some facts, or of all."""
-        links = self._links()
-        asked = self._caused() if facts is None else (id - ROW for id in facts if id > ROW)
-        while seen := list(islice(asked, PAGE_ROWS_MAX)):
-            for row, is_seen in zip(seen, self._view.see(seen), strict=True):
-                if is_seen:
-                    for word in self._view.index.causes(row):
-                        yield row | ROW, links.get(word, word)
+        return _ids_of_causes(self._view, self._caused() if facts is None else self._rows(facts), self.numbering.images)
 
     def _caused(self) -> Iterator[int]:
         row = 1
@@ -173,40 +108,101 @@ class Numbers:
 
     def effects(self, causes: Iterable[int]) -> Iterator[tuple[int, int]]:
         """The facts that some ids are causes of."""
-        links = self._links()
-        back = {id: number for number, id in links.items()} if links else {}
+        images = self.numbering.images
         for id in causes:
-            words = [word for word in (id, back.get(id, 0)) if word and not OWN <= word < ROW]
-            rows = [row for word in words for row in self._view.index.effects(word)]
+            rows = [row for word in self.numbering.words(id) for row in self._view.index.effects(word)]
             for row, is_seen in zip(rows, self._view.see(rows), strict=True):
                 if is_seen:
-                    yield row | ROW, id
+                    yield images.get(row | ROW, row | ROW), id
 
     # -- deltas -----------------------------------------------------------------------------------------------------
 
     def sayings(self, facts: Iterable[int] | None = None) -> Iterator[tuple[int, int]]:
         """Which delta asserts which fact: of some facts, or of all."""
-        groups = [self._view.sayings()] if facts is None else (self._view.sayings(id - ROW) for id in facts if id > ROW)
+        groups = [self._view.sayings()] if facts is None else map(self._view.sayings, self._rows(facts))
         for group in groups:
-            for delta, rows in group:
-                id = self._id(delta)
-                for row in rows:
-                    yield id, row | ROW
+            yield from _ids_of_sayings(group, self.numbering)
 
 
-def _replaced(numbers: object, links: Mapping[int, int]) -> Ids:
-    """Numbers of values as ids: links to facts that are here by the rows of these."""
+class Came:
+    """What of the relations is visible in a view and was not in another of fewer epochs, as ids of a numbering."""
+
+    def __init__(self, before: View, now: View, numbering: Numbering) -> None:
+        self._before = before
+        self._now = now
+        self._numbering = numbering
+
+    @cached_property
+    def _sayings(self) -> list[tuple[Cid, list[int]]]:
+        return list(self._now.sayings(after=self._before.last_delta))
+
+    @cached_property
+    def _rows(self) -> Sequence[int]:
+        """The rows of the facts."""
+        if not self._now.is_windowed:
+            return range(self._before.last_row + 1, self._now.last_row + 1)
+        said = list(dict.fromkeys(row for _, rows in self._sayings for row in rows))
+        return [row for row, was_seen in zip(said, self._before.see(said), strict=True) if not was_seen]
+
+    def deltas(self) -> list[Cid]:
+        """The deltas."""
+        return [delta for delta, _ in self._sayings]
+
+    def facts(self) -> Iterator[tuple[int, ...]]:
+        """The facts."""
+        for first in range(0, len(self._rows), PAGE_ROWS_MAX):
+            rows = self._now.index.facts(list(self._rows[first : first + PAGE_ROWS_MAX]))
+            yield from _ids_of_facts(rows, self._numbering.images)
+
+    def causes(self) -> Iterator[tuple[int, int]]:
+        """The causes of the facts."""
+        return _ids_of_causes(self._now, iter(self._rows), self._numbering.images)
+
+    def sayings(self) -> Iterator[tuple[int, int]]:
+        """Which delta asserts which fact."""
+        return _ids_of_sayings(self._sayings, self._numbering)
+
+
+def _ids_of_facts(
+    rows: Iterable[tuple[int, bytes, int, int, int]], images: Mapping[int, int]
+) -> Iterator[tuple[int, ...]]:
+    """Facts as the index has them, as tuples of the relation `fact`."""
+    of = images.get
+    for row, _, entity, attribute, value in rows:
+        yield of(row | ROW, row | ROW), of(entity, entity), of(attribute, attribute), of(value, value)
+
+
+def _ids_of_causes(view: View, rows: Iterator[int], images: Mapping[int, int]) -> Iterator[tuple[int, int]]:
+    """The causes of the facts of some rows, as far as these are visible."""
+    while some := list(islice(rows, PAGE_ROWS_MAX)):
+        for row, is_seen in zip(some, view.see(some), strict=True):
+            if is_seen:
+                for word in view.index.causes(row):
+                    yield images.get(row | ROW, row | ROW), images.get(word, word)
+
+
+def _ids_of_sayings(groups: Iterable[tuple[Cid, list[int]]], numbering: Numbering) -> Iterator[tuple[int, int]]:
+    """Deltas with the rows that they assert, as tuples of the relation `asserts`."""
+    images = numbering.images
+    for delta, rows in groups:
+        (id,) = numbering.ids([delta])
+        for row in rows:
+            yield id, images.get(row | ROW, row | ROW)
+
+
+def _replaced(numbers: object, images: Mapping[int, int]) -> Ids:
+    """The ids of some words."""
     import numpy as np
 
     values = np.asarray(numbers)
-    if not links:
+    if not images:
         return values  # type: ignore[return-value]  # an array is a buffer
-    keys = np.fromiter(sorted(links), np.uint32, len(links))
-    images = np.fromiter((links[key] for key in keys.tolist()), np.uint32, len(links))
+    keys = np.fromiter(sorted(images), np.uint32, len(images))
+    found_images = np.fromiter((images[key] for key in keys.tolist()), np.uint32, len(images))
     places = np.searchsorted(keys, values)
     places[places == len(keys)] = 0
     found = keys[places] == values
-    return np.where(found, images[places], values).astype(np.uint32)  # type: ignore[return-value]
+    return np.where(found, found_images[places], values).astype(np.uint32)  # type: ignore[return-value]
 
 
-__all__ = ["OWN", "Numbers"]
+__all__ = ["OWN", "Came", "Numbers"]

@@ -122,9 +122,9 @@ class View:
         """Those of some facts, as the index has them, that are visible."""
         return self._visible_rows(rows)
 
-    def sayings(self, row: int = 0) -> Iterator[tuple[Cid, list[int]]]:
-        """Each visible delta with the rows that it asserts; or of the deltas that assert one row, that row alone."""
-        groups = self._deltas(None)
+    def sayings(self, row: int = 0, *, after: int = 0) -> Iterator[tuple[Cid, list[int]]]:
+        """Each visible delta after one with the rows that it asserts; or of the deltas that assert one row, that row alone."""
+        groups = self._deltas(None, after)
         if row:
             groups = iter([[seq for seq in self.index.sayers(row) if seq <= self._mark.deltas]])
         for seqs in groups:
@@ -285,11 +285,11 @@ class View:
     def _seen_cids(self, rows: Sequence[int]) -> list[Cid]:
         return self._cids(self._seen(rows))
 
-    def _deltas(self, cid: Cell | None) -> Iterator[Sequence[int]]:
-        """The numbers of all deltas by the mark, or of one."""
+    def _deltas(self, cid: Cell | None, after: int = 0) -> Iterator[Sequence[int]]:
+        """The numbers of all deltas by the mark, those after one, or of one alone."""
         last = self._mark.deltas
         if cid is None:
-            for first in range(1, last + 1, PAGE_ROWS_MAX):
+            for first in range(after + 1, last + 1, PAGE_ROWS_MAX):
                 self._check()
                 yield range(first, min(first + PAGE_ROWS_MAX, last + 1))
         elif type(cid) is Cid and cid.is_block:
@@ -330,6 +330,11 @@ class View:
     def last_row(self) -> int:
         """The last row that may be visible."""
         return self._mark.facts
+
+    @property
+    def last_delta(self) -> int:
+        """The last delta that may be visible."""
+        return self._mark.deltas
 
     def see(self, rows: Sequence[int]) -> list[bool]:
         """Whether each fact is visible."""

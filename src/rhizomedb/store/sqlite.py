@@ -20,13 +20,15 @@ from rhizomedb.store.frame import frame
 from rhizomedb.store.indexed import Indexed
 from rhizomedb.store.keeper import Keeper
 from rhizomedb.store.layout import FORMAT, HELD, HELD_1, Mark, pack, seal, unpack
-from rhizomedb.store.numbers import Numbers
+from rhizomedb.store.numbering import Numbering
+from rhizomedb.store.numbers import Came, Numbers
 from rhizomedb.store.progress import Progress
 from rhizomedb.store.quota import USUAL, Quota
 from rhizomedb.store.relations import View
 from rhizomedb.store.said import said_by
 from rhizomedb.store.storage import Storage, storage_of
 from rhizomedb.store.store import ALL, HEX_DIGITS, AttributeSummary, Cut, Epoch, Finding, Held, most_facts_first
+from rhizomedb.store.tiers import Part
 
 MARKS_REMEMBERED_MAX: Final = 1024
 
@@ -239,10 +241,33 @@ class SqliteStore:
         number = view.number(exact(attribute))
         return columns_of(self._indexed.tiers.parts, view, number) if number else iter(())
 
-    def numbers(self, cut: Cut) -> Numbers:
-        """The relations at a cut as the index has them: ids instead of cells."""
+    def numbering(self) -> Numbering:
+        """Ids for all cells."""
+        return Numbering(*self._newest_index())
+
+    def numbers(self, cut: Cut, numbering: Numbering | None = None) -> Numbers:
+        """The relations at a cut as the index has them, as ids of a numbering of this store, which follows it."""
         view = self._view(cut)
-        return Numbers(view, self._indexed.tiers.parts, self._attribute_numbers())
+        if numbering is None:
+            numbering = self.numbering()
+        else:
+            numbering.follow(*self._newest_index())
+        return Numbers(view, self._indexed.tiers.parts, self._attribute_numbers(), numbering)
+
+    def came(self, before: Cut, after: Cut, numbering: Numbering) -> Came:
+        """What is visible at a cut and was not at another, which has an earlier epoch and is the same else."""
+        old, new = self._view(before), self._view(after)
+        numbering.follow(*self._newest_index())
+        return Came(old, new, numbering)
+
+    def _newest_index(self) -> tuple[View, int, Sequence[Part]]:
+        view, tiers = self._view(Cut()), self._indexed.tiers
+        return view, tiers.last.cell_last, tiers.parts
+
+    def beginnings(self) -> int:
+        """How often the index was begun from nothing: while that is the same, each number stands for what it stood for."""
+        self._mark()
+        return self._indexed.beginnings
 
     def moment(self, cut: Cut) -> tuple[object, ...]:
         """What `numbers` depends on: while it is equal, the same numbers stand for the same cells."""

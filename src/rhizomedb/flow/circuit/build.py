@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from rhizomedb.algebra.evaluate import is_monotone
+from rhizomedb.algebra.evaluation import is_monotone
 from rhizomedb.algebra.formula import Attribute, Comparison, Formula, conjuncts, test_of, value_of
 from rhizomedb.algebra.program import CID_COLUMN, Assign, Block, Loop, Plan, scans
 from rhizomedb.algebra.relation import (

@@ -12,4 +12,11 @@ from rhizomedb.logic.rewrites.question import Question, Rewrite
 REWRITES: tuple[Rewrite, ...] = (propagate_constants, inline, propagate_constants, demand)
 """All rewrites of programs, in order. After inlining there may be new constants."""
 
-__all__ = ["REWRITES", "Question", "Rewrite", "demand", "inline", "propagate_constants"]
+STANDING_REWRITES: tuple[Rewrite, ...] = (propagate_constants, inline, propagate_constants)
+"""Those for a program that is kept up to date, all relations of which somebody may read.
+
+Demand has nothing to say there: what is read whole is asked for with nothing, and so is all that it negates or recurs
+through, of which a demand from what is stored would have to be kept up to date as well.
+"""
+
+__all__ = ["REWRITES", "STANDING_REWRITES", "Question", "Rewrite", "demand", "inline", "propagate_constants"]

@@ -47,7 +47,7 @@ def inline(program: Program, question: Question) -> Program:
     """The program without the relations that are only a name for one rule's body; the same answer."""
     if any(rule.inductive for rule in program.rules) or question.relation in question.stored:
         return program
-    program = relevant(program, question.relation)
+    program = relevant(program, question.read)
     dependence = Dependence(program, question.stored)
     uses: Counter[str] = Counter()
     for rule in program.rules:
@@ -55,7 +55,7 @@ def inline(program: Program, question: Question) -> Program:
     single = {
         name: rules[0]
         for name, rules in dependence.rules.items()
-        if name != question.relation
+        if name not in question.read
         and len(rules) == 1
         and name not in dependence.facts
         and not dependence.is_recursive(name)
@@ -89,7 +89,7 @@ def inline(program: Program, question: Question) -> Program:
     for rule in rules:
         by_head.setdefault(rule.head.relation, []).append(rule)
     ordered = tuple(by_head[rule.head.relation].pop(0) for rule in program.rules)
-    return relevant(replace(program, rules=ordered), question.relation)
+    return relevant(replace(program, rules=ordered), question.read)
 
 
 def _can_stand_elsewhere(rule: Rule) -> bool:

@@ -24,13 +24,19 @@ class Question:
     """The relation asked for, with the attributes that are given; stored relations' attributes, and their sizes.
 
     The rewritten program derives for the relation exactly the tuples that agree with `bindings`; what it derives for
-    other relations is its own affair.
+    other relations is its own affair, but for those of `kept`, which somebody reads too: of these it derives what it did.
     """
 
     relation: str
     stored: Mapping[str, tuple[str, ...]]
     bindings: Mapping[str, Value] = field(default_factory=dict)
     size: Callable[[str], int | None] = unknown_size
+    kept: frozenset[str] = frozenset()
+
+    @property
+    def read(self) -> frozenset[str]:
+        """The relations that are read: the one asked for, and those kept."""
+        return self.kept | {self.relation}
 
 
 Rewrite: TypeAlias = Callable[[Program, Question], Program]
