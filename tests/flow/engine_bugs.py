@@ -277,8 +277,8 @@ def closures_have_no_cycles(patch: pytest.MonkeyPatch) -> None:
     right = graph.Closure
 
     class Acyclic:
-        def __init__(self, edges: Any) -> None:
-            self._closure = right(edges)
+        def __init__(self, *arguments: Any) -> None:
+            self._closure = right(*arguments)
 
         def next(self, limit: int) -> Any:
             piece = self._closure.next(limit)
