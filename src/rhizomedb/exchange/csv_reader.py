@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from rhizomedb.errors import ExchangeError, ValueRefused
 from rhizomedb.exchange.infer import CONVERT, Seen, look, parse_as, settle, why_not
-from rhizomedb.exchange.source import NOT_UTF8, Opened, Source
+from rhizomedb.exchange.source import NOT_UTF8, SILENCE_CHARACTERS_MAX, Opened, Source, says_nothing
 from rhizomedb.exchange.table import (
     COLUMNS_MAX,
     BadRows,
@@ -69,9 +69,10 @@ class Cells:
 
 @dataclass(slots=True)
 class Taken:
-    """How many characters were read since the last chunk."""
+    """How many characters were read since the last chunk, and since the last row that says something."""
 
     characters: int = 0
+    silent: int = 0
 
 
 @dataclass
@@ -199,7 +200,7 @@ def _chunks(shape: Shape, bad: BadRows, progress: Progress | None) -> Iterator[C
         spoiled: dict[int, tuple[str, str]] = {}
         taken = Taken()
         reader = shape.reader(_checked(opened, spoiled, taken))
-        rows = _good_rows(reader, shape, spoiled, bad)
+        rows = _good_rows(reader, shape, spoiled, bad, taken)
         most = max(1, min(CHUNK_ROWS, CHUNK_CELLS // shape.width))
         while chunk := _take(rows, most, taken):
             yield chunk
@@ -224,6 +225,7 @@ def _checked(opened: Opened, spoiled: dict[int, tuple[str, str]], taken: Taken) 
     """The lines as they are; those with bytes that text cannot hold are noted by number."""
     for number, line in enumerate(opened.lines(), 1):
         taken.characters += len(line)
+        taken.silent += len(line)
         if "\0" in line:
             spoiled[number] = ("exchange.row-value", "a NUL byte cannot stand in a text table")
         elif not line.isascii() and (match := NOT_UTF8.search(line)):
@@ -233,7 +235,7 @@ def _checked(opened: Opened, spoiled: dict[int, tuple[str, str]], taken: Taken) 
 
 
 def _good_rows(
-    reader: Any, shape: Shape, spoiled: dict[int, tuple[str, str]], bad: BadRows
+    reader: Any, shape: Shape, spoiled: dict[int, tuple[str, str]], bad: BadRows, taken: Taken
 ) -> Iterator[tuple[int, list[str]]]:
     """The rows whose shape is right, each with the line on which it begins."""
     width, header_due = shape.width, True
@@ -248,11 +250,16 @@ def _good_rows(
                     header_due = False
                     spoiled.clear()
                 elif spoiled and (found := [spoiled.pop(n) for n in range(line, start) if n in spoiled]):
+                    taken.silent = 0
                     bad.add(line, *found[0])
                 elif len(row) != width:
+                    taken.silent = 0
                     bad.add(line, "exchange.row-width", _wrong_width(row, width))
                 elif row[0].strip() or any(map(str.strip, row)):
+                    taken.silent = 0
                     yield line, row
+                elif taken.silent > SILENCE_CHARACTERS_MAX:
+                    raise says_nothing(shape.source.name, line)
             return
         except csv.Error as error:
             line, start = start, reader.line_num + 1

@@ -29,6 +29,9 @@ from rhizomedb.errors import ExchangeError, RequestError, nearest_names
 LINE_CHARACTERS_MAX: Final = 16 << 20
 """The longest line that is read; a longer one means that the file is not a text table."""
 
+SILENCE_CHARACTERS_MAX: Final = 16 << 20
+"""The longest stretch of a text that says nothing: blank lines, rows of empty cells. A few kB of gzip hold gigabytes."""
+
 HEAD_BYTES: Final = 64 << 10
 
 NOT_UTF8: Final = re.compile("[\udc80-\udcff]")
@@ -67,7 +70,8 @@ class Opened:
         return self.raw.tell()
 
     def lines(self) -> Iterator[str]:
-        """The lines with their ends, each at most `LINE_CHARACTERS_MAX` long."""
+        """The lines with their ends, each at most `LINE_CHARACTERS_MAX` long, and not blank for ever."""
+        blank = 0
         for number, line in enumerate(iter(partial(self.text.readline, LINE_CHARACTERS_MAX), ""), 1):
             if len(line) == LINE_CHARACTERS_MAX:
                 raise ExchangeError(
@@ -76,7 +80,23 @@ class Opened:
                     where=f"{self.name} line {number}",
                     fix="name a CSV, TSV, JSON or JSON lines file",
                 )
+            if line.isspace():
+                blank += len(line)
+                if blank > SILENCE_CHARACTERS_MAX:
+                    raise says_nothing(self.name, number)
+            else:
+                blank = 0
             yield line
+
+
+def says_nothing(name: str, line: int, much: str = f"{SILENCE_CHARACTERS_MAX >> 20} MiB") -> ExchangeError:
+    """The error for a text that goes on without saying anything."""
+    return ExchangeError(
+        "exchange.format",
+        f"{much} of it say nothing: the file is not a table, or was made to take long",
+        where=f"{name} line {line}",
+        fix="look what is in it, and take out what is empty",
+    )
 
 
 class Source:
