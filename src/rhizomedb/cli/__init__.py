@@ -78,6 +78,10 @@ def _place(error: Error, options: Namespace) -> None:
     ]
     if isinstance(error, OutputRefused) and (written := _written(options)) is not None:
         error.message += f"; what was written to {written} stays"
+    if options.verb == "restore" and error.code in ("store.not-found", "store.not-a-database"):
+        if error.code == "store.not-a-database":
+            error.message = f"{options.backup} is no backup"
+        error.fix = "name a file that was made with: rhizome backup films.db backup.db"
     if error.where is None and error.code in ("db.unknown-entity", "db.unknown-attribute"):
         error.where = ", ".join(narrowed) or None
     if error.fix and error.fix.startswith("rhizome "):

@@ -15,7 +15,7 @@ from itertools import compress
 from typing import Any, Final
 
 from rhizomedb.errors import ExchangeError, ValueRefused
-from rhizomedb.exchange.infer import CONVERT, Seen, look, parse_as, settle, why_not
+from rhizomedb.exchange.infer import CONVERT, Seen, are_numbers_with_commas, look, parse_as, settle, why_not
 from rhizomedb.exchange.source import NOT_UTF8, SILENCE_CHARACTERS_MAX, Opened, Source, says_nothing
 from rhizomedb.exchange.table import (
     COLUMNS_MAX,
@@ -57,6 +57,10 @@ class Column:
     seen: Seen = Seen.NOTHING
     fits_known: bool = True
     blanks: int = 0
+    numbers: bool = True
+    """Whether every cell so far is a number, with a decimal comma or without."""
+    commas: bool = False
+    """Whether one of them has a comma."""
 
 
 @dataclass
@@ -301,6 +305,9 @@ def _look(chunk: Cells, columns: list[Column], options: Options, bad: BadRows, k
         if column.declared is not None:
             _note_undeclared(column, chunk.lines, plain, bad)
             continue
+        if column.numbers:
+            column.numbers = are_numbers_with_commas(plain)
+            column.commas = column.commas or any("," in cell for cell in plain)
         if Seen.TEXT not in column.seen:
             column.seen |= look(plain)
         if column.known in ("bytes", "cid") and column.fits_known:
@@ -366,6 +373,9 @@ def _settle(column: Column) -> list[Notice]:
                 "numbers-as-text", f"`{column.name}` holds numbers too long to keep exactly, so it is text", column.name
             )
         )
+    if column.kind == "text" and column.known != "text" and column.numbers and column.commas:
+        text = f"`{column.name}` holds numbers with decimal commas, so it is text (3.50, with a point, is a number)"
+        notices.append(Notice("decimal-commas", text, column.name))
     if column.kind == "text" and column.blanks:
         cells = "1 cell" if column.blanks == 1 else f"{column.blanks:,} cells"
         begin = "begins or ends" if column.blanks == 1 else "begin or end"
