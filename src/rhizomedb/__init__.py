@@ -12,12 +12,12 @@ Nothing below is imported before it is used, so that `import rhizomedb` stays qu
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
-
 from rhizomedb._version import __version__ as __version__
 
+TYPE_CHECKING = False  # as in `typing`, which the command need not wait for before it can be interrupted
 if TYPE_CHECKING:
+    from typing import Any
+
     from rhizomedb._native import backend as backend
     from rhizomedb.budget import Budget as Budget
     from rhizomedb.db.care import restore as restore
@@ -72,6 +72,8 @@ def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'rhizomedb' has no attribute {name!r}")
+    import importlib
+
     module, _, attribute = home.partition(":")
     value = getattr(importlib.import_module(module), attribute or name)
     globals()[name] = value

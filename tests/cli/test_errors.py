@@ -266,6 +266,10 @@ CASES = [
     Case("import new.db reserved.csv --key a", "db.reserved", "rhizome/retracts", where="reserved.csv line 1"),
     Case("import new.db reserved.csv --dry-run", "db.reserved", "rhizome/retracts", where="reserved.csv line 1"),
     Case("import new.db good.csv --as a/b", "keys.name", "a/b"),
+    Case("import new.db good.csv --as ''", "db.usage", "is no name", exit=2),
+    # what is no backup
+    Case("restore nope.db r.db", "store.not-found", "nope.db"),
+    Case("restore good.csv r.db", "store.not-a-database", "good.csv is no backup"),
     # deltas and histories
     Case("import new.db altered.jsonl", "exchange.json", "delta.signature", where="altered.jsonl line 2"),
     Case("import films.db forged.jsonl", "exchange.json", "delta.signature", where="forged.jsonl line 1"),

@@ -27,7 +27,7 @@ import apsw
 import pytest
 
 import rhizomedb
-from rhizomedb.cli import main
+from rhizomedb.cli import main, read
 from rhizomedb.cli.parser import VERBS
 from rhizomedb.exchange.git import Commit
 from rhizomedb.exchange.importer import commit_facts
@@ -129,7 +129,7 @@ HAPPY: list[tuple[str, str, set[str]]] = [
     ("stats films.db", "authors: imdb, wikipedia", {"facts", "entities", "deltas", "names", "held_back"}),
     ("export films.db", "title,country,director,genre,released,runtime,year\n", {"title", "runtime"}),
     ("verify films.db", "all well: 2 deltas, 392 facts", {"ok", "deltas", "facts"}),
-    ("films.db", "films.db: 392 facts about 46 entities, 7 attributes\n", {"facts", "names", "conflicts"}),
+    ("films.db", "films.db: 392 facts about 46 entities, 7 attributes\n", {"facts", "names", "conflicts", "more_conflicts"}),
 ]  # fmt: skip
 
 
@@ -181,6 +181,16 @@ def test_summary(sh: Shell) -> None:
         assert sh(command.strip().removeprefix("rhizome "))
     sh("add 'my films.db' Alien year 1979")
     assert "\n  rhizome find 'my films.db' TEXT\n" in sh("'my films.db'")
+
+
+def test_more_conflicts_than_are_counted(sh: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A summary does not look at every conflict of a large file, nor does `conflicts` where few are to be shown."""
+    monkeypatch.setattr(read, "COUNTED_MAX", 9)
+    assert "\n  more than 9 conflicts, first " in sh("films.db")
+    (row,) = sh.rows("films.db")
+    assert (row["conflicts"], row["more_conflicts"]) == (9, True)
+    assert "\nmore than 9 conflicts, not all of them shown\n" in sh("conflicts films.db --limit 2")
+    assert "\n65 conflicts\n" in sh("conflicts films.db") or "\n70 conflicts\n" in sh("conflicts films.db")
 
 
 def test_demo(sh: Shell) -> None:
@@ -730,7 +740,7 @@ def test_interrupted_import(sh: Shell) -> None:
     time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=30)
-    assert (process.returncode, said) == (130, b"interrupted; nothing of this command's writing was kept\n")
+    assert (process.returncode, said) == (130, b"interrupted; the file is as it was before, or holds the whole write\n")
     assert sh.row("stats films.db") == before
     assert sh("verify films.db").startswith("all well")
 

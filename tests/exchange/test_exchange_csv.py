@@ -46,7 +46,7 @@ READ = [
     ("quote inside a bare cell", 'a,b\n5" disk,1\n', [{"a": '5" disk', "b": 1}]),
     ("blanks around numbers", "a,b\n 1 ,2.5 \n", [{"a": 1, "b": 2.5}]),
     ("blanks around names", " a , b \n1,2\n", [{"a": 1, "b": 2}]),
-    ("semicolons", "a;b\n1,5;x\n", [{"a": "1,5", "b": "x"}]),
+    ("semicolons", "a;b\n1,5 m;x\n", [{"a": "1,5 m", "b": "x"}]),
     ("tabs", "a\tb\n1\tx, y\n", [{"a": 1, "b": "x, y"}]),
     ("bars", "a|b\n1|x\n", [{"a": 1, "b": "x"}]),
     ("one column", "a\nx y\nz\n", [{"a": "x y"}, {"a": "z"}]),
@@ -378,3 +378,23 @@ def test_the_kind_does_not_depend_on_order(
     assert again.kinds == once.kinds
     assert {n.code for n in again.notices} == {n.code for n in once.notices}
     assert values == sorted(repr(row.get("x")) for row in said(table_of(folder, column(found))))
+
+
+@pytest.mark.parametrize(
+    ("cells", "noted"),
+    [
+        ("3,50 -1,0", True),
+        ("1.234,5 2,0", True),
+        ("3,50 x", False),
+        ("3.50 2", False),
+        ("3,5 2", True),
+        ("007 0,5", True),
+        ("007 08", False),
+        ("1,2,3 2,0", False),
+    ],
+)
+def test_decimal_commas_are_noted(tmp_path: Path, cells: str, noted: bool) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("a;b\n" + "".join(f"x;{cell}\n" for cell in cells.split()) + "y;\n")
+    table = read_table(path, Options())
+    assert [notice.code for notice in table.notices] == ["decimal-commas"] * noted

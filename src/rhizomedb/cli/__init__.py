@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import shlex
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
+from rhizomedb._interrupt import EXIT_CODE, at_work
 from rhizomedb.cli.parser import VERBS, build
+from rhizomedb.cli.streams import OutputRefused, settled
 from rhizomedb.errors import Error
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code (`parser.EXIT_CODES`)."""
+def main(argv: Sequence[str] | None = None, *, at_end: Callable[[], None] = lambda: None) -> int:
+    """Run one command; returns the exit code (`parser.EXIT_CODES`). `at_end` is called when all is done and said."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    _settle_streams(as_json="--json" in arguments)
-    try:
-        code = _run(arguments)
-        sys.stdout.flush()
-        return code
-    except Error as error:
-        _complain(error, as_json="--json" in arguments)
-        return 2 if error.code == "db.usage" else 1
-    except KeyboardInterrupt:
-        print("interrupted; nothing of this command's writing was kept", file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # whoever read our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    as_json = "--json" in arguments
+    with settled(as_json=as_json):
+        try:
+            code = _run(arguments)
+            sys.stdout.flush()
+            at_end()
+            return code
+        except Error as error:
+            with suppress(Error, OSError):  # what went wrong first is told
+                sys.stdout.flush()
+            _complain(error, as_json=as_json)
+            return 2 if error.code == "db.usage" else 1
+        except KeyboardInterrupt:
+            at_end()
+            print("interrupted; the file is as it was before, or holds the whole write", file=sys.stderr)
+            return EXIT_CODE
+        except BrokenPipeError:  # whoever read our output has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
 
 
 def _run(arguments: list[str]) -> int:
@@ -39,15 +46,23 @@ def _run(arguments: list[str]) -> int:
     if arguments and _is_file_alone(arguments):
         from rhizomedb.cli.read import summary
 
+        at_work()
         return summary(next(a for a in arguments if a != "--json"), as_json="--json" in arguments)
     parser = build()
-    options = parser.understand(arguments)
+    try:
+        options = parser.understand(arguments)
+    except SystemExit:  # after --help and --version
+        sys.stdout.flush()
+        raise
     if options.verb is None:
         parser.print_help()
         return 0
     module, _, function = VERBS[options.verb][2].partition(":")
+    perform: Callable[[Namespace], int] = getattr(importlib.import_module(module), function)
+    at_work()
     try:
-        code: int = getattr(importlib.import_module(module), function)(options)
+        code = perform(options)
+        sys.stdout.flush()
     except Error as error:
         _place(error, options)
         raise
@@ -61,11 +76,49 @@ def _place(error: Error, options: Namespace) -> None:
         for name, words in (("as_of", "as of"), ("since", "since"), ("epoch", "at epoch"), ("by", "by"))
         if (value := getattr(options, name, None)) is not None
     ]
+    if isinstance(error, OutputRefused) and (written := _written(options)) is not None:
+        error.message += f"; what was written to {written} stays"
+    if options.verb == "restore" and error.code in ("store.not-found", "store.not-a-database"):
+        if error.code == "store.not-a-database":
+            error.message = f"{options.backup} is no backup"
+        error.fix = "name a file that was made with: rhizome backup films.db backup.db"
     if error.where is None and error.code in ("db.unknown-entity", "db.unknown-attribute"):
         error.where = ", ".join(narrowed) or None
     if error.fix and error.fix.startswith("rhizome "):
         words = {word: getattr(options, word.lower(), None) or word for word in ("FILE", "NAME", "URL")}
         error.fix = re.sub(r"\b(FILE|NAME|URL)\b", lambda match: shlex.quote(words[match[1]]), error.fix)
+
+
+WRITTEN = {
+    "import": "file",
+    "add": "file",
+    "retract": "file",
+    "attach": "file",
+    "attachments": "file",
+    "pull": "file",
+    "compact": "file",
+    "restore": "file",
+    "doctor": "file",
+    "verify": "file",
+    "backup": "target",
+    "export": "target",
+    "push": "url",
+    "fetch": "output",
+    "demo": "folder",
+}
+"""The argument that names what a verb writes to."""
+
+WRITTEN_IF = {"attachments": "collect", "doctor": "fix", "verify": "rebuild_index"}
+"""The option without which a verb writes nothing."""
+
+
+def _written(options: Namespace) -> str | None:
+    """What the command may have written to."""
+    named: str | None = getattr(options, WRITTEN.get(options.verb, ""), None)
+    if named == "-" or getattr(options, "dry_run", False):
+        return None
+    condition = WRITTEN_IF.get(options.verb)
+    return named if condition is None or getattr(options, condition) else None
 
 
 def _is_file_alone(arguments: list[str]) -> bool:
@@ -76,15 +129,7 @@ def _is_file_alone(arguments: list[str]) -> bool:
     return os.path.exists(names[0]) or "." in names[0] or os.sep in names[0]
 
 
-def _settle_streams(*, as_json: bool) -> None:
-    """Whatever the terminal's encoding, nothing that is printed may fail: what it lacks comes as an escape."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding="utf-8" if as_json else None, errors="backslashreplace")
-
-
 def _complain(error: Error, *, as_json: bool) -> None:
-    sys.stdout.flush()
     if as_json:
         import json
 

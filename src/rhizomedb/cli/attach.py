@@ -17,6 +17,7 @@ from rhizomedb.db.reader import Reader
 from rhizomedb.db.result import show
 from rhizomedb.errors import AttachmentError, RequestError
 from rhizomedb.exchange.output import opened_exactly
+from rhizomedb.exchange.source import standard_input
 from rhizomedb.facts.chunking import SEGMENT_BYTES
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.value import Attribute
@@ -25,7 +26,7 @@ from rhizomedb.facts.value import Attribute
 def attach(options: Namespace) -> int:
     """Keep a file as the value of an attribute."""
     from_stdin = options.path == "-"
-    content = sys.stdin.buffer if from_stdin else options.path
+    content = standard_input() if from_stdin else options.path
     with opened(
         options.file, create=True, author=options.author, wait=options.wait, durability=options.durability
     ) as db:

@@ -98,6 +98,13 @@ def seconds(text: str) -> float:
     return value
 
 
+def author(text: str) -> str:
+    """A name that is given: not one of blanks alone, as a variable of the shell that is not set gives."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError(f"{text!r} is no name")
+    return text
+
+
 Add = Callable[..., Any]
 
 
@@ -136,6 +143,7 @@ def _author(add: Add) -> None:
     add(
         "--as",
         dest="author",
+        type=author,
         metavar="AUTHOR",
         help="who says it; a key is made on first use (default: your login name)",
     )
@@ -160,7 +168,7 @@ def _import(add: Add) -> None:
         help="a CSV, TSV, JSON, JSON lines or CAR file (also .gz), or - for standard input",
     )
     add("--git", metavar="DIR", help="import the commit history of a git repository instead")
-    add("--as", dest="author", metavar="SOURCE", help="the name of the source (default: the file's name)")
+    add("--as", dest="author", type=author, metavar="SOURCE", help="the name of the source (default: the file's name)")
     add(
         "--key",
         metavar="COLUMNS",
@@ -171,7 +179,7 @@ def _import(add: Add) -> None:
         metavar="COLUMN=TYPE",
         action="append",
         default=[],
-        help="int, float, bool, text; else inferred per column",
+        help="int, float, bool, text, bytes, cid; else inferred per column",
     )
     add("--rename", metavar="OLD=NEW", action="append", default=[], help="call a column by another name")
     add("--only", metavar="COLUMNS", help="these columns only")

@@ -19,7 +19,7 @@ from rhizomedb.cli.session import (
     value_of,
 )
 from rhizomedb.cli.terminal import bytes_text
-from rhizomedb.db.explanation import Record, Said
+from rhizomedb.db.explanation import Conflicts, Record, Said
 from rhizomedb.db.moment import show_ms
 from rhizomedb.db.reader import Reader, Stats
 from rhizomedb.db.result import show
@@ -92,16 +92,19 @@ def conflicts(options: Namespace) -> int:
             )
             out.say(out.faint(f"    shown by {conflict.policy}: {conflict.reason}"))
         more = f", {len(found) - len(shown):,} more not shown" if len(shown) < len(found) else ""
-        count = f"{'more than ' if found.more else ''}{out.plural(len(found), 'conflict')}" if found else "no conflicts"
-        out.say(
-            f"{count}{'' if found.more and len(shown) < len(found) else more}{', not all of them shown' if found.more else ''}"
-        )
+        out.say(f"{_count(found)}, not all of them shown" if found.more else f"{_count(found)}{more}")
         if found:
             out.say(
                 f"try: rhizome why {out.quoted(options.file)} "
                 f"{out.quoted(found[0].label)} {out.quoted(show(found[0].attribute))}"
             )
     return 0
+
+
+def _count(found: Conflicts) -> str:
+    """How many conflicts there are, as far as they were looked for."""
+    number = out.plural(len(found), "conflict") if found else "no conflicts"
+    return f"more than {number}" if found.more else number
 
 
 def _who(said: Said) -> str:
@@ -272,10 +275,10 @@ def summary(path: str, *, as_json: bool) -> int:
     with opened(path) as db:
         counts = db.stats()
         authors = sorted(db.authors())
-        found = db.conflicts()
+        found = db.conflicts(limit=COUNTED_MAX)
         file = out.quoted(path)
         if as_json:
-            print_lines([{**counts.as_dict(), "names": authors, "conflicts": len(found)}])
+            print_lines([{**counts.as_dict(), "names": authors, "conflicts": len(found), "more_conflicts": found.more}])
             return 0
         newest = db.arrivals()[-1:] or None
         said = f"{out.plural(counts.facts, 'fact')} about {out.plural(counts.entities, 'entity', 'entities')}"
@@ -286,8 +289,7 @@ def summary(path: str, *, as_json: bool) -> int:
             + (f", last change {show_ms(newest[0].at_ms)}: {out.safe(newest[0].origin)}" if newest else "")
         )
         out.say(
-            f"  {out.plural(len(found), 'conflict') if found else 'no conflicts'}"
-            + (f", first {out.safe(found[0].label)} · {show(found[0].attribute)}" if found else "")
+            f"  {_count(found)}" + (f", first {out.safe(found[0].label)} · {show(found[0].attribute)}" if found else "")
         )
         out.say(f"  {out.plural(counts.held, 'delta')} held back" if counts.held else "  nothing held back")
         out.say("next:")

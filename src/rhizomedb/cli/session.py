@@ -16,7 +16,7 @@ from rhizomedb.db.reader import Reader
 from rhizomedb.db.result import show
 from rhizomedb.errors import ExchangeError, RequestError, StoreError, ValueRefused, nearest_names
 from rhizomedb.exchange.output import to_cell, to_line
-from rhizomedb.exchange.source import NOT_UTF8, Source, near_files, not_found
+from rhizomedb.exchange.source import NOT_UTF8, Source, leads_nowhere, near_files, not_found
 from rhizomedb.facts.value import Attribute, Value, check_value
 from rhizomedb.logic.tokens import TEXT_BYTES_MAX
 from rhizomedb.store.memory import MEMORY
@@ -44,7 +44,7 @@ def opened(
     if not create and path != MEMORY and not os.path.exists(path):
         raise StoreError(
             "store.not-found",
-            f"there is no database {path}",
+            leads_nowhere(path) or f"there is no database {path}",
             nearest=near_files(path),
             fix=f"rhizome import {shlex.quote(path)} table.csv --as SOURCE --key COLUMN",
         )

@@ -267,7 +267,7 @@ def verify(options: Namespace) -> int:
 
 def _verify(options: Namespace) -> int:
     with opened(options.file) as db:
-        with out.progress("verifying", "record") as bar:
+        with out.progress("verifying", "delta") as bar:
             findings = list(db.verify(progress=bar))
         rows = [{"record": f.record, "code": f.code, "message": f.message} for f in findings]
         stats = None if rows else db.stats()  # what is damaged may not be counted

@@ -37,14 +37,15 @@ class Limits:
         return cls(**given)
 
 
-def bytes_of(text: str, where: str) -> int | None:
-    """A number of bytes, with K, M, G or T for powers of 1,024; "none" is no limit."""
+def bytes_of(text: str, where: str, what: str = "bytes") -> int | None:
+    """A number of bytes, or of what else is counted, with K, M, G or T for powers of 1,024; "none" is no limit."""
     word = text.strip().lower()
     if word == "none":
         return None
     digits, unit = (word[:-1], word[-1]) if word[-1:].isalpha() else (word, "")
     if not (digits.isascii() and digits.isdecimal() and len(digits) < 19 and unit in _UNITS):
-        raise RequestError("db.usage", f"{text!r} is not a number of bytes", where=where, fix=f"{where}=100M")
+        example = "100M" if what == "bytes" else "10000"
+        raise RequestError("db.usage", f"{text!r} is not a number of {what}", where=where, fix=f"{where}={example}")
     return int(digits) << _UNITS[unit]
 
 

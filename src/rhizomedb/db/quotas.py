@@ -24,5 +24,5 @@ def quota_of(environment: Mapping[str, str], **given: int | Literal["default"] |
         if limit != "default":
             limits[name] = limit
         elif variable in environment:
-            limits[name] = bytes_of(environment[variable], variable)
+            limits[name] = bytes_of(environment[variable], variable, "deltas" if name == "held_deltas" else "bytes")
     return Quota(**limits)

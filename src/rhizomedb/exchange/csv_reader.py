@@ -15,8 +15,8 @@ from itertools import compress
 from typing import Any, Final
 
 from rhizomedb.errors import ExchangeError, ValueRefused
-from rhizomedb.exchange.infer import CONVERT, Seen, look, parse_as, settle, why_not
-from rhizomedb.exchange.source import NOT_UTF8, Opened, Source
+from rhizomedb.exchange.infer import CONVERT, Seen, are_numbers_with_commas, look, parse_as, settle, why_not
+from rhizomedb.exchange.source import NOT_UTF8, SILENCE_CHARACTERS_MAX, Opened, Source, says_nothing
 from rhizomedb.exchange.table import (
     COLUMNS_MAX,
     BadRows,
@@ -57,6 +57,10 @@ class Column:
     seen: Seen = Seen.NOTHING
     fits_known: bool = True
     blanks: int = 0
+    numbers: bool = True
+    """Whether every cell so far is a number, with a decimal comma or without."""
+    commas: bool = False
+    """Whether one of them has a comma."""
 
 
 @dataclass
@@ -69,9 +73,10 @@ class Cells:
 
 @dataclass(slots=True)
 class Taken:
-    """How many characters were read since the last chunk."""
+    """How many characters were read since the last chunk, and since the last row that says something."""
 
     characters: int = 0
+    silent: int = 0
 
 
 @dataclass
@@ -199,7 +204,7 @@ def _chunks(shape: Shape, bad: BadRows, progress: Progress | None) -> Iterator[C
         spoiled: dict[int, tuple[str, str]] = {}
         taken = Taken()
         reader = shape.reader(_checked(opened, spoiled, taken))
-        rows = _good_rows(reader, shape, spoiled, bad)
+        rows = _good_rows(reader, shape, spoiled, bad, taken)
         most = max(1, min(CHUNK_ROWS, CHUNK_CELLS // shape.width))
         while chunk := _take(rows, most, taken):
             yield chunk
@@ -224,6 +229,7 @@ def _checked(opened: Opened, spoiled: dict[int, tuple[str, str]], taken: Taken) 
     """The lines as they are; those with bytes that text cannot hold are noted by number."""
     for number, line in enumerate(opened.lines(), 1):
         taken.characters += len(line)
+        taken.silent += len(line)
         if "\0" in line:
             spoiled[number] = ("exchange.row-value", "a NUL byte cannot stand in a text table")
         elif not line.isascii() and (match := NOT_UTF8.search(line)):
@@ -233,7 +239,7 @@ def _checked(opened: Opened, spoiled: dict[int, tuple[str, str]], taken: Taken) 
 
 
 def _good_rows(
-    reader: Any, shape: Shape, spoiled: dict[int, tuple[str, str]], bad: BadRows
+    reader: Any, shape: Shape, spoiled: dict[int, tuple[str, str]], bad: BadRows, taken: Taken
 ) -> Iterator[tuple[int, list[str]]]:
     """The rows whose shape is right, each with the line on which it begins."""
     width, header_due = shape.width, True
@@ -248,11 +254,16 @@ def _good_rows(
                     header_due = False
                     spoiled.clear()
                 elif spoiled and (found := [spoiled.pop(n) for n in range(line, start) if n in spoiled]):
+                    taken.silent = 0
                     bad.add(line, *found[0])
                 elif len(row) != width:
+                    taken.silent = 0
                     bad.add(line, "exchange.row-width", _wrong_width(row, width))
                 elif row[0].strip() or any(map(str.strip, row)):
+                    taken.silent = 0
                     yield line, row
+                elif taken.silent > SILENCE_CHARACTERS_MAX:
+                    raise says_nothing(shape.source.name, line)
             return
         except csv.Error as error:
             line, start = start, reader.line_num + 1
@@ -294,6 +305,9 @@ def _look(chunk: Cells, columns: list[Column], options: Options, bad: BadRows, k
         if column.declared is not None:
             _note_undeclared(column, chunk.lines, plain, bad)
             continue
+        if column.numbers:
+            column.numbers = are_numbers_with_commas(plain)
+            column.commas = column.commas or any("," in cell for cell in plain)
         if Seen.TEXT not in column.seen:
             column.seen |= look(plain)
         if column.known in ("bytes", "cid") and column.fits_known:
@@ -359,6 +373,9 @@ def _settle(column: Column) -> list[Notice]:
                 "numbers-as-text", f"`{column.name}` holds numbers too long to keep exactly, so it is text", column.name
             )
         )
+    if column.kind == "text" and column.known != "text" and column.numbers and column.commas:
+        text = f"`{column.name}` holds numbers with decimal commas, so it is text (3.50, with a point, is a number)"
+        notices.append(Notice("decimal-commas", text, column.name))
     if column.kind == "text" and column.blanks:
         cells = "1 cell" if column.blanks == 1 else f"{column.blanks:,} cells"
         begin = "begins or ends" if column.blanks == 1 else "begin or end"

@@ -57,6 +57,8 @@ _ALL: Final = (
     (re.compile(r"(?:(?:true|false)?+\0)*+", re.IGNORECASE | re.ASCII), Seen.BOOL),
 )
 
+_COMMAS: Final = re.compile(r"(?:(?:-?[0-9]++(?:\.[0-9]{3})*+(?:,[0-9]++)?+)?+\0)*+")
+
 _BOOLS: Final = {"true": True, "false": False}
 _BOOLS_DECLARED: Final = {**_BOOLS, "yes": True, "no": False, "1": True, "0": False}
 
@@ -75,6 +77,11 @@ def look(cells: Sequence[str]) -> Seen:
         if Seen.TEXT in found:
             break
     return found
+
+
+def are_numbers_with_commas(cells: Sequence[str]) -> bool:
+    """Whether stripped cells are empty or numbers as many languages write them: `3,50`, `1.234,5`, `7`."""
+    return _COMMAS.fullmatch("\0".join(cells) + "\0") is not None
 
 
 def look_at(cell: str) -> Seen:

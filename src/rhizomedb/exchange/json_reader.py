@@ -16,7 +16,7 @@ from typing import Any, Final
 from rhizomedb.errors import ExchangeError, ValueRefused
 from rhizomedb.exchange.infer import TYPES, convert_as, why_not
 from rhizomedb.exchange.json_text import DEPTH_MAX, Cursor, Flaw, decode, depth
-from rhizomedb.exchange.source import NOT_UTF8, Source
+from rhizomedb.exchange.source import NOT_UTF8, Source, says_nothing
 from rhizomedb.exchange.table import (
     COLUMNS_MAX,
     BadRows,
@@ -38,6 +38,9 @@ from rhizomedb.facts.value import KIND_NAMES, Value, check_text, check_value
 _SHORT: Final = 64 << 10
 """ASCII text of fewer characters needs no further look."""
 
+SILENT_ROWS_MAX: Final = 1 << 20
+"""The longest stretch of objects in which no name has a value."""
+
 _TELL_EVERY: Final = 2048
 """Rows between two words to the progress."""
 
@@ -55,17 +58,20 @@ def read_json(source: Source, options: Options, progress: Progress | None = None
     """Make the first pass: find the columns and the bad rows; refuse the file if none may be skipped."""
     columns = _Columns(options)
     bad, keys = BadRows(), Keys()
-    rows_count = 0
+    rows_count = silent = 0
     for line, said in _objects(source, options, progress):
         try:
             values = columns.row(said)
         except _Refused as refused:
-            rows_count += 1
+            rows_count, silent = rows_count + 1, 0
             bad.add(line, refused.code, refused.message)
             continue
         if not values:
+            silent += 1
+            if silent > SILENT_ROWS_MAX:
+                raise says_nothing(source.name, line, f"{SILENT_ROWS_MAX:,} objects")
             continue
-        rows_count += 1
+        rows_count, silent = rows_count + 1, 0
         columns.note(values)
         if options.key:
             keys.add((tuple(map(values.get, options.key)),), (line,))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TextIO
 
 from rhizomedb.errors import ExchangeError
-from rhizomedb.exchange.source import NOT_UTF8
+from rhizomedb.exchange.source import NOT_UTF8, SILENCE_CHARACTERS_MAX, says_nothing
 
 DEPTH_MAX: Final = 64
 VALUE_CHARACTERS_MAX: Final = 16 << 20
@@ -79,13 +79,17 @@ class Cursor:
 
     def peek(self) -> str:
         """The next character that is not blank; nothing at the end."""
+        blank = 0
         while True:
             buffer, at = self._buffer, self._at
             while at < len(buffer) and buffer[at] in _BLANKS:
                 at += 1
+            blank += at - self._at
             self._at = at
             if at < len(buffer):
                 return buffer[at]
+            if blank > SILENCE_CHARACTERS_MAX:
+                raise says_nothing(self._name, self.line)
             if not self._fill():
                 return ""
 

@@ -24,10 +24,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import BinaryIO, Final, TextIO, cast
 
-from rhizomedb.errors import ExchangeError, nearest_names
+from rhizomedb.errors import ExchangeError, RequestError, nearest_names
 
 LINE_CHARACTERS_MAX: Final = 16 << 20
 """The longest line that is read; a longer one means that the file is not a text table."""
+
+SILENCE_CHARACTERS_MAX: Final = 16 << 20
+"""The longest stretch of a text that says nothing: blank lines, rows of empty cells. A few kB of gzip hold gigabytes."""
 
 HEAD_BYTES: Final = 64 << 10
 
@@ -67,7 +70,8 @@ class Opened:
         return self.raw.tell()
 
     def lines(self) -> Iterator[str]:
-        """The lines with their ends, each at most `LINE_CHARACTERS_MAX` long."""
+        """The lines with their ends, each at most `LINE_CHARACTERS_MAX` long, and not blank for ever."""
+        blank = 0
         for number, line in enumerate(iter(partial(self.text.readline, LINE_CHARACTERS_MAX), ""), 1):
             if len(line) == LINE_CHARACTERS_MAX:
                 raise ExchangeError(
@@ -76,7 +80,23 @@ class Opened:
                     where=f"{self.name} line {number}",
                     fix="name a CSV, TSV, JSON or JSON lines file",
                 )
+            if line.isspace():
+                blank += len(line)
+                if blank > SILENCE_CHARACTERS_MAX:
+                    raise says_nothing(self.name, number)
+            else:
+                blank = 0
             yield line
+
+
+def says_nothing(name: str, line: int, much: str = f"{SILENCE_CHARACTERS_MAX >> 20} MiB") -> ExchangeError:
+    """The error for a text that goes on without saying anything."""
+    return ExchangeError(
+        "exchange.format",
+        f"{much} of it say nothing: the file is not a table, or was made to take long",
+        where=f"{name} line {line}",
+        fix="look what is in it, and take out what is empty",
+    )
 
 
 class Source:
@@ -91,7 +111,7 @@ class Source:
             )
         with _failures_named(self.name):
             if self._path == "-":
-                self._spool(stdin or sys.stdin.buffer)
+                self._spool(stdin or standard_input())
             elif not stat.S_ISREG(self._stat().st_mode):
                 with open(self._path, "rb") as pipe:
                     self._spool(pipe)
@@ -152,6 +172,15 @@ class Source:
             )
 
 
+def standard_input() -> BinaryIO:
+    """The bytes of standard input; `db.usage` if it is closed."""
+    if sys.stdin is None:  # as it was when the process began
+        raise RequestError(
+            "db.usage", "standard input is closed", fix="name a file, or pipe one in: cat FILE | rhizome"
+        )
+    return sys.stdin.buffer
+
+
 def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
     return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
@@ -167,14 +196,20 @@ def near_files(path: str) -> list[str]:
     names: list[str] = []
     with suppress(OSError, ValueError):
         names = os.listdir(folder or ".")
-    return [os.path.join(folder, name) for name in nearest_names(os.path.basename(path), names)]
+    own = os.path.basename(path)  # it is there where the path is a symbolic link to nothing
+    return [os.path.join(folder, name) for name in nearest_names(own, names) if name != own]
+
+
+def leads_nowhere(path: str) -> str | None:
+    """What to say of a path that is a symbolic link to nothing."""
+    return f"{path} is a symbolic link that leads to no file" if os.path.islink(path) else None
 
 
 def not_found(path: str, what: str = "file") -> ExchangeError:
     """The error for a path at which there is nothing."""
     return ExchangeError(
         "exchange.not-found",
-        f"there is no {what} {path}",
+        leads_nowhere(path) or f"there is no {what} {path}",
         nearest=near_files(path),
         fix=f"ls {shlex.quote(os.path.dirname(path) or '.')}",
     )

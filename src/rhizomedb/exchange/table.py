@@ -34,6 +34,7 @@ NOTICES: Final[dict[str, str]] = {
     "kinds-differ": "A column holds another kind of value than the database has under its name.",
     "kinds-mixed": "A column holds ints and floats: 1 and 1.0 are two values.",
     "numbers-as-text": "A column holds numbers that no int or float can hold exactly, so it was read as text.",
+    "decimal-commas": "A column holds numbers with decimal commas, which were read as text.",
     "blanks-kept": "Cells begin or end with blanks, which were kept.",
 }
 """Every notice that a table can carry, with its meaning."""
