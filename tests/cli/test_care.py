@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import apsw
@@ -123,6 +126,10 @@ def test_backup_and_restore(run: Shell) -> None:
     assert run("get films.db Alien genre") == "Horror\n"
     assert run("get films.db Alien --epoch 1") == run("get saved.db Alien --epoch 1")
     assert run("history films.db Alien") == run("history saved.db Alien")
+    run("add films.db Alien genre Western --as wiki")
+    run("restore saved.db films.db --force", exit=1)
+    assert run.notes.startswith("store.restore-loses: films.db holds 1 delta or block that saved.db does not")
+    assert "\ndiscarded: 1 " in run("restore saved.db films.db --force --discard")
     run("add other.db Heat runtime 170 --as imdb")
     run("backup other.db saved.db", exit=1)
     assert run.notes.startswith("store.backup-target: saved.db is not a backup of other.db; nothing was written\n")
@@ -175,4 +182,63 @@ def test_stats(run: Shell) -> None:
     (row,) = run.rows("stats films.db")
     assert row["storage"]["format"] == 2 and row["storage"]["file_bytes"] == os.path.getsize("films.db")
     assert row["bytes_per_fact"] > 0
-    assert "storage: " in run("stats films.db") and "bytes per fact (format 2)" in run("stats films.db")
+    shown = run("stats films.db")
+    assert "storage: " in shown and "bytes per fact" not in shown and "(format 2)" in shown
+
+
+def test_an_index_in_memory_is_called_so(run: Shell) -> None:
+    assert " index in 1 segment in memory (format 2)" in run("stats films.db")
+    assert "index: 0 B before, 0 B now" in run("compact films.db")
+    run("doctor films.db --rebuild-index")
+    assert "in memory" not in run("stats films.db") and " index in 1 segment" in run("stats films.db")
+    rows = "".join(f"{number},{number}\n" for number in range(10_000))
+    Path("table.csv").write_text(f"key,n\n{rows}")
+    run("import films.db table.csv --as wiki --key key")
+    assert " bytes per fact (format 2)" in run("stats films.db")
+
+
+@pytest.mark.parametrize("verb", ["add {} Heat runtime 170", "stats {}", "doctor {}", "backup films.db {}"])
+def test_a_name_that_is_not_utf_8(run: Shell, verb: str) -> None:
+    name = os.fsdecode(b"a\xff.db")
+    Path(name).write_bytes(Path("films.db").read_bytes())
+    code = 3 if "doctor" in verb else 1
+    printed = run(verb.format(f"'{name}'"), exit=code)
+    assert "store.unreadable" in printed + run.notes and "not UTF-8, which SQLite needs" in printed + run.notes
+
+
+@pytest.mark.parametrize("end", ["-wal", "-shm", "-journal"])
+@pytest.mark.parametrize("kind", ["folder", "fifo", "link"])
+def test_what_is_no_file_where_sqlite_keeps_one(run: Shell, end: str, kind: str) -> None:
+    beside = Path(f"films.db{end}")
+    make = {"folder": beside.mkdir, "fifo": lambda: os.mkfifo(beside), "link": lambda: beside.symlink_to("elsewhere")}
+    make[kind]()
+    run("stats films.db", exit=1)
+    assert run.notes.startswith("store.unreadable") and f"films.db{end}, where SQLite" in run.notes
+    run("verify films.db", exit=1)
+    assert f"films.db{end}, where" in run.notes
+    beside.rmdir() if kind == "folder" else beside.unlink()
+    run("stats films.db")
+
+
+FULL = """
+import resource, signal, sys
+from rhizomedb.cli import main
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(("verb", "code"), [("stats", 1), ("doctor", 3)])
+def test_no_room_for_what_sqlite_keeps_beside_a_file(run: Shell, verb: str, code: int) -> None:
+    done = subprocess.run([sys.executable, "-c", FULL, verb, "films.db"], check=False, capture_output=True, text=True)
+    assert done.returncode == code, done.stderr
+    printed = done.stdout + done.stderr
+    assert "store.full" in printed and "no room left for what SQLite keeps beside films.db" in printed
+    run("stats films.db")
+
+
+def test_the_doctor_looks_at_the_disk_first(run: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
+    Path("films.db").write_bytes(b"SQLite format 3\x00" + bytes(5000))
+    assert [row.get("record") for row in run.rows("doctor films.db", exit=3)] == ["disk", "file", None]

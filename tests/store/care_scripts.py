@@ -32,7 +32,8 @@ def back_up(path: str, target: str, stop_at: str = "-1") -> None:
 
 
 def bring_back(path: str, target: str, stop_at: str = "-1") -> None:
-    restore(path, target, force=True, progress=stall(int(stop_at)))  # type: ignore[arg-type]  # it takes two numbers
+    step = stall(int(stop_at))
+    restore(path, target, force=True, discard=True, progress=step)  # type: ignore[arg-type]  # it takes two numbers
     print("done", flush=True)
 
 

@@ -22,6 +22,7 @@ from rhizomedb.facts.delta import Group
 from rhizomedb.facts.manifest import Block
 from rhizomedb.store import ALL, Cut, admit
 from rhizomedb.store.backup import BATCH_ROWS, backup, restore
+from rhizomedb.store.compact import compact
 from rhizomedb.store.sqlite import SqliteStore
 
 SCRIPT = str(Path(__file__).with_name("care_scripts.py"))
@@ -251,7 +252,7 @@ def test_a_restore_does_not_write_over_a_file(path: str, target: str) -> None:
     with pytest.raises(StoreError) as caught:
         restore(target, path)
     assert caught.value.code == "store.exists"
-    assert restore(target, path, force=True).epoch == 4
+    assert restore(target, path, force=True, discard=True).epoch == 4
     assert shown(path) == shown(target)
 
 
@@ -282,7 +283,7 @@ def test_a_forged_backup_is_not_restored(path: str, target: str, tmp_path: Path)
         file.execute("UPDATE log SET frame = ? WHERE seq = 1", (frame(1, 1, bytes(envelope)),))
     before = shown(path)
     with pytest.raises(StoreError) as caught:
-        restore(target, path, force=True)
+        restore(target, path, force=True, discard=True)
     assert caught.value.code == "store.damaged" and "delta 1" in caught.value.message
     assert shown(path) == before and leftovers(tmp_path) == []
 
@@ -379,7 +380,7 @@ def test_a_restore_that_is_killed_leaves_the_old_file(path: str, target: str) ->
         store = SqliteStore(path, create=False)
         assert store.epoch() == 3 and list(store.verify()) == []
         store.close()
-    assert restore(target, path, force=True).epoch == 2
+    assert restore(target, path, force=True, discard=True).epoch == 2
 
 
 def test_what_a_killed_backup_left_behind_is_removed_by_the_next(path: str, target: str, tmp_path: Path) -> None:
@@ -415,3 +416,147 @@ def test_a_backup_that_was_killed_just_after_it_got_its_name(path: str, target: 
     restore(path, target, force=True)
     assert not left.exists() and Path(target).read_bytes() != before
     assert shown(target) == shown(path)
+
+
+# -- what a restore must not take away ---------------------------------------------------------------------------------
+
+
+def test_a_restore_takes_nothing_away_from_a_folder_that_only_has_the_name_of_an_index(
+    path: str, target: str, tmp_path: Path
+) -> None:
+    fill(path)
+    backup(path, target)
+    notes = tmp_path / "notes"
+    folder = tmp_path / "notes-index"
+    folder.mkdir()
+    for name in ("thesis.txt", "x.seg", "0123456789ABCDEF.seg", "0123456789abcdef.seg"):
+        (folder / name).write_text("precious")
+    restore(target, str(notes))
+    assert {"thesis.txt", "x.seg", "0123456789ABCDEF.seg"} <= {each.name for each in folder.iterdir()}
+    assert (folder / "thesis.txt").read_text() == "precious" and not (folder / "0123456789abcdef.seg").exists()
+    assert shown(str(notes)) == shown(path)
+    store = SqliteStore(str(notes), create=False)
+    assert store.storage().segments == len(list(folder.glob("*.seg"))) - 2
+    store.close()
+
+
+@pytest.mark.parametrize("kind", ["folder", "fifo"])
+@pytest.mark.parametrize("force", [False, True])
+def test_a_restore_does_not_begin_where_no_file_can_be(
+    path: str, target: str, tmp_path: Path, kind: str, force: bool
+) -> None:
+    fill(path)
+    backup(path, target)
+    site = tmp_path / "site"
+    site.mkdir() if kind == "folder" else os.mkfifo(site)
+    (tmp_path / "site-index").mkdir()
+    (tmp_path / "site-index" / "0123456789abcdef.seg").write_text("of another")
+    with pytest.raises(StoreError) as caught:
+        restore(target, str(site), force=force)
+    assert caught.value.code == "store.unreadable" and "nothing was restored" in caught.value.message
+    assert (tmp_path / "site-index" / "0123456789abcdef.seg").exists() and not leftovers(tmp_path)
+
+
+@pytest.mark.parametrize("end", ["-wal", "-journal"])
+def test_a_restore_does_not_remove_what_only_has_the_name_of_a_log(
+    path: str, target: str, tmp_path: Path, end: str
+) -> None:
+    fill(path)
+    backup(path, target)
+    (tmp_path / f"notes{end}").write_text("precious")
+    with pytest.raises(StoreError) as caught:
+        restore(target, str(tmp_path / "notes"))
+    assert caught.value.code == "store.unreadable" and "is in the way" in caught.value.message
+    assert (tmp_path / f"notes{end}").read_text() == "precious"
+
+
+def test_a_restore_through_a_link(path: str, target: str, tmp_path: Path) -> None:
+    fill(path)
+    backup(path, target)
+    link = tmp_path / "link.db"
+    link.symlink_to(path)
+    restore(target, str(link), force=True)
+    assert link.is_symlink() and shown(path) == shown(target)
+
+
+def test_an_index_that_is_a_link_is_left_alone(path: str, target: str, tmp_path: Path) -> None:
+    fill(path)
+    backup(path, target)
+    other = tmp_path / "of-another"
+    other.mkdir()
+    (other / "0123456789abcdef.seg").write_text("of another")
+    Path(path + "-index").exists() and shutil.rmtree(path + "-index")
+    Path(path + "-index").symlink_to(other)
+    restore(target, path, force=True)
+    store = SqliteStore(path, create=False)
+    store.rebuild_index()
+    store.close()
+    compact(path)
+    assert (other / "0123456789abcdef.seg").read_text() == "of another"
+    assert shown(path) == shown(target)
+
+
+def test_a_restore_says_what_would_be_lost(path: str, target: str, tmp_path: Path) -> None:
+    fill(path)
+    backup(path, target)
+    other = str(tmp_path / "other.db")
+    fill(other, 50, 2)  # 4 deltas, 2 that are held back, 2 blocks
+    before = shown(other)
+    with pytest.raises(StoreError) as caught:
+        restore(target, other, force=True)
+    assert caught.value.code == "store.restore-loses" and "8 deltas and blocks" in caught.value.message
+    assert "--discard" in (caught.value.fix or "")
+    assert shown(other) == before and not leftovers(tmp_path)
+    with pytest.raises(StoreError) as caught:
+        restore(target, other, discard=True)
+    assert caught.value.code == "store.exists"
+    assert restore(target, other, force=True, discard=True).discarded == 8
+    assert shown(other) == shown(path)
+
+
+def test_a_restore_counts_what_came_after_the_backup(path: str, target: str) -> None:
+    fill(path)
+    backup(path, target)
+    assert restore(target, path, force=True).discarded == 0
+    store = SqliteStore(path, create=False)
+    write(store, [said(700)])
+    store.close()
+    with pytest.raises(StoreError) as caught:
+        restore(target, path, force=True)
+    assert "1 delta or block" in caught.value.message
+    assert restore(target, path, force=True, discard=True).discarded == 1
+
+
+@settings(max_examples=10)
+@given(st.lists(st.integers(0, 9), unique=True), st.lists(st.integers(0, 9), unique=True))
+def test_what_is_lost_is_what_only_the_old_file_has(
+    tmp_path_factory: pytest.TempPathFactory, ours: list[int], theirs: list[int]
+) -> None:
+    folder = tmp_path_factory.mktemp("lost")
+    files = [str(folder / name) for name in ("saved.db", "old.db")]
+    for file, numbers in zip(files, (ours, theirs), strict=True):
+        store = SqliteStore(file, create=True)
+        for number in numbers:
+            write(store, [said(number)])
+        store.close()
+    made = restore(*files, force=True, discard=True)
+    assert made.discarded == len({*theirs} - {*ours})
+
+
+@pytest.mark.parametrize("mode", ["wal", "delete"])
+def test_who_has_a_file_open_that_is_replaced_is_told_so(path: str, target: str, tmp_path: Path, mode: str) -> None:
+    fill(path)
+    backup(path, target)
+    store = SqliteStore(path, create=False)
+    store.file.run(f"PRAGMA journal_mode={mode}")
+    shutil.copy(target, tmp_path / "other.db")
+    os.rename(tmp_path / "other.db", path)
+    for end in ("-wal", "-shm"):
+        Path(path + end).unlink(missing_ok=True)
+    asks = [lambda: write(store, [said(800)])]
+    if mode == "delete":  # SQLite itself looks then
+        asks.append(lambda: store.file.run("DELETE FROM name"))
+    for ask in asks:
+        with pytest.raises(StoreError) as caught:
+            ask()
+        assert caught.value.code == "store.unreadable" and "replaced while it was open" in caught.value.message

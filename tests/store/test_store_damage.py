@@ -195,7 +195,7 @@ def test_a_full_disk(copy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     store._file.run(f"PRAGMA max_page_count={pages}")
     with pytest.raises(StoreError) as caught:
         write(store, [delta(*(Fact(b"%d" % n, "n", "t" * 200) for n in range(2000)))])
-    assert caught.value.code == "store.full"
+    assert caught.value.code == "store.full" and f"rhizome compact {copy}" in (caught.value.fix or "")
     assert store.counts(ALL)["deltas"] == 11 and list(store.verify()) == []
 
 
@@ -378,12 +378,43 @@ def test_a_rebuild_leaves_out_what_is_not_intact(copy: str) -> None:
     assert again.has(SAID[3].id) and len(list(again.scan("fact", {}, ALL))) == 40 * len(left) + 40
 
 
-def test_an_index_that_lags_behind_the_log_is_not_written_to(copy: str) -> None:
-    alter(copy, "DELETE FROM mark WHERE epoch = 5", "DELETE FROM epoch WHERE number = 5")
-    store = SqliteStore(copy, create=False)
+ENDS = [
+    ("DELETE FROM mark WHERE epoch = 5", "DELETE FROM epoch WHERE number = 5"),
+    ("DELETE FROM mark", "DELETE FROM epoch WHERE number = 5"),
+    ("DELETE FROM mark", "DELETE FROM epoch"),
+    ("DELETE FROM epoch WHERE number = 5",),
+    ("INSERT INTO log SELECT 12, epoch, frame FROM log WHERE seq = 11",),
+]
+
+
+@pytest.mark.parametrize("changes", ENDS)
+def test_a_log_that_goes_on_where_its_epochs_end_is_not_opened(copy: str, changes: tuple[str, ...]) -> None:
+    alter(copy, *changes)
     with pytest.raises(StoreError) as caught:
-        write(store, [said(1)])
-    assert caught.value.code == "store.damaged"
+        SqliteStore(copy, create=False)
+    assert caught.value.code == "store.damaged" and "--salvage" in (caught.value.fix or "")
+    assert list(verify(copy))
+
+
+@pytest.mark.parametrize("changes", [*ENDS, ("DELETE FROM mark WHERE epoch = 5",)])
+def test_nor_read_on_when_it_came_to_be_so_while_it_was_open(copy: str, changes: tuple[str, ...]) -> None:
+    store = SqliteStore(copy, create=False)
+    assert store.epoch() == 5
+    alter(copy, *changes)
+    for ask in (store.epoch, store.epochs, lambda: store.counts(ALL), lambda: write(store, [said(1)])):
+        with pytest.raises(StoreError) as caught:
+            ask()
+        assert caught.value.code == "store.damaged"
+
+
+def test_an_epoch_that_is_missing_in_the_middle_is_missed(copy: str) -> None:
+    alter(copy, "DELETE FROM epoch WHERE number = 3")
+    store = SqliteStore(copy, create=False)
+    assert [epoch.number for epoch in store.epochs(3)] == [4, 5]
+    for ask in (store.epochs, lambda: store.epochs(2), store.rebuild_index):
+        with pytest.raises(StoreError) as caught:
+            ask()
+        assert caught.value.code == "store.damaged" and "--salvage" in (caught.value.fix or "")
 
 
 def test_a_held_delta_that_was_altered_stays_where_it_is(copy: str) -> None:

@@ -14,7 +14,10 @@ from rhizomedb.db.doctor import Ailment, unopened
 from rhizomedb.errors import StoreError
 from rhizomedb.store.backup import Backup
 
-UNOPENED = ("store.damaged", "store.index-damaged", "store.not-a-database", "store.newer-format", "store.unreadable")
+UNOPENED = (
+    *("store.damaged", "store.index-damaged", "store.not-a-database", "store.newer-format"),
+    *("store.unreadable", "store.full"),
+)
 """Errors of opening a file that are what the doctor was asked for."""
 
 
@@ -26,7 +29,7 @@ def doctor(options: Namespace) -> int:
     except StoreError as error:
         if error.code not in UNOPENED:
             raise
-        found = [unopened(error)]
+        found = unopened(options.file, error)
     ill = [ailment for ailment in found if ailment.wrong and not ailment.mended]
     if options.json:
         print_lines([*(ailment.as_dict() for ailment in found), {"ok": not ill}])
@@ -63,11 +66,16 @@ def restore(options: Namespace) -> int:
     """Make a database of a backup."""
     wait = {} if options.wait is None else {"wait_ms": int(options.wait * 1000)}
     with out.progress("restoring", "delta") as bar:
-        made = restored(options.backup, options.file, force=options.force, progress=bar, **wait)
+        made = restored(
+            options.backup, options.file, force=options.force, discard=options.discard, progress=bar, **wait
+        )
     if options.json:
         print_lines([_as_dict(made)])
     else:
         out.say(f"{out.safe(options.file)} holds epoch {made.epoch}: {_new(made)}; every signature was checked")
+        if made.discarded:
+            one, many = "1 delta or block that was", f"{made.discarded:,} deltas and blocks that were"
+            out.say(f"discarded: {one if made.discarded == 1 else many} there, and not in the backup")
     return 0
 
 

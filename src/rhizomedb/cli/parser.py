@@ -358,7 +358,8 @@ def _backup(add: Add) -> None:
 def _restore(add: Add) -> None:
     add("backup", metavar="BACKUP", help="a file that `rhizome backup` made")
     _file(add)
-    add("--force", action="store_true", help="replace a file that is there")
+    add("--force", action="store_true", help="replace a file that is there, if the backup has all that it holds")
+    add("--discard", action="store_true", help="with --force: replace it whatever it holds, and say how much is lost")
     add("--wait", metavar="SECONDS", type=seconds, help="for another process that has the file open (default: 10)")
 
 

@@ -26,6 +26,10 @@ from rhizomedb.db.result import show
 from rhizomedb.db.search import Match
 from rhizomedb.errors import RequestError
 from rhizomedb.facts.value import Attribute
+from rhizomedb.store.storage import Storage
+
+PER_FACT_FROM = 10_000
+"""From how many facts on it says something how many bytes there are for each: before, most are what SQLite needs itself."""
 
 
 def get(options: Namespace) -> int:
@@ -261,13 +265,22 @@ def _say_storage(counts: Stats) -> None:
     kept = counts.storage
     parts = [
         f"{bytes_text(kept.log_bytes)} log",
-        f"{bytes_text(kept.index_bytes)} index in {out.plural(kept.segments, 'segment')}",
+        f"{bytes_text(kept.index_bytes)} index in {out.plural(kept.segments, 'segment')}{_in_memory(kept)}",
         *([f"{bytes_text(kept.attachment_bytes)} attachments"] if kept.attachment_bytes else []),
         *([f"{bytes_text(kept.wal_bytes)} write-ahead log"] if kept.wal_bytes else []),
         *([f"{bytes_text(kept.free_bytes)} not in use"] if kept.free_bytes else []),
-        *([f"{counts.bytes_per_fact:,.0f} bytes per fact"] if counts.facts else []),
+        *([f"{counts.bytes_per_fact:,.0f} bytes per fact"] if counts.facts >= PER_FACT_FROM else []),
     ]
     out.say(f"storage: {', '.join(parts)} (format {kept.format})")
+
+
+def _in_memory(kept: Storage) -> str:
+    """How much of the index has no file yet: what is new is in memory until it is much."""
+    if not kept.index_memory_bytes:
+        return ""
+    if kept.index_memory_bytes == kept.index_bytes:
+        return " in memory"
+    return f", {bytes_text(kept.index_memory_bytes)} of it in memory"
 
 
 def summary(path: str, *, as_json: bool) -> int:

@@ -207,13 +207,15 @@ def restore(
     path: str | Path,
     *,
     force: bool = False,
+    discard: bool = False,
     wait_ms: int = 10_000,
     progress: Callable[[int, int], object] | None = None,
 ) -> Backup:
     """Make a database file of a backup; every hash and signature is checked first, and the index is made anew.
 
-    What is at `path` already is replaced only with `force`, and only while no other process has it open.
+    A file that is at `path` already is replaced only with `force`, and only while no other process has it open. If it
+    holds deltas or blocks that the backup does not (`store.restore-loses`), it is replaced only with `discard` too.
     """
     from rhizomedb.store import backup as backups
 
-    return backups.restore(str(backup), str(path), force=force, wait_ms=wait_ms, progress=progress)
+    return backups.restore(str(backup), str(path), force=force, discard=discard, wait_ms=wait_ms, progress=progress)

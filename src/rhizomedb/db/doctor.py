@@ -82,9 +82,9 @@ def examine(patient: Patient) -> Iterator[Ailment]:
             yield Ailment("file", f"{error.filename} cannot be looked at: {error.strerror}", "store.unreadable")
 
 
-def unopened(error: StoreError) -> Ailment:
-    """What is said of a file that does not open."""
-    return Ailment("file", error.message, error.code, fix=error.fix)
+def unopened(path: str, error: StoreError) -> list[Ailment]:
+    """What is said of a file that does not open: of the disk first, which may be the reason."""
+    return [*_room(path), Ailment("file", error.message, error.code, fix=error.fix)]
 
 
 # -- the file ----------------------------------------------------------------------------------------------------------
@@ -107,12 +107,14 @@ def _access(patient: Patient) -> Iterator[Ailment]:
 
 
 def _disk(patient: Patient) -> Iterator[Ailment]:
-    file = patient.file
-    if file is None:
-        return
+    if patient.file is not None:
+        yield from _room(patient.file.absolute)
+
+
+def _room(path: str) -> Iterator[Ailment]:
     try:
-        free = shutil.disk_usage(os.path.dirname(file.absolute)).free
-        size = os.path.getsize(file.absolute)
+        free = shutil.disk_usage(os.path.dirname(os.path.realpath(path))).free
+        size = os.path.getsize(path)
     except OSError as error:
         yield Ailment("disk", f"it cannot be asked for its room: {error.strerror}", "store.unreadable")
         return
@@ -310,8 +312,8 @@ def _keys(patient: Patient) -> Iterator[Ailment]:
 
 
 CHECKS: Final[tuple[Callable[[Patient], Iterator[Ailment]], ...]] = (
-    *(_access, _log_and_index),  # what is mended there stands in the way of nothing after it
-    *(_disk, _wal, _free, _unnamed, _index_folder),
+    *(_disk, _access, _log_and_index),  # what is mended there stands in the way of nothing after it
+    *(_wal, _free, _unnamed, _index_folder),
     *(_held, _clocks, _keys),
 )
 """What is looked at, in this order."""

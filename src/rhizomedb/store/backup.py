@@ -9,12 +9,13 @@ for it can be made again.
 from __future__ import annotations
 
 import os
+import re
 import secrets
-import shutil
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice, zip_longest
 from typing import Any, Final
 
@@ -23,12 +24,14 @@ from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.delta import Delta
 from rhizomedb.facts.manifest import Block
 from rhizomedb.store import log
+from rhizomedb.store.check import BROKEN
 from rhizomedb.store.chunks import Chunks
-from rhizomedb.store.file import File
-from rhizomedb.store.folder import SUFFIX
+from rhizomedb.store.file import BESIDE, File
+from rhizomedb.store.folder import Folder
 from rhizomedb.store.frame import HEAD_BYTES, unframe
 from rhizomedb.store.layout import FORMAT, HELD, pack, seal
 from rhizomedb.store.progress import Progress
+from rhizomedb.store.said import said_in
 from rhizomedb.store.sqlite import SqliteStore
 
 PART: Final = ".part"
@@ -44,10 +47,19 @@ BLOCKS: Final = 32
 COMMIT_BYTES: Final = 64 << 20
 """After how many bytes a file that nobody knows yet is committed, so that its write-ahead log stays small."""
 
+LOGS: Final = {
+    "-wal": (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83", bytes(4)),
+    "-journal": (b"\xd9\xd5\x05\xf9", bytes(4)),
+}
+"""The logs that SQLite keeps beside a file, and how they begin if they are not empty and nothing has altered them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """What a backup, or a restore, did: the newest epoch that it holds, and how many deltas, epochs and blocks are new."""
+    """What a backup, or a restore, did: the newest epoch that it holds, and how many deltas, epochs and blocks are new.
+
+    `discarded`: how many deltas and blocks were in the file that a restore replaced, and are not in the backup.
+    """
 
     path: str
     epoch: int
@@ -55,6 +67,7 @@ class Backup:
     epochs: int
     blocks: int
     bytes: int
+    discarded: int = 0
 
 
 def backup(
@@ -77,9 +90,19 @@ def backup(
 
 
 def restore(
-    path: str, target: str, *, force: bool = False, wait_ms: int = 10_000, progress: Progress | None = None
+    path: str,
+    target: str,
+    *,
+    force: bool = False,
+    discard: bool = False,
+    wait_ms: int = 10_000,
+    progress: Progress | None = None,
 ) -> Backup:
-    """Make a database of a backup: every hash and signature is checked before it takes the place of anything."""
+    """Make a database of a backup: every hash and signature is checked before it takes the place of anything.
+
+    `force`: replace a file that is there, if the backup has all of it; `discard`: also if it has not.
+    """
+    _check_free(target)
     if os.path.lexists(target) and not force:
         raise StoreError("store.exists", f"{target} is there already", fix="--force, or another name")
     if os.path.exists(target) and os.path.exists(path) and os.path.samefile(path, target):
@@ -87,16 +110,18 @@ def restore(
     with closing(File(path, create=False, wait_ms=wait_ms, durability="normal")) as source:
         _check_format(source)
         source.run("BEGIN")
-        part = _part(target)
+        part = _part(os.path.realpath(target))
+        if not discard:  # before the work is done for nothing
+            _check_loses_nothing(source, target, wait_ms)
         try:
             made = _whole(source, part, progress)
             _index(part, source)
-            _take_place(part, target, wait_ms)
+            discarded = _take_place(source, part, target, wait_ms, discard)
         finally:
             _remove(part)
         source.run("ROLLBACK")
         _settle(source)
-    return made(target)
+    return replace(made(target), discarded=discarded)
 
 
 def _check_format(file: File) -> None:
@@ -186,7 +211,7 @@ def _sweep(folder: str, name: str) -> None:
     """Remove what backups of this name left behind that were killed."""
     with suppress(OSError):
         for entry in os.scandir(folder):
-            is_part = entry.name.startswith(f".{name}.") and entry.name.endswith(PART)
+            is_part = re.fullmatch(rf"\.{re.escape(name)}\.[0-9a-f]{{16}}{re.escape(PART)}", entry.name)
             if is_part and time.time() - entry.stat().st_mtime > PART_S:
                 with suppress(StoreError):  # somebody is at work on it
                     has_its_name = entry.stat().st_nlink > 1  # and is the backup itself
@@ -197,8 +222,8 @@ def _sweep(folder: str, name: str) -> None:
 
 
 def _remove(part: str) -> None:
-    shutil.rmtree(part + SUFFIX, ignore_errors=True)
-    for end in ("-wal", "-shm", "-journal", ""):  # the file itself last, by which the others would be found
+    Folder(part).clear()
+    for end in (*BESIDE, ""):  # the file itself last, by which the others would be found
         with suppress(OSError):
             os.unlink(part + end)
 
@@ -255,23 +280,133 @@ def _index(part: str, source: File) -> None:
     _make_one(part)
 
 
-def _take_place(part: str, target: str, wait_ms: int) -> None:
-    """Put a restored file, and its index, where the old ones are."""
+def _take_place(source: File, part: str, target: str, wait_ms: int, discard: bool) -> int:
+    """Put a restored file, and its index, where the old ones are; how much of the old one is lost by that."""
+    place, lost = os.path.realpath(target), 0
     old = _locked(target, wait_ms) if os.path.exists(target) else None
     try:
-        for end in ("-wal", "-shm", "-journal"):  # of a file that is no more, or cannot be read
-            with suppress(OSError):
-                os.unlink(target + end)
-        shutil.rmtree(target + SUFFIX, ignore_errors=True)
-        os.rename(part, target)
+        if old is not None:
+            lost = _lost(old, source)
+            if not discard:  # somebody may have written since this was looked at first
+                _refuse_loss(lost, source, target)
+        _check_free(target)
+        _unlink_logs(place)  # before the rename: SQLite would take them for those of the restored file
+        os.rename(part, place)
         with suppress(OSError):  # it would be made again
-            os.rename(part + SUFFIX, target + SUFFIX)
-        _sync(os.path.dirname(os.path.abspath(target)))
+            Folder(part).take_the_place_of(Folder(place))
+        _sync(os.path.dirname(place))
     except OSError as error:
         raise StoreError("store.unreadable", f"{target} cannot be written: {error.strerror}") from None
     finally:
         if old is not None:
             old.close()
+    return lost
+
+
+def _unlink_logs(place: str) -> None:
+    """Remove what SQLite left behind beside a file that is no more, or cannot be read."""
+    ends = [end for end in LOGS if os.path.lexists(place + end)]
+    for end in [*ends, *(["-shm"] if "-wal" in ends else [])]:
+        with suppress(OSError):
+            os.unlink(place + end)
+
+
+def _check_free(target: str) -> None:
+    """Refuse to take the place of what is no file, and to remove what SQLite did not make."""
+    if os.path.lexists(target) and os.path.exists(target) and not os.path.isfile(target):
+        kind = "a folder" if os.path.isdir(target) else "not a file"
+        raise StoreError("store.unreadable", f"{target} is {kind}; nothing was restored", fix="name a file")
+    for end, beginnings in LOGS.items():
+        beside = os.path.realpath(target) + end
+        try:
+            is_ours = stat.S_ISREG(os.lstat(beside).st_mode) and (
+                os.path.exists(target) or _beginning(beside) in (b"", *beginnings)
+            )
+        except FileNotFoundError:
+            continue
+        except OSError:
+            is_ours = False
+        if not is_ours:
+            raise StoreError(
+                "store.unreadable",
+                f"{target}{end} is in the way: it is not what SQLite keeps there; nothing was restored",
+                fix="move it away, or name another file",
+            )
+
+
+def _beginning(path: str) -> bytes:
+    with open(path, "rb", buffering=0) as file:
+        return file.read(4)
+
+
+def _check_loses_nothing(source: File, target: str, wait_ms: int) -> None:
+    """Refuse to replace a file that holds what the backup does not."""
+    if not os.path.exists(target):
+        return
+    try:
+        with closing(File(target, create=False, wait_ms=wait_ms, durability="normal")) as old:
+            _refuse_loss(_lost(old, source), source, target)
+    except StoreError as error:
+        if error.code == "store.newer-format":
+            raise StoreError(
+                LOSES, f"what {target} holds cannot be known: {error.message}; nothing was restored", fix=DISCARD
+            ) from None
+        if error.code == LOSES:
+            raise
+        # What cannot be read is what a restore mends.
+
+
+LOSES: Final = "store.restore-loses"
+DISCARD: Final = "another name for what is restored; or --force --discard, if nobody needs it any more"
+
+
+def _refuse_loss(lost: int, source: File, target: str) -> None:
+    if lost:
+        what = "1 delta or block" if lost == 1 else f"{lost:,} deltas and blocks"
+        raise StoreError(LOSES, f"{target} holds {what} that {source.name} does not; nothing was restored", fix=DISCARD)
+
+
+def _lost(old: File, source: File) -> int:
+    """How many deltas and blocks a file holds that another does not, as far as it can be read."""
+    agreed = _agreed(old, source)
+    deltas = {*_ids(old, agreed), *_held_ids(old)}
+    if deltas:
+        deltas.difference_update(_ids(source, agreed))
+        deltas.difference_update(_held_ids(source))
+    return len(deltas) + len(_blocks_of(old) - _blocks_of(source))
+
+
+def _agreed(one: File, other: File) -> int:
+    """Up to which delta two logs are the same, to the byte."""
+    agreed = 0
+    with suppress(*BROKEN):
+        pairs = zip(*(log.read_frames(file, 0, log.last_seq(file)) for file in (one, other)), strict=False)
+        for ours, theirs in pairs:
+            if ours != theirs:
+                break
+            agreed = ours[0]
+    return agreed
+
+
+def _ids(file: File, after: int) -> Iterator[bytes]:
+    """The ids of the deltas of a log after one."""
+    with suppress(*BROKEN):
+        for _, epoch, envelope in log.read(file, after, log.last_seq(file)):
+            if envelope is not None:
+                with suppress(*BROKEN):
+                    yield said_in(envelope, epoch).id
+
+
+def _held_ids(file: File) -> set[bytes]:
+    with suppress(*BROKEN):
+        return {packed for (packed,) in file.typed((bytes,), "SELECT id FROM held")}
+    return set()
+
+
+def _blocks_of(file: File) -> set[Cid]:
+    with suppress(*BROKEN):
+        return set(Chunks(file).cids()) if file.format > 1 else set()
+    return set()
 
 
 def _locked(target: str, wait_ms: int) -> File | None:

@@ -106,7 +106,9 @@ def rebuild(file: File, indexed: Indexed) -> list[Finding]:
 
 def remake(file: File, indexed: Indexed, note: Callable[[Mark], object]) -> list[Finding]:
     """Index the whole log and note what each epoch reached; returns what of it could not be read."""
-    newest = one(file, "SELECT count(*) FROM epoch")
+    newest, last = file.run("SELECT count(*), coalesce(max(number), 0) FROM epoch")[0]
+    if newest != last:  # which deltas came with which epoch would be a guess
+        raise file.damaged(f"it has {newest:,} epochs, numbered up to {last}", fix=file.salvage)
     findings: list[Finding] = []
     ends = Ends()
     epoch, seq = 1, 0

@@ -50,6 +50,9 @@ MAKING_S_MAX: Final = 0.5
 NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What the operating system says where there is no room, beyond what SQLite itself takes for that."""
 
+BESIDE: Final = ("-wal", "-shm", "-journal")
+"""How the names end of what SQLite keeps beside a file: its logs, and what processes share."""
+
 _MAGIC: Final = b"SQLite format 3\x00"
 
 
@@ -67,6 +70,10 @@ def check_durability(durability: Durability) -> Durability:
 
 class _Blank(StoreError):
     """The file holds nothing, or nothing yet: another process may be making it."""
+
+
+class _Moved(StoreError):
+    """Another file has taken the place of this one."""
 
 
 class File:
@@ -104,9 +111,10 @@ class File:
                 status = os.stat(self.absolute)
                 self._place = (status.st_dev, status.st_ino)
             except apsw.Error as error:
+                ours = self._as_ours(error)  # before the connection is closed, which knows what the system said
                 self.close()
-                raise self._as_ours(error) from error
-            except _Blank:
+                raise ours from error
+            except (_Blank, _Moved):
                 self.close()
                 if time.monotonic() >= deadline:
                     raise
@@ -142,10 +150,19 @@ class File:
 
     def _is_shared(self) -> bool:
         """Whether there is what processes share that have the file open, or what one of them left behind."""
-        return any(os.path.lexists(self.absolute + end) for end in ("-wal", "-shm", "-journal"))
+        return any(os.path.lexists(self.absolute + end) for end in BESIDE)
 
     def _look(self, create: bool) -> None:
         """Say what is wrong with the path before SQLite says it less well."""
+        try:
+            self.absolute.encode("utf-8")
+        except UnicodeEncodeError:
+            raise StoreError(
+                "store.unreadable",
+                f"{self.path} cannot be opened: the name is not UTF-8, which SQLite needs",
+                fix="give the file, or the folder that it is in, another name",
+            ) from None
+        self._look_beside()
         try:
             mode = os.stat(self.absolute).st_mode
         except FileNotFoundError:
@@ -163,6 +180,21 @@ class File:
         head = self._head()
         if head != _MAGIC and (head or not create):
             raise self._foreign("is something else") if head else self._foreign("is empty", _Blank)
+
+    def _look_beside(self) -> None:
+        """Refuse what would let SQLite wait for ever in the place of what it keeps beside a file."""
+        for end in BESIDE:
+            try:
+                mode = os.lstat(self.absolute + end).st_mode
+            except (OSError, ValueError):
+                continue
+            if not stat.S_ISREG(mode):
+                kind = "a folder" if stat.S_ISDIR(mode) else "a link" if stat.S_ISLNK(mode) else "not a file"
+                raise StoreError(
+                    "store.unreadable",
+                    f"{self.path} cannot be opened: {self.path}{end}, where SQLite keeps what it needs, is {kind}",
+                    fix=f"move it away: mv {shlex.quote(self.path + end)} elsewhere",
+                )
 
     def _head(self) -> bytes:
         """The first bytes of the file, read through SQLite: to close a file behind its back would drop its locks."""
@@ -330,11 +362,14 @@ class File:
         except OSError:
             status = None
         if status is None or (status.st_dev, status.st_ino) != self._place:
-            raise StoreError(
-                "store.unreadable",
-                f"{self.name} was moved or replaced while it was open; nothing was written",
-                fix="close it and open it again; restore a backup only while nobody has the file open",
-            )
+            raise self._replaced()
+
+    def _replaced(self) -> StoreError:
+        return _Moved(
+            "store.unreadable",
+            f"{self.name} was moved or replaced while it was open; nothing was written",
+            fix="close it and open it again; restore a backup only while nobody has the file open",
+        )
 
     @contextmanager
     def transaction(self, wait_ms: int | None = None) -> Iterator[None]:
@@ -423,7 +458,14 @@ class File:
         return True
 
     def _full(self) -> StoreError:
-        return StoreError("store.full", f"there is no room left for {self.name}; nothing of this write was kept")
+        if self._place is None:  # it is being opened
+            what = f"there is no room left for what SQLite keeps beside {self.name} while it is open"
+            return StoreError("store.full", what, fix="make room on the disk")
+        return StoreError(
+            "store.full",
+            f"there is no room left for {self.name}; nothing of this write was kept",
+            fix=f"make room on the disk, or: rhizome compact {shlex.quote(self.path)}",
+        )
 
     def _foreign(self, what: str, kind: type[StoreError] = StoreError, fix: str | None = None) -> StoreError:
         return kind(
@@ -442,7 +484,7 @@ class File:
         return f"rhizome export {shlex.quote(self.path)} saved.jsonl --salvage"
 
     def _as_ours(self, error: apsw.Error) -> StoreError:
-        apsw = self._apsw
+        apsw, extended = self._apsw, getattr(error, "extendedresult", 0)
         match error:
             case apsw.BusyError() | apsw.LockedError() | apsw.ProtocolError():
                 return StoreError(
@@ -454,6 +496,10 @@ class File:
                 return self._full()
             case apsw.IOError() if self._connection is not None and self._connection.system_errno in NO_ROOM:
                 return self._full()
+            case apsw.IOError() if extended == apsw.SQLITE_IOERR_SHMSIZE:
+                return self._full()
+            case apsw.ReadOnlyError() if extended == apsw.SQLITE_READONLY_DBMOVED:
+                return self._replaced()
             case apsw.ReadOnlyError():
                 return StoreError("store.read-only", f"{self.name} cannot be written: {error}")
             case apsw.CantOpenError() | apsw.PermissionsError() | apsw.AuthError():

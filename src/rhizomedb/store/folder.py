@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import re
 import secrets
 import time
 from collections.abc import Callable
@@ -17,6 +18,9 @@ from typing import Final
 
 SUFFIX: Final = "-index"
 ENDING: Final = ".seg"
+NAME: Final = re.compile(rf"[0-9a-f]{{16}}{re.escape(ENDING)}")
+"""What segments are called. Nothing that has another name is ever removed."""
+
 WRITE_BYTES: Final = 64 << 10
 
 READ_BYTES_MAX: Final = 1 << 20
@@ -53,7 +57,7 @@ class Folder:
 
     def map(self, name: str, size: int) -> memoryview | None:
         """The bytes of a segment, read or mapped; None if there is no such file of this size."""
-        if not (name.endswith(ENDING) and name.removesuffix(ENDING).isalnum()):
+        if not NAME.fullmatch(name):
             return None
         try:
             with open(self._join(name), "rb", opener=_at_once) as file:
@@ -68,19 +72,44 @@ class Folder:
 
     def remove(self, name: str) -> None:
         """Remove a segment. Whoever has it mapped goes on reading it."""
-        with suppress(OSError):
-            os.unlink(self._join(name))
+        if NAME.fullmatch(name):
+            with suppress(OSError):
+                os.unlink(self._join(name))
+
+    def clear(self) -> None:
+        """Remove all segments, and the folder if nothing else is in it."""
+        for name in self.others(set()):
+            self.remove(name)
+        with suppress(OSError):  # something else is in it, or it is none
+            os.rmdir(self.path)
+
+    def take_the_place_of(self, old: Folder) -> None:
+        """Move to where another index is, whose segments are removed.
+
+        What else is in that folder stays beside the segments. Where it is a link, or no folder, nothing is moved.
+        """
+        old.clear()
+        try:
+            os.rename(self.path, old.path)
+        except OSError:
+            if not old._is_folder():
+                return
+            for name in self.others(set()):
+                os.rename(self._join(name), old._join(name))
 
     def has(self, name: str) -> bool:
         """Whether a segment is there."""
         return os.path.isfile(self._join(name))
 
     def others(self, named: set[str], seconds: float | None = None) -> list[str]:
-        """The segments that are not among some, if need be only those that are older than so many seconds."""
+        """The segments that are not among some, if need be only those that are older than so many seconds.
+
+        None behind a link: the folder that it leads to may be that of another database.
+        """
+        if not self._is_folder():
+            return []
         try:
-            found = [
-                entry for entry in os.scandir(self.path) if entry.name.endswith(ENDING) and entry.name not in named
-            ]
+            found = [entry for entry in os.scandir(self.path) if NAME.fullmatch(entry.name) and entry.name not in named]
             return [entry.name for entry in found if seconds is None or time.time() - entry.stat().st_mtime > seconds]
         except OSError:
             return []
@@ -91,6 +120,9 @@ class Folder:
             return sum(entry.stat().st_size for entry in os.scandir(self.path))
         except OSError:
             return 0
+
+    def _is_folder(self) -> bool:
+        return os.path.isdir(self.path) and not os.path.islink(self.path)
 
     def _join(self, name: str) -> str:
         return os.path.join(self.path, name)

@@ -73,17 +73,24 @@ class SqliteStore:
     def _begin_reading(self) -> None:
         """Make what an older format, or somebody who took it away, has left no marks of."""
         if self._file.format == FORMAT:
-            ((marks, epochs),) = self._file.run("SELECT (SELECT max(epoch) FROM mark), (SELECT max(number) FROM epoch)")
-            if marks == epochs:
+            if self._check_ends():
                 return
-            if marks is not None and (epochs is None or marks > epochs):
-                raise self._file.damaged("its last epochs are missing", fix=self._file.salvage)
             if not self._file.read_only:
                 self._rebuild(keeps_holes=False)
                 return
         marks_found: list[Mark] = []
         self._raise(check.remake(self._file, self._indexed, marks_found.append))
         self._kept_marks = {mark.epoch: mark for mark in marks_found}
+
+    def _check_ends(self) -> bool:
+        """Refuse a file whose log goes on where its epochs or marks end; False if only its last marks are missing.
+
+        Of a log that ends before its marks the index may still show what is lost, so that is for `verify` to say.
+        """
+        ((marks, deltas, epochs, seq, epoch),) = self._file.typed((int,) * 5, _ENDS)
+        if max(marks, epoch) > epochs or (marks == epochs and seq > deltas):
+            raise self._file.damaged("its log goes on where its epochs end", fix=self._file.salvage)
+        return bool(marks == epochs)
 
     def _raise(self, findings: Sequence[Finding]) -> None:
         if findings:
@@ -97,7 +104,13 @@ class SqliteStore:
 
     def epochs(self, after: int = 0) -> list[Epoch]:
         """All epochs after one, oldest first."""
-        return [self._sealed_epoch(row) for row in self._epoch_rows("WHERE number > ? ORDER BY number", (after,))]
+        if not self.is_writing:
+            self._mark()
+        found = [self._sealed_epoch(row) for row in self._epoch_rows("WHERE number > ? ORDER BY number", (after,))]
+        for number, epoch in enumerate(found, max(after, 0) + 1):
+            if epoch.number != number:
+                raise self._file.damaged(f"there is no epoch {number}", fix=self._file.salvage)
+        return found
 
     def totals(self, epoch: int) -> tuple[int, int]:
         """How many deltas and facts were here at the end of an epoch."""
@@ -543,6 +556,8 @@ class SqliteStore:
                     mark = self._read_mark("ORDER BY epoch DESC LIMIT 1")
                     if self._kept_marks is not None:
                         return mark
+                    if not self._check_ends():
+                        raise self._file.damaged("the marks of its last epochs are missing", fix=OPEN_AGAIN)
                     # What is named and not there was merged meanwhile, and the next moment names what replaces it.
                     gone = self._indexed.missing(mark)
                     if gone <= missing:
@@ -604,6 +619,15 @@ class SqliteStore:
             epoch = self._epochs[number] = self._sealed_epoch(rows[0])
         return epoch
 
+
+OPEN_AGAIN: Final = "close it and open it again: they are made again"
+_ENDS: Final = (
+    "SELECT coalesce(m.epoch, 0), coalesce(m.deltas, 0), coalesce(e.number, 0), coalesce(l.seq, 0), coalesce(l.epoch, 0)"
+    " FROM (SELECT 1) LEFT JOIN (SELECT epoch, deltas FROM mark ORDER BY epoch DESC LIMIT 1) AS m"
+    " LEFT JOIN (SELECT max(number) AS number FROM epoch) AS e"
+    " LEFT JOIN (SELECT seq, epoch FROM log ORDER BY seq DESC LIMIT 1) AS l"
+)
+"""What the last mark, the last epoch and the last delta say of the end of the file; each is one look at the end of a tree."""
 
 _MARK_TYPES: Final = (*(int,) * len(Mark._fields), bytes)
 _HELD_SIZES: Final = "SELECT author, origin, count(*), sum(length(envelope)) FROM held GROUP BY author, origin"

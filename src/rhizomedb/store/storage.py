@@ -18,7 +18,7 @@ class Storage:
     """Where the bytes are: `log_bytes` is everything in the file that cannot be made again but attachments, with what
     SQLite needs around it; `free_bytes` are pages of the file that are not in use (`compact` gives them back);
     `wal_bytes` is the write-ahead log, `held_bytes` of `log_bytes` are deltas that are held back. A database in memory
-    has format 0 and no files.
+    has format 0 and no files. Of the index, `index_memory_bytes` are in the memory of this process and in no file yet.
     """
 
     format: int = 0
@@ -32,6 +32,7 @@ class Storage:
     free_bytes: int = 0
     index_bytes: int = 0
     segments: int = 0
+    index_memory_bytes: int = 0
 
     @property
     def total_bytes(self) -> int:
@@ -71,6 +72,7 @@ def storage_of(file: File, indexed: Indexed, chunks: Chunks | None = None) -> St
         free_bytes=free * page,
         index_bytes=sum(len(part.buffer) for part in parts),
         segments=len(parts),
+        index_memory_bytes=sum(len(part.buffer) for part in parts if not part.name),
     )
 
 
