@@ -250,7 +250,7 @@ def test_groups_under_any_history(states, reorder):
     """Kinds mixed, sums that overflow, groups that come to be and cease, tuples that are one under projection."""
     plan = plan_over(GROUPS, SALE)
     history = [{"sale": exact_rows(state)} for state in states]
-    standing(plan, history, [oracle(plan, state) for state in history], True, reorder)
+    standing(plan, history, [oracle(plan, state) for state in history], True, reorder, 1)
 
 
 def ledgers(engine):
