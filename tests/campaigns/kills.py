@@ -19,7 +19,9 @@ from pathlib import Path
 from random import Random
 
 from faulty_disk import Disk
-from workload import drain, examine, fork, opened, say, small_thresholds
+from workload import Broken, drain, examine, fork, opened, say, small_thresholds
+
+from rhizomedb.errors import StoreError
 
 LIVES_OF_A_FILE = 12
 """How many lives write to one file before the next one is begun: what is checked after each kill grows with it."""
@@ -94,7 +96,10 @@ def _one_file(folder: Path, rng: Random, lives: int, bug: Bug, tally: Tally) -> 
 def _check(path: str, acknowledged: set[int], begun: set[int], twin: bool) -> set[int]:
     if not acknowledged:  # who was killed while making the file may have left none: it can be made again
         opened(path).close()
-    return examine(path, acknowledged, begun, twin=twin)
+    try:
+        return examine(path, acknowledged, begun, twin=twin)
+    except StoreError as error:
+        raise Broken(f"the file of one that was killed cannot be read: {error}") from error
 
 
 def _start(path: str, folder: Path, first: int, rng: Random, calls: int, bug: Bug) -> tuple[int, int]:

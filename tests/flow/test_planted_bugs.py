@@ -25,7 +25,10 @@ SEARCH = settings(
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-SHAPES = [(parse(text), plan_over(text, EDGE)) for text in RECURSIVE.values()]
+EXTREMES = """
+    least(of: X, n: N) :- edge(from: X), N := min Y : edge(from: X, to: Y).
+    greatest(of: X, n: N) :- edge(from: X), N := max Y : edge(from: X, to: Y)."""
+SHAPES = [(parse(text), plan_over(text, EDGE)) for text in (*RECURSIVE.values(), EXTREMES)]
 
 
 def laws(program, plan, stored, question, history):
