@@ -745,6 +745,12 @@ def test_interrupted_import(sh: Shell) -> None:
     assert sh("verify films.db").startswith("all well")
 
 
+def test_conflicts_are_counted_up_to_some(sh: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rhizomedb.cli.read.COUNTED_MAX", 3)
+    assert "more than 3 conflicts, not all of them shown\n" in sh("conflicts films.db --limit 2")
+    assert ", 68 more not shown" not in sh("conflicts films.db")
+
+
 def test_two_imports_at_once(sh: Shell) -> None:
     """Two processes that make and fill the same file both succeed."""
     imports = [

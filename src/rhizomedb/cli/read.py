@@ -95,8 +95,12 @@ def conflicts(options: Namespace) -> int:
                 indent="  ",
             )
             out.say(out.faint(f"    shown by {conflict.policy}: {conflict.reason}"))
-        more = f", {len(found) - len(shown):,} more not shown" if len(shown) < len(found) else ""
-        out.say(f"{_count(found)}, not all of them shown" if found.more else f"{_count(found)}{more}")
+        if found.more:
+            rest = ", not all of them shown"
+        else:
+            rest = f", {len(found) - len(shown):,} more not shown" if len(shown) < len(found) else ""
+        count = f"{'more than ' if found.more else ''}{out.plural(len(found), 'conflict')}" if found else "no conflicts"
+        out.say(f"{count}{rest}")
         if found:
             out.say(
                 f"try: rhizome why {out.quoted(options.file)} "
