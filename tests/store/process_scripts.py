@@ -13,7 +13,7 @@ from store_helpers import KEYS, NOW, delta
 
 from rhizomedb.errors import StoreError
 from rhizomedb.facts.fact import Fact
-from rhizomedb.store import ALL, admit, check, folder
+from rhizomedb.store import ALL, admit, check, folder, tiers
 from rhizomedb.store.sqlite import SqliteStore
 
 
@@ -48,6 +48,7 @@ def shorten(path: str, read_max: str, size: str, when: str) -> None:
         assert store._indexed.tiers.in_files, "there is something to cut"
         for name in os.listdir(f"{path}-index"):
             os.truncate(f"{path}-index/{name}", int(size))
+        time.sleep(2e-9 * tiers.LOOKED_NS)
 
     def attempt(what: Callable[[], object]) -> None:
         try:

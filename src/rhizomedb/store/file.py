@@ -92,6 +92,7 @@ class File:
         self._apsw = apsw
         self._thread = get_ident()
         self._connection: apsw.Connection | None = None
+        self._asker: apsw.Cursor | None = None  # kept, for every read asks
         self.absolute = os.path.realpath(path)
         self.path = self.name = name or path
         self.wait_ms = wait_ms
@@ -290,8 +291,18 @@ class File:
 
     def version(self) -> tuple[int, int]:
         """What is another whenever something else is in the file than this connection has read or written."""
-        ((version,),) = self.run("PRAGMA data_version")
-        return version, self.undone
+        return self.written_by_others(), self.undone
+
+    def written_by_others(self) -> int:
+        """What is another whenever somebody else has written to the file."""
+        connection = self._open_connection()
+        if self._asker is None:
+            self._asker = connection.cursor()
+        try:
+            version: int = self._asker.execute("PRAGMA data_version").get
+        except self._apsw.Error as error:
+            raise self._as_ours(error) from error
+        return version
 
     def _pragma(self, name: str) -> Any:
         return self.run(f"PRAGMA {name}")[0][0]
@@ -435,6 +446,7 @@ class File:
         """Let the file go. What is not committed is not kept."""
         self.check_thread()
         connection, self._connection = self._connection, None
+        self._asker = None
         log, self._log = self._log, None
         if log is not None:
             with suppress(self._apsw.Error):

@@ -140,9 +140,9 @@ class Indexed:
             self.flush()
         return self._tiers
 
-    def is_whole(self) -> bool:
-        """Whether no file that is used was cut short."""
-        return self._tiers.is_whole()
+    def was_whole(self) -> bool:
+        """Whether no file that is used was cut short, as it was a moment ago."""
+        return self._tiers.was_whole()
 
     def check(self) -> None:
         """Refuse to go on with a file that was cut short."""

@@ -89,7 +89,7 @@ class View:
         self._epochs = epochs
         self._mark = mark
         self._is_newest = is_newest
-        self.is_windowed = cut.since is not None or cut.until is not None or cut.authors is not None
+        self.is_windowed = cut.is_window
         if self.is_windowed:
             authors = None if cut.authors is None else [self.number(author) for author in cut.authors]
             self._authors = None if authors is None else [author for author in authors if author]
@@ -137,13 +137,13 @@ class View:
 
     def scan(self, relation: str, bound: Bound) -> Tuples:
         """The distinct tuples of a relation that agree with `bound`."""
+        found: Tuples = getattr(self, f"_{relation}")(bound)
+        if not bound or (relation, *bound) in _EXACT:
+            return found
+        # What a look-up has not used up, filters.
         columns = COLUMNS[relation]
         assert set(bound) <= set(columns), f"{relation} has no such column"
-        found: Tuples = getattr(self, f"_{relation}")(bound)
-        # What a look-up has not used up, filters.
         wanted = [(place, bound[name]) for place, name in enumerate(columns) if name in bound]
-        if not wanted or (relation, *bound) in _EXACT:
-            return found
         return (cells for cells in found if all(cells[place] == cell for place, cell in wanted))
 
     def _fact(self, bound: Bound) -> Tuples:

@@ -28,9 +28,10 @@ from rhizomedb.store.relations import View
 from rhizomedb.store.said import said_by
 from rhizomedb.store.storage import Storage, storage_of
 from rhizomedb.store.store import ALL, HEX_DIGITS, AttributeSummary, Cut, Epoch, Finding, Held, most_facts_first
-from rhizomedb.store.tiers import Part
+from rhizomedb.store.tiers import Part, Tiers
 
 MARKS_REMEMBERED_MAX: Final = 1024
+_NO_VIEW: Final = (None, None, None)
 
 
 class SqliteStore:
@@ -58,6 +59,7 @@ class SqliteStore:
         self._newest: Mark | None = None
         self._marks: dict[int, Mark] = {}
         self._epochs: dict[int, Epoch] = {}
+        self._last_view: tuple[Mark | None, Tiers | None, View | None] = _NO_VIEW
         self._kept_marks: dict[int, Mark] | None = None  # of a file that cannot be written and has none
         self._begun: int | None = None
         self._is_ready = False
@@ -420,6 +422,7 @@ class SqliteStore:
         """Write what was reached in the epoch that this write began last, unless that stands there already."""
         if self._begun is not None and self._newest is None:
             mark = self._newest = self._indexed.mark(self._begun)
+            self._last_view = _NO_VIEW  # it would keep segments mapped that are merged since
             self._file.run("INSERT OR REPLACE INTO mark VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*mark, seal(*mark)))
 
     def hold(self, delta: Delta, arrived_ms: int, origin: str, due_ms: int | None, reason: str) -> bool:
@@ -475,6 +478,7 @@ class SqliteStore:
         """Release the file, when what this process has to tidy is tidied. Safe to call twice."""
         self._file.check_thread()
         self.kept = None
+        self._last_view = _NO_VIEW
         try:
             self._keeper.finish()
         except BaseException:  # Ctrl-C: what is not tidied is only slower
@@ -489,19 +493,24 @@ class SqliteStore:
     def _view(self, cut: Cut) -> View:
         mark = self._mark(cut.epoch)
         tiers = self._indexed.tiers
-        is_newest = mark.facts == tiers.last.fact_last
-        return View(tiers.index, self._indexed.cells, self._epoch_of, cut, mark, is_newest, tiers.check)
+        of_mark, of_tiers, view = self._last_view
+        if view is None or mark is not of_mark or tiers is not of_tiers or cut.is_window:
+            is_newest = mark.facts == tiers.last.fact_last
+            view = View(tiers.index, self._indexed.cells, self._epoch_of, cut, mark, is_newest, tiers.check)
+            if not cut.is_window:
+                self._last_view = mark, tiers, view
+        return view
 
     def _mark(self, epoch: int | None = None) -> Mark:
         """The totals at the end of an epoch, or of the newest; what is indexed reaches at least so far."""
-        if not self._indexed.is_whole():
+        if not self._indexed.was_whole():
             self._let_go_of_what_was_cut()
         if self.is_writing:  # and so nobody else is
             self._end_epoch()
         else:
-            version = self._file.data_version if self._file.is_writing else self._file.run("PRAGMA data_version")[0][0]
+            version = self._file.data_version if self._file.is_writing else self._file.written_by_others()
             if version != self._version:  # another process has written; it may have rebuilt the index
-                self._newest = None
+                self._newest, self._last_view = None, _NO_VIEW
                 self._is_ready = False
                 self._marks.clear()
                 self._version = version
@@ -524,7 +533,7 @@ class SqliteStore:
         """Make what was in a file that somebody cut short again, unless a write under way counts on it."""
         if self._begun is not None:
             self._indexed.check()
-        self._newest = None
+        self._newest, self._last_view = None, _NO_VIEW
         self._indexed.abandon()
 
     def _mark_of(self, epoch: int) -> Mark:
@@ -590,7 +599,7 @@ class SqliteStore:
 
     def _forget(self) -> None:
         """Drop everything remembered of the file."""
-        self._newest = None
+        self._newest, self._last_view = None, _NO_VIEW
         self._is_ready = False
         self._version = -1
         self._marks.clear()

@@ -56,6 +56,11 @@ class Cut:
     until: int | None = None
     authors: frozenset[bytes] | None = None
 
+    @property
+    def is_window(self) -> bool:
+        """Whether anything but the epoch is bounded."""
+        return self.since is not None or self.until is not None or self.authors is not None
+
     def admits(self, epoch: int, time_ms: int, author: bytes) -> bool:
         """Whether a delta learned in `epoch`, claimed at `time_ms` by `author`, is visible."""
         return (

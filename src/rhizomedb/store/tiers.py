@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import pairwise
+from time import monotonic_ns
 from typing import Any, Final, NamedTuple
 
 from rhizomedb import _native
@@ -29,6 +30,10 @@ FILES_TOGETHER: Final = 8
 
 IN_MEMORY: Final = 8
 """So many segments may be in memory before any of them are merged."""
+
+LOOKED_NS: Final = 1_000_000
+"""For so long a look at the lengths of all files holds for the reads that follow it: a look is a call of the system for
+each file, which a look-up of some microseconds would pay for once more with each segment."""
 
 FACTS_MAX: Final = 1 << 20
 BYTES_MAX: Final = 256 << 20
@@ -80,10 +85,20 @@ class Tiers:
             raise damaged("its segments do not follow one another")
         sizes = ((size_now(part.buffer), len(part.buffer)) for part in self.parts)
         self._mapped = [(size, length) for size, length in sizes if size is not None]
+        self._looked_ns = 0
 
     def is_whole(self) -> bool:
         """Whether every file that is mapped still has its length: to touch what was cut off would end the process."""
         return all(size() == length for size, length in self._mapped)
+
+    def was_whole(self) -> bool:
+        """The same as it was `LOOKED_NS` ago or later, for reads that are many and short."""
+        now_ns = monotonic_ns()
+        if now_ns - self._looked_ns >= LOOKED_NS:
+            if not self.is_whole():
+                return False
+            self._looked_ns = now_ns
+        return True
 
     def check(self) -> None:
         """Refuse to go on with a file that was cut short since it was mapped."""
