@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 use std::collections::hash_map::Entry;
 use std::collections::HashMap;
+use std::hash::BuildHasher;
 
 /// The segment of deltas that follow what an index covers.
 #[pyfunction]
@@ -33,8 +34,13 @@ pub fn build_segment<'py>(
 }
 
 /// The keys that came up, each with its place in the order in which they came first; place 0 is none.
+///
+/// A table of our own, for a map of the library would keep each key once more, in a piece of memory of its own.
 struct Keys {
-    places: HashMap<Box<[u8]>, u32, RandomState>,
+    state: RandomState,
+    /// Places by the hashes of their keys, 0 where none is: twice as many slots as there are keys, or more.
+    slots: Vec<u32>,
+    hashes: Vec<u64>,
     heap: Vec<u8>,
     ends: Vec<usize>,
 }
@@ -42,7 +48,9 @@ struct Keys {
 impl Keys {
     fn new() -> Self {
         Keys {
-            places: HashMap::default(),
+            state: RandomState::default(),
+            slots: vec![0; 1024],
+            hashes: vec![0],
             heap: Vec::new(),
             ends: vec![0],
         }
@@ -52,14 +60,40 @@ impl Keys {
         if key.is_empty() {
             return 0;
         }
-        if let Some(&place) = self.places.get(key) {
-            return place;
+        let hash = self.state.hash_one(key);
+        let mask = self.slots.len() - 1;
+        let mut slot = hash as usize & mask;
+        while self.slots[slot] != 0 {
+            let place = self.slots[slot] as usize;
+            if self.hashes[place] == hash
+                && &self.heap[self.ends[place - 1]..self.ends[place]] == key
+            {
+                return place as u32;
+            }
+            slot = (slot + 1) & mask;
         }
         let place = self.ends.len() as u32;
-        self.places.insert(key.into(), place);
+        self.slots[slot] = place;
+        self.hashes.push(hash);
         self.heap.extend_from_slice(key);
         self.ends.push(self.heap.len());
+        if 2 * self.ends.len() > self.slots.len() {
+            self.widen();
+        }
         place
+    }
+
+    fn widen(&mut self) {
+        let mask = 2 * self.slots.len() - 1;
+        self.slots.clear();
+        self.slots.resize(mask + 1, 0);
+        for (place, &hash) in self.hashes.iter().enumerate().skip(1) {
+            let mut slot = hash as usize & mask;
+            while self.slots[slot] != 0 {
+                slot = (slot + 1) & mask;
+            }
+            self.slots[slot] = place as u32;
+        }
     }
 
     /// The cell of each place: those of an index, and new ones numbered in their order; what is new goes to columns.
