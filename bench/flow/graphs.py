@@ -37,6 +37,12 @@ def random(nodes: int, edges: int, seed: int) -> Relations:
     return {"edge": relation("a b", rand_graph(nodes, edges, seed))}
 
 
+def islands(count: int, nodes: int, edges: int, seed: int) -> Relations:
+    """Random graphs of one size with nothing between them: what one edge changes is the same however many they are."""
+    parts = [rand_graph(nodes, edges, seed + number) + number * nodes for number in range(count)]
+    return {"edge": relation("a b", np.concatenate(parts))}
+
+
 def chain(nodes: int) -> Relations:
     """A path, as deep as it is long."""
     return {"edge": relation("a b", np.stack([np.arange(nodes - 1), np.arange(1, nodes)], axis=1))}

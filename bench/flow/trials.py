@@ -26,6 +26,7 @@ class Trial:
 
 TRIALS = (
     Trial("closure, less", "closure", (316, 3_160, 1), 1, 200),
+    Trial("closure, ten of them", "closure of ten", (10, 316, 3_160, 1), 1, 200),
     Trial("closure", "closure", (1_000, 10_000, 1), 1, 200),
     Trial("closure, acyclic", "closure, acyclic", (5_000, 30_000, 3), 1, 200),
     Trial("ten operators", "ten operators", (100_000,), 1, 200),
@@ -36,6 +37,7 @@ TRIALS = (
 
 SMALL_TRIALS = (
     Trial("closure, less", "closure", (28, 280, 1), 1, 3),
+    Trial("closure, ten of them", "closure of ten", (10, 28, 280, 1), 1, 3),
     Trial("closure", "closure", (90, 900, 1), 1, 3),
     Trial("closure, acyclic", "closure, acyclic", (200, 1_200, 3), 1, 3),
     Trial("ten operators", "ten operators", (500,), 1, 3),

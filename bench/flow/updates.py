@@ -46,6 +46,7 @@ def kept() -> dict[str, Kept]:
 
     return {
         "closure": Kept("closure", "path", "edge", "random", CLOSURE),
+        "closure of ten": Kept("closure", "path", "edge", "islands", CLOSURE),
         "closure, acyclic": Kept("closure", "path", "edge", "dag", CLOSURE),
         "ten operators": Kept("ten operators", "reached", "ordered", "orders", TEN_OPERATORS),
     }
