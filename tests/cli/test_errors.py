@@ -13,6 +13,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
@@ -384,6 +385,24 @@ def test_busy(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     finally:
         other.execute("ROLLBACK")
         other.close()
+
+
+def test_who_writes_is_waited_for_and_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A verb that writes waits as long as a great import takes, and says what it waits for."""
+    shutil.copy(folder / "films.db", folder / "waited.db")
+    other = apsw.Connection(str(folder / "waited.db"))
+    other.execute("BEGIN IMMEDIATE")
+    over = threading.Timer(1.5, other.execute, ["ROLLBACK"])
+    over.start()
+    try:
+        assert shell('add waited.db "The Matrix" runtime 1') == 0
+    finally:
+        over.join()
+        other.close()
+    noted = capsys.readouterr().err
+    assert noted == (
+        "waiting for this process itself, by another connection, which writes to waited.db (for 599 s at most: --wait)\n"
+    )
 
 
 def test_damage_is_found(capsys: pytest.CaptureFixture[str]) -> None:

@@ -51,6 +51,7 @@ from rhizomedb.store.store import Cut, Finding, Held, Store
 
 if TYPE_CHECKING:
     from rhizomedb.store.file import Durability
+    from rhizomedb.store.holder import Waiting
 
 Scope = Literal["seen", "own"]
 
@@ -519,10 +520,12 @@ def connect(
     held_bytes_max: int | Literal["default"] | None = "default",
     attachment_bytes_max: int | Literal["default"] | None = "default",
     attachments_total_bytes_max: int | Literal["default"] | None = "default",
+    waiting: Waiting | None = None,
 ) -> Connection:
     """Open a database file, made if it is not there, or `":memory:"`.
 
-    `wait_ms`: how long a write waits for another process before `store.busy`. `durability`: what a write promises when
+    `wait_ms`: how long a write waits for another process before `store.busy`; `waiting` is called after a second of it,
+    with the seconds that are left and the process that writes (None where the system does not say). `durability`: what a write promises when
     it returns: "full" (it survives the loss of power), "normal" or "memory". `bytes_max`: the most that the file and its
     index may take; `held_deltas_max` and `held_bytes_max`: how much may be held back of one author or origin, 10,000
     deltas and 32 MiB; `RHIZOME_BYTES_MAX`, `RHIZOME_HELD_DELTAS_MAX` and `RHIZOME_HELD_BYTES_MAX` set other limits,
@@ -536,7 +539,7 @@ def connect(
     if attachments_total_bytes_max != "default":
         limits = replace(limits, total_bytes=attachments_total_bytes_max)
     quota = quota_of(os.environ, bytes=bytes_max, held_deltas=held_deltas_max, held_bytes=held_bytes_max)
-    store = open_store(str(path), create=create, wait_ms=wait_ms, durability=durability, quota=quota)
+    store = open_store(str(path), create=create, wait_ms=wait_ms, durability=durability, quota=quota, waiting=waiting)
     return Connection(store, author=author, keyring=keyring, clock=clock, limits=limits)
 
 

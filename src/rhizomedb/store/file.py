@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 from urllib.parse import quote
 
 from rhizomedb.errors import RequestError, StoreError, nearest_names
-from rhizomedb.store import upgrade
+from rhizomedb.store import holder, upgrade
 from rhizomedb.store.layout import APPLICATION_ID, FORMAT, INDEX, LOG
 
 if TYPE_CHECKING:
@@ -43,6 +43,9 @@ WAL_KEPT_BYTES: Final = 64 << 20
 
 NAP_S_MAX: Final = 0.02
 """The longest pause between two tries to become the writer."""
+
+TOLD_AFTER_S: Final = 1.0
+"""How long a write waits before who wants to know is told."""
 
 MAKING_S_MAX: Final = 0.5
 """How long a file that holds nothing yet may take until who is making it has done so."""
@@ -80,7 +83,15 @@ class File:
     """One connection to one database file. Every failure is a `StoreError`, and calls the file what the user calls it."""
 
     def __init__(
-        self, path: str, *, create: bool, wait_ms: int, durability: Durability = "full", vfs: str = "", name: str = ""
+        self,
+        path: str,
+        *,
+        create: bool,
+        wait_ms: int,
+        durability: Durability = "full",
+        vfs: str = "",
+        name: str = "",
+        waiting: holder.Waiting | None = None,
     ) -> None:
         import apsw  # 10 ms, which only those who open a file should pay
 
@@ -95,6 +106,8 @@ class File:
         self.absolute = os.path.realpath(path)
         self.path = self.name = name or path
         self.wait_ms = wait_ms
+        self._waiting = waiting
+        self._is_told = False
         self._deadline = 0.0
         self._patience_ms = wait_ms
         self.is_writing = False
@@ -452,10 +465,22 @@ class File:
         now = time.monotonic()
         if tries == 0:
             self._deadline = now + self._patience_ms / 1000
+            self._is_told = self._waiting is None
         if now >= self._deadline:
             return False
+        if not self._is_told and now >= self._deadline - self._patience_ms / 1000 + TOLD_AFTER_S:
+            assert self._waiting is not None, "who is to be told is there"
+            self._is_told = True
+            self._waiting(self._deadline - now, holder.writer(self.absolute))
         time.sleep(min(0.001 * (tries + 1), NAP_S_MAX))
         return True
+
+    def _holder(self) -> str:
+        """Who writes, as an aside; nothing if nobody can say."""
+        process = holder.writer(self.absolute)
+        if process is None:
+            return ""
+        return f" ({holder.words(process)})" if process == os.getpid() else f" (ps -fp {process})"
 
     def _full(self) -> StoreError:
         if self._place is None:  # it is being opened
@@ -490,7 +515,8 @@ class File:
                 return StoreError(
                     "store.busy",
                     f"another process has been writing to {self.name} for {self.wait_ms / 1000:g} s",
-                    fix="wait until it has finished, or for longer: --wait 120 (in Python: open(…, wait_ms=120_000))",
+                    fix=f"wait until it has finished{self._holder()}, or for longer: --wait 3600"
+                    " (in Python: open(…, wait_ms=3_600_000))",
                 )
             case apsw.FullError():
                 return self._full()

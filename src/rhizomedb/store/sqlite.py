@@ -17,6 +17,7 @@ from rhizomedb.store.chunks import Chunks
 from rhizomedb.store.columns import Columns, columns_of
 from rhizomedb.store.file import Durability, File
 from rhizomedb.store.frame import frame
+from rhizomedb.store.holder import Waiting
 from rhizomedb.store.indexed import Indexed
 from rhizomedb.store.keeper import Keeper
 from rhizomedb.store.layout import FORMAT, HELD, HELD_1, Mark, pack, seal, unpack
@@ -32,6 +33,9 @@ from rhizomedb.store.tiers import Part
 
 MARKS_REMEMBERED_MAX: Final = 1024
 
+KEEPER_WAIT_MS_MAX: Final = 10_000
+"""How long tidying waits for a writer: who closes a file waits for it, and the next write tidies as well."""
+
 
 class SqliteStore:
     """A database file. One object is used by one thread at a time; any number of processes share the file."""
@@ -45,15 +49,16 @@ class SqliteStore:
         durability: Durability = "full",
         vfs: str = "",
         quota: Quota = USUAL,
+        waiting: Waiting | None = None,
     ) -> None:
         self.path = os.fspath(path)
         self.quota = quota
         self.kept: object = None
         """What a reader keeps of the moment that it last asked about; it goes with the store."""
         self._size_before = 0
-        self._file = File(self.path, create=create, wait_ms=wait_ms, durability=durability, vfs=vfs)
+        self._file = File(self.path, create=create, wait_ms=wait_ms, durability=durability, vfs=vfs, waiting=waiting)
         self._indexed = Indexed(self._file)
-        self._keeper = Keeper(self._file.absolute, wait_ms)
+        self._keeper = Keeper(self._file.absolute, min(wait_ms, KEEPER_WAIT_MS_MAX))
         self._version = -1
         self._newest: Mark | None = None
         self._marks: dict[int, Mark] = {}
