@@ -21,6 +21,7 @@ from rhizomedb.cli.session import (
     value_of,
 )
 from rhizomedb.db.connection import Connection
+from rhizomedb.db.doctor import FETCH, not_here
 from rhizomedb.db.result import show
 from rhizomedb.db.transaction import Transaction
 from rhizomedb.errors import ExchangeError, RequestError, StoreError, nearest_names
@@ -269,23 +270,29 @@ def _verify(options: Namespace) -> int:
     with opened(options.file) as db:
         with out.progress("verifying", "delta") as bar:
             findings = list(db.verify(progress=bar))
-        rows = [{"record": f.record, "code": f.code, "message": f.message} for f in findings]
-        stats = None if rows else db.stats()  # what is damaged may not be counted
+        damage = [finding for finding in findings if finding.is_damage]
+        stats = None if damage else db.stats()  # what is damaged may not be counted
         if options.json:
-            print_lines([*rows, {"ok": not rows, **({"deltas": stats.deltas, "facts": stats.facts} if stats else {})}])
+            rows = [{"record": f.record, "code": f.code, "message": f.message} for f in findings]
+            counts = {"deltas": stats.deltas, "facts": stats.facts} if stats else {}
+            print_lines([*rows, {"ok": not damage, "missing": sum(f.missing for f in findings), **counts}])
         elif stats is None:
-            out.say(f"{out.plural(len(rows), 'finding')}:")
-            for finding in findings:
+            out.say(f"{out.plural(len(damage), 'finding')}:")
+            for finding in damage:
                 out.say(out.safe(f"  {finding.record}: {finding.message} [{finding.code}]"))
         else:
             out.say(
                 f"all well: {out.plural(stats.deltas, 'delta')}, {out.plural(stats.facts, 'fact')}; "
                 "every hash, signature, cause and page of the index was checked"
             )
+        missing = not_here(findings)
+        if missing is not None and not options.json:
+            out.note(f"note: {missing}; nothing of it is damaged")
+            out.note(f"  try: {FETCH.replace('FILE', out.quoted(options.file))}")
         if options.rebuild_index:
             db.rebuild_index()
             out.note("the indexes were made anew from the log")
-    return 3 if rows else 0
+    return 3 if damage else 0
 
 
 def _report(options: Namespace, db: Connection, report: ImportReport, author: str, what: str = "row") -> None:

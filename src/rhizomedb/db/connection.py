@@ -299,7 +299,7 @@ class Connection(Care):
     def verify(self, *, progress: Progress | None = None) -> Iterator[Finding]:
         """Re-check every hash, signature, cause and page of the index; yields what is wrong.
 
-        `progress` is told how many records (deltas, blocks of attachments) are done, and of how many.
+        Content of attachments that is not in this copy is noted too, and is no damage (`Finding.is_damage`). `progress` is told how many records (deltas, blocks of attachments) are done, and of how many.
         """
         return self._store.verify(progress)
 
