@@ -247,7 +247,7 @@ CODES.update(
         "store.exists": "There is a file of this name already, which is not written over.",
         "store.backup-target": "What should be a backup of this database is something else, or cannot be written over.",
         "store.backup-ahead": "The backup holds what the database does not: one of them went on without the other.",
-        "store.restore-loses": "The file that a restore would replace holds what the backup does not.",
+        "store.restore-loses": "The file that a restore would replace holds what the backup does not, or cannot be opened, so that nobody knows.",
         "store.memory": "SQLite could not get the memory that it needs; the file is as it was.",
         "store.interrupted": "What was asked of the file was interrupted; it can be asked again.",
         "store.too-big": "A value is larger than a row of the file may be.",

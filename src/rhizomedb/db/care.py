@@ -214,7 +214,8 @@ def restore(
     """Make a database file of a backup; every hash and signature is checked first, and the index is made anew.
 
     A file that is at `path` already is replaced only with `force`, and only while no other process has it open. If it
-    holds deltas or blocks that the backup does not (`store.restore-loses`), it is replaced only with `discard` too.
+    holds deltas or blocks that the backup does not, or cannot be opened, so that nobody knows what it holds
+    (`store.restore-loses`), it is replaced only with `discard` too.
     """
     from rhizomedb.store import backup as backups
 
