@@ -297,7 +297,7 @@ CODES.update(
         "budget.facts": "More facts were derived than the budget allows.",
         "budget.rounds": "A recursion took more rounds than the budget allows.",
         "budget.time": "The computation took longer than the budget allows.",
-        "budget.memory": "The computation held more than the budget allows.",
+        "budget.memory": "The computation held more than the budget allows, or a write needs more memory than it may take.",
         # dataflow
         "flow.arity": "An operator or sink is given another number of streams than it reads.",
         "flow.connected": "A stream is connected to a node that has all its inputs already.",

@@ -203,6 +203,7 @@ def _import(add: Add) -> None:
     add("--strip", action="store_true", help="take blanks off the ends of cells")
     add("--skip-bad", action="store_true", help="import the good rows and list the bad ones")
     add("--dry-run", action="store_true", help="read, check and report; write nothing")
+    add("--memory", metavar="SIZE", help="how much memory it may take: 128M, 1G (default: up to about 512M)")
     _wait(add)
 
 

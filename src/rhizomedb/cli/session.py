@@ -8,7 +8,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from rhizomedb.budget import Budget
 from rhizomedb.cli import out
@@ -41,6 +41,7 @@ def opened(
     author: str | None = None,
     wait: float | None = None,
     durability: Durability | None = None,
+    memory: int | Literal["default"] | None = "default",
 ) -> Iterator[Connection]:
     """The database file, closed at the end. A file made for a write that fails goes with it."""
     if not create and path != MEMORY and not os.path.exists(path):
@@ -59,7 +60,13 @@ def opened(
     unused = False
     try:
         with connect(
-            path, create=create, author=author, wait_ms=wait_ms, durability=durability or "full", waiting=say_waiting
+            path,
+            create=create,
+            author=author,
+            wait_ms=wait_ms,
+            durability=durability or "full",
+            memory_bytes_max=memory,
+            waiting=say_waiting,
         ) as db:
             try:
                 yield db

@@ -159,6 +159,7 @@ class Care(Reader):
             Limit("bytes_max", quota.bytes, storage.total_bytes, "bytes of the file and its index"),
             Limit("held_deltas_max", quota.held_deltas, sizes[0], "deltas held back of one author or origin"),
             Limit("held_bytes_max", quota.held_bytes, sizes[1], "bytes held back of one author or origin"),
+            Limit("memory_bytes_max", quota.memory, None, "bytes of memory that a write or an import may take"),
             Limit("attachment_bytes_max", self._limits.file_bytes, None, "bytes of one attachment"),
             Limit(
                 "attachments_total_bytes_max",

@@ -99,6 +99,11 @@ class Connection(Care):
         return self._store.path
 
     @property
+    def memory_bytes_max(self) -> int | None:
+        """How much memory of its own a write or an import may take; None: as much as it takes."""
+        return self._store.quota.memory
+
+    @property
     def cut(self) -> Cut:
         """Everything up to the newest epoch, what has come due since among it."""
         if not self._store.is_writing:  # what a write released would be taken back with it
@@ -518,6 +523,7 @@ def connect(
     bytes_max: int | Literal["default"] | None = "default",
     held_deltas_max: int | Literal["default"] | None = "default",
     held_bytes_max: int | Literal["default"] | None = "default",
+    memory_bytes_max: int | Literal["default"] | None = "default",
     attachment_bytes_max: int | Literal["default"] | None = "default",
     attachments_total_bytes_max: int | Literal["default"] | None = "default",
     waiting: Waiting | None = None,
@@ -529,7 +535,8 @@ def connect(
     it returns: "full" (it survives the loss of power), "normal" or "memory". `bytes_max`: the most that the file and its
     index may take; `held_deltas_max` and `held_bytes_max`: how much may be held back of one author or origin, 10,000
     deltas and 32 MiB; `RHIZOME_BYTES_MAX`, `RHIZOME_HELD_DELTAS_MAX` and `RHIZOME_HELD_BYTES_MAX` set other limits,
-    and what goes beyond one is `store.quota`. `attachment_bytes_max`: the largest
+    and what goes beyond one is `store.quota`. `memory_bytes_max`, or `RHIZOME_MEMORY_BYTES_MAX`: how much memory of its own
+    a write or an import may take; it does with less, slower, and where it cannot it is `budget.memory`. `attachment_bytes_max`: the largest
     attachment, 16 GiB unless `RHIZOME_ATTACHMENT_BYTES_MAX` says otherwise; `attachments_total_bytes_max`: how much all
     may have together, without limit unless `RHIZOME_ATTACHMENTS_TOTAL_BYTES_MAX` does. None: no limit.
     """
@@ -538,7 +545,9 @@ def connect(
         limits = replace(limits, file_bytes=attachment_bytes_max)
     if attachments_total_bytes_max != "default":
         limits = replace(limits, total_bytes=attachments_total_bytes_max)
-    quota = quota_of(os.environ, bytes=bytes_max, held_deltas=held_deltas_max, held_bytes=held_bytes_max)
+    quota = quota_of(
+        os.environ, bytes=bytes_max, held_deltas=held_deltas_max, held_bytes=held_bytes_max, memory=memory_bytes_max
+    )
     store = open_store(str(path), create=create, wait_ms=wait_ms, durability=durability, quota=quota, waiting=waiting)
     return Connection(store, author=author, keyring=keyring, clock=clock, limits=limits)
 

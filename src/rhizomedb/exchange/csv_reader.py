@@ -86,6 +86,7 @@ class Shape:
     source: Source
     delimiter: str
     quotes: bool
+    share: float = 1.0
     width: int = 0
     header: list[str] = field(default_factory=list)
 
@@ -100,9 +101,9 @@ def read_csv(source: Source, options: Options, progress: Progress | None = None)
     """Make the first pass: type the columns and find the bad rows; refuse the file if none may be skipped."""
     tabs = options.format == "tsv"
     delimiter = options.delimiter or ("\t" if tabs else sniff(source.head, options.quotes))
-    shape = Shape(source, delimiter, options.quotes)
+    shape = Shape(source, delimiter, options.quotes, options.share)
     columns = _header(shape, options)
-    misshapen, unfit, keys = BadRows(), BadRows(), Keys()
+    misshapen, unfit, keys = BadRows(), BadRows(), Keys(options.share)
     rows_count = 0
     for chunk in _chunks(shape, misshapen, progress):
         rows_count += len(chunk.rows)
@@ -124,6 +125,8 @@ def read_csv(source: Source, options: Options, progress: Progress | None = None)
         bad_count=bad.count,
         bad_rows=tuple(bad.kept),
         notices=tuple(notices),
+        keys_may_repeat=keys.may_repeat,
+        memory_bytes=options.memory_bytes,
         _read=lambda told: _rows(_values(shape, columns, options, refused, told), columns),
         _read_chunks=lambda told: _values(shape, columns, options, refused, told),
     )
@@ -205,8 +208,8 @@ def _chunks(shape: Shape, bad: BadRows, progress: Progress | None) -> Iterator[C
         taken = Taken()
         reader = shape.reader(_checked(opened, spoiled, taken))
         rows = _good_rows(reader, shape, spoiled, bad, taken)
-        most = max(1, min(CHUNK_ROWS, CHUNK_CELLS // shape.width))
-        while chunk := _take(rows, most, taken):
+        most = max(1, min(CHUNK_ROWS, int(CHUNK_CELLS * shape.share) // shape.width))
+        while chunk := _take(rows, most, int(CHUNK_CHARACTERS * shape.share), taken):
             yield chunk
             if progress is not None:
                 progress(opened.position(), total)
@@ -214,13 +217,13 @@ def _chunks(shape: Shape, bad: BadRows, progress: Progress | None) -> Iterator[C
             progress(total, total)
 
 
-def _take(rows: Iterator[tuple[int, list[str]]], most: int, taken: Taken) -> Cells | None:
+def _take(rows: Iterator[tuple[int, list[str]]], most: int, characters: int, taken: Taken) -> Cells | None:
     taken.characters = 0
     lines, cells = [], []
     for line, row in rows:
         lines.append(line)
         cells.append(row)
-        if len(cells) == most or taken.characters > CHUNK_CHARACTERS:
+        if len(cells) == most or taken.characters > characters:
             break
     return Cells(lines, cells) if cells else None
 

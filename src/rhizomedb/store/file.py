@@ -92,6 +92,7 @@ class File:
         vfs: str = "",
         name: str = "",
         waiting: holder.Waiting | None = None,
+        share: float = 1.0,
     ) -> None:
         import apsw  # 10 ms, which only those who open a file should pay
 
@@ -106,6 +107,7 @@ class File:
         self.absolute = os.path.realpath(path)
         self.path = self.name = name or path
         self.wait_ms = wait_ms
+        self._cache_kib = int(CACHE_KIB * share)
         self._waiting = waiting
         self._is_told = False
         self._deadline = 0.0
@@ -238,7 +240,7 @@ class File:
         ):
             connection.config(switch, on)
         connection.execute(
-            f"PRAGMA cache_size=-{CACHE_KIB}; PRAGMA fullfsync=ON; PRAGMA temp_store=MEMORY;"
+            f"PRAGMA cache_size=-{self._cache_kib}; PRAGMA fullfsync=ON; PRAGMA temp_store=MEMORY;"
             f"PRAGMA mmap_size=0; PRAGMA cell_size_check=ON; PRAGMA journal_size_limit={WAL_KEPT_BYTES}"
         )
         if create and self._is_blank():

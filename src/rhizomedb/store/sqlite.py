@@ -26,6 +26,7 @@ from rhizomedb.store.numbers import Came, Numbers
 from rhizomedb.store.progress import Progress
 from rhizomedb.store.quota import USUAL, Quota
 from rhizomedb.store.relations import View
+from rhizomedb.store.room import share
 from rhizomedb.store.said import said_by
 from rhizomedb.store.storage import Storage, storage_of
 from rhizomedb.store.store import ALL, HEX_DIGITS, AttributeSummary, Cut, Epoch, Finding, Held, most_facts_first
@@ -53,12 +54,15 @@ class SqliteStore:
     ) -> None:
         self.path = os.fspath(path)
         self.quota = quota
+        room = share(quota.memory)
         self.kept: object = None
         """What a reader keeps of the moment that it last asked about; it goes with the store."""
         self._size_before = 0
-        self._file = File(self.path, create=create, wait_ms=wait_ms, durability=durability, vfs=vfs, waiting=waiting)
-        self._indexed = Indexed(self._file)
-        self._keeper = Keeper(self._file.absolute, min(wait_ms, KEEPER_WAIT_MS_MAX))
+        self._file = File(
+            self.path, create=create, wait_ms=wait_ms, durability=durability, vfs=vfs, waiting=waiting, share=room
+        )
+        self._indexed = Indexed(self._file, room)
+        self._keeper = Keeper(self._file.absolute, min(wait_ms, KEEPER_WAIT_MS_MAX), room)
         self._version = -1
         self._newest: Mark | None = None
         self._marks: dict[int, Mark] = {}
