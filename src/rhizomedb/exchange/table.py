@@ -171,33 +171,25 @@ class RowsRefused(ExchangeError):
 
 
 class BadRows:
-    """The bad rows of one file: how many, the first `BAD_ROWS_KEPT` of them, and the lines of all."""
+    """The bad rows of one file: how many, and the first `BAD_ROWS_KEPT` of them."""
 
-    __slots__ = ("count", "kept", "lines")
+    __slots__ = ("count", "kept")
 
     def __init__(self) -> None:
         self.count = 0
         self.kept: list[BadRow] = []
-        self.lines: set[int] = set()
 
     def add(self, line: int, code: str, message: str) -> None:
         """Note a bad row."""
-        self.lines.add(line)
         self.count += 1
         if len(self.kept) < BAD_ROWS_KEPT:
             self.kept.append(BadRow(line, code, message))
-
-    def add_once(self, line: int, code: str, message: str) -> None:
-        """Note a bad row, unless the row that begins on this line is known to be bad for another reason."""
-        if line not in self.lines:
-            self.add(line, code, message)
 
     def union(self, other: BadRows) -> BadRows:
         """The bad rows of two disjoint parts of a file, in the order of their lines."""
         both = BadRows()
         both.count = self.count + other.count
         both.kept = sorted(self.kept + other.kept, key=lambda bad: bad.line)[:BAD_ROWS_KEPT]
-        both.lines = self.lines | other.lines
         return both
 
 
