@@ -94,7 +94,14 @@ def test_what_takes_more_all_the_same_is_refused(
 
 @pytest.mark.parametrize(
     ("limit", "expected"),
-    [(None, 1.0), (1 << 40, 1.0), (room.USUAL_BYTES, 1.0), (284 << 20, 0.5), (SMALL, 40 / 456), (SMALL - 1, None)],
+    [
+        (None, 1.0),
+        (1 << 40, 1.0),
+        (room.USUAL_BYTES, 1.0),
+        (400 << 20, 244 / 456),
+        (SMALL, 16 / 456),
+        (SMALL - 1, None),
+    ],
 )
 def test_a_share_of_the_usual_room(limit: int | None, expected: float | None) -> None:
     if expected is not None:

@@ -18,6 +18,9 @@ USUAL_BYTES: Final = 512 << 20
 BASE_BYTES: Final = 56 << 20
 """What Python and the package take, whatever they work at."""
 
+AIM: Final = 0.75
+"""What is planned for, of what a lower limit allows: what an import takes is known to about a quarter."""
+
 LEAST_BYTES: Final = 96 << 20
 """With less, one delta and the pages around it would be most of it."""
 
@@ -32,7 +35,7 @@ def share(limit: int | None) -> float:
         raise too_little(
             f"a write needs {mebibytes(LEAST_BYTES)} of memory, and may have {mebibytes(limit)}", LEAST_BYTES
         )
-    return (limit - BASE_BYTES) / (USUAL_BYTES - BASE_BYTES)
+    return (AIM * limit - BASE_BYTES) / (USUAL_BYTES - BASE_BYTES)
 
 
 def too_little(message: str, enough: int) -> BudgetExceeded:
