@@ -455,17 +455,20 @@ class Connection(Care):
         if time.ms > self._clock() + AHEAD_MS_MAX:  # this clock once ran far ahead: what is said now need not follow it
             time = ZERO
 
+        # A clock that was set back must not hold back what is said here: it is no further ahead than what is known.
+        # Nor must a write that takes long run ahead of the moment at which it began: half of what it may leaves room to tick.
+        began = max(self._clock(), time.ms)
+
         def deltas() -> Iterator[Delta]:
             nonlocal count, time
             for facts, scope in parts:
-                time = tick(time, self._clock())
+                time = tick(time, min(self._clock(), began + AHEAD_MS_MAX // 2))
                 delta = Delta.sign(key, system=self._system, time=time, facts=facts, scope=scope, group=group)
                 ids.append(delta.id)
                 count += len(facts)
                 yield delta
 
-        # A clock that was set back must not hold back what is said here: it is no further ahead than what is known.
-        admission = admit(self._store, deltas(), now_ms=max(self._clock(), time.ms), origin=origin)
+        admission = admit(self._store, deltas(), now_ms=began, origin=origin)
         if not ids:
             return Transaction(None)
         self._store.name(key.public, self._author_name(author))
