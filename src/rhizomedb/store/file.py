@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 from urllib.parse import quote
 
 from rhizomedb.errors import RequestError, StoreError, nearest_names
-from rhizomedb.store import holder, upgrade
+from rhizomedb.store import holder, stranger, upgrade
 from rhizomedb.store.layout import APPLICATION_ID, FORMAT, INDEX, LOG
 
 if TYPE_CHECKING:
@@ -193,8 +193,11 @@ class File:
             kind = "a folder" if stat.S_ISDIR(mode) else "not a file"
             raise StoreError("store.unreadable", f"{self.path} is {kind}", fix="name a file, such as films.db")
         head = self._head()
-        if head != _MAGIC and (head or not create):
-            raise self._foreign("is something else") if head else self._foreign("is empty", _Blank)
+        if not head.startswith(_MAGIC) and (head or not create):
+            if not head:
+                raise self._foreign("is empty", _Blank)
+            what, right = stranger.looks_like(head, self.path)
+            raise self._foreign(f"looks like {what}", fix=right)
 
     def _look_beside(self) -> None:
         """Refuse what would let SQLite wait for ever in the place of what it keeps beside a file."""
@@ -217,11 +220,11 @@ class File:
         try:
             file = apsw.VFSFile(self._vfs, self.absolute, [apsw.SQLITE_OPEN_MAIN_DB | apsw.SQLITE_OPEN_READONLY, 0])
             try:
-                head: bytes = file.xRead(len(_MAGIC), 0)
+                head: bytes = file.xRead(min(file.xFileSize(), stranger.HEAD_BYTES), 0)
                 return head
             finally:
                 file.xClose()
-        except apsw.IOError:  # shorter than that
+        except apsw.IOError:  # it was made shorter meanwhile
             return b"" if os.path.getsize(self.absolute) == 0 else b"?"
         except apsw.Error as error:
             raise StoreError("store.unreadable", f"{self.path} cannot be read: {error}") from None
