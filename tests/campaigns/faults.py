@@ -274,11 +274,11 @@ class Grid:
 # -- segments that are not there ---------------------------------------------------------------------------------------
 
 
-def _with_segments(folder: Path) -> tuple[str, list[int]]:
+def _with_segments(folder: Path, many: int = 6) -> tuple[str, list[int]]:
     """A file with some segments, and the transactions in it."""
     folder.mkdir(parents=True)
     path = str(folder / "segments.db")
-    numbers = _numbers(*["_several"] * 6)
+    numbers = _numbers(*["_several"] * many)
     with small_thresholds(), closing(opened(path)) as db:
         for number in numbers:
             say(db, number, folder)
@@ -301,6 +301,19 @@ def lose_a_segment(folder: Path, bug: Bug = nullcontext) -> None:
         for number in more:
             say(db, number, folder)
     examine(path, [*numbers, *more], [*numbers, *more])
+
+
+def lose_one_in_the_middle(folder: Path) -> None:
+    """Of three segments the second is gone, and what was written last is in none."""
+    path, numbers = _with_segments(folder, 20)
+    with closing(sqlite3.connect(path)) as file:
+        names = [name for (name,) in file.execute("SELECT name FROM segment ORDER BY last")]
+    require(len(names) > 2, "there are three segments")
+    last = _numbers("_one")
+    with closing(opened(path)) as db:
+        say(db, last[0], folder)
+    Path(f"{path}-index", names[1]).unlink()
+    examine(path, [*numbers, *last], [*numbers, *last])
 
 
 def miss_a_segment(folder: Path, bug: Bug = nullcontext) -> None:

@@ -37,6 +37,11 @@ def test_segments_that_are_lost_or_late(tmp_path: Path) -> None:
     faults.miss_a_segment(tmp_path / "missed")
 
 
+def test_verify_makes_a_lost_segment_again_in_its_place(tmp_path: Path) -> None:
+    """What is lost of an index is no damage, wherever in it."""
+    faults.lose_one_in_the_middle(tmp_path / "lost")
+
+
 @pytest.mark.parametrize("bug", planted.SEGMENTS, ids=lambda bug: bug.__name__)
 def test_planted_bugs_of_segments_are_caught(tmp_path: Path, bug: planted.Bug) -> None:
     with planted.caught(bug):
