@@ -63,6 +63,7 @@ class Room:
         """Everything that leaves the databases as they are."""
         self._load(repeats)
         self._ask(repeats)
+        self._ask_the_api(repeats)
         self._open()
         idle = part("store.engine", "idle", engine=OURS, path=self.path(OURS), entity=self.entity)
         self.size.figures.update(idle.answer)
@@ -114,6 +115,12 @@ class Room:
             names = [f"{what} {time_of}" for what in ("entity", "fact") for time_of in ("first", "warm")]
             self._keep(engine, of_one, {name: (name, _each) for name in names})
             self._keep(engine, of_one, {"attribute": ("attribute", statistics.median)})
+
+    def _ask_the_api(self, repeats: int) -> None:
+        """What a program asks of a connection, which is more than rows: of ours only."""
+        options = {"path": self.path(OURS), "questions": self.questions}
+        runs = [part("store.ours", "ask_the_api", **options) for _ in range(repeats)]
+        self._keep(OURS, runs, {name: (name, _each) for name in ("api get", "api facts")})
 
     def _open(self) -> None:
         def opening(engine: str, function: str) -> Callable[[], Run]:

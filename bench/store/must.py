@@ -97,7 +97,7 @@ def _gets(sizes: Sequence[Size]) -> Iterator[MustBe]:
         ("fact warm", "a fact by its CID", FACT_SECONDS_MAX),
     ):
         yield MustBe(
-            f"{what}, warm, ≤ {duration(most)} at every size",
+            f"{what}, warm, at the store interface, ≤ {duration(most)} at every size",
             all(size.of(name) <= most for size in sizes),
             _each(sizes, name),
         )

@@ -42,7 +42,9 @@ table with two indexes, which keeps values in place. None of them hashes, signs,
 
 Asked are {ASKED} entities and {ASKED} facts, anywhere, each once and once more (`warm`); all rows are read as values,
 and every engine must give the same. `attribute` reads entity, value and row of every fact of one attribute as numbers,
-into arrays where the engine has any. `open and get` is a fresh process's first question. Commits of one fact and the
+into arrays where the engine has any. Those are rows at the interface of the store, as every engine gives them; `db.get`
+and `db.facts` are what a program that uses ours asks: the one also decides what stands and by whom, the other makes whole
+facts with their causes. No peer does either. `open and get` is a fresh process's first question. Commits of one fact and the
 `fdatasync` beside them take turns in one process; a clock between the store and its write-ahead log times each sync
 inside a commit. `verify` checks a file of
 deltas that say one fact each: all of it, not their signatures alone.
@@ -58,6 +60,8 @@ TIMES = {
     "entity warm": "entity, warm",
     "fact first": "fact by CID, first time",
     "fact warm": "fact by CID, warm",
+    "api get": "`db.get` of an entity, warm",
+    "api facts": "`db.facts` of an entity, warm",
     "attribute": "attribute",
     "open and get": "open and get",
     "import, open and get": "import, open and get",

@@ -247,7 +247,7 @@ CODES.update(
         "store.exists": "There is a file of this name already, which is not written over.",
         "store.backup-target": "What should be a backup of this database is something else, or cannot be written over.",
         "store.backup-ahead": "The backup holds what the database does not: one of them went on without the other.",
-        "store.restore-loses": "The file that a restore would replace holds what the backup does not.",
+        "store.restore-loses": "The file that a restore would replace holds what the backup does not, or cannot be opened, so that nobody knows.",
         "store.memory": "SQLite could not get the memory that it needs; the file is as it was.",
         "store.interrupted": "What was asked of the file was interrupted; it can be asked again.",
         "store.too-big": "A value is larger than a row of the file may be.",
@@ -297,7 +297,7 @@ CODES.update(
         "budget.facts": "More facts were derived than the budget allows.",
         "budget.rounds": "A recursion took more rounds than the budget allows.",
         "budget.time": "The computation took longer than the budget allows.",
-        "budget.memory": "The computation held more than the budget allows.",
+        "budget.memory": "The computation held more than the budget allows, or a write needs more memory than it may take.",
         # dataflow
         "flow.arity": "An operator or sink is given another number of streams than it reads.",
         "flow.connected": "A stream is connected to a node that has all its inputs already.",

@@ -36,6 +36,7 @@ from workload import (
 from rhizomedb.db.connection import Connection
 from rhizomedb.errors import Error
 from rhizomedb.store.file import File
+from rhizomedb.store.folder import Folder
 from rhizomedb.store.indexed import Indexed
 from rhizomedb.store.keeper import Keeper
 from rhizomedb.store.layout import APPLICATION_ID
@@ -268,6 +269,73 @@ class Grid:
             )
             return "shorter after a lie"
         return "failed with an error" if scene.errors else "went well"
+
+
+# -- segments that are not there ---------------------------------------------------------------------------------------
+
+
+def _with_segments(folder: Path, many: int = 6) -> tuple[str, list[int]]:
+    """A file with some segments, and the transactions in it."""
+    folder.mkdir(parents=True)
+    path = str(folder / "segments.db")
+    numbers = _numbers(*["_several"] * many)
+    with small_thresholds(), closing(opened(path)) as db:
+        for number in numbers:
+            say(db, number, folder)
+    return path, numbers
+
+
+def lose_a_segment(folder: Path, bug: Bug = nullcontext) -> None:
+    """A segment is gone for good, and what is written next is as if it had never been."""
+    path, numbers = _with_segments(folder)
+    segments = sorted(Path(f"{path}-index").glob("*.seg"))
+    require(segments, "there are segments")
+    kept = {segment: segment.read_bytes() for segment in segments}
+    for segment in segments:
+        segment.unlink()
+    more = _numbers(*["_several"] * 9)[6:]
+    with small_thresholds(), bug(), closing(opened(path)) as db:
+        require(shows(db, numbers[0]), "what was written is read without them")
+        for segment, data in kept.items():  # they come back too late
+            segment.write_bytes(data)
+        for number in more:
+            say(db, number, folder)
+    examine(path, [*numbers, *more], [*numbers, *more])
+
+
+def lose_one_in_the_middle(folder: Path) -> None:
+    """Of three segments the second is gone, and what was written last is in none."""
+    path, numbers = _with_segments(folder, 20)
+    with closing(sqlite3.connect(path)) as file:
+        names = [name for (name,) in file.execute("SELECT name FROM segment ORDER BY last")]
+    require(len(names) > 2, "there are three segments")
+    last = _numbers("_one")
+    with closing(opened(path)) as db:
+        say(db, last[0], folder)
+    Path(f"{path}-index", names[1]).unlink()
+    examine(path, [*numbers, *last], [*numbers, *last])
+
+
+def miss_a_segment(folder: Path, bug: Bug = nullcontext) -> None:
+    """A segment is not there for a moment, as when somebody merged it between two looks."""
+    path, numbers = _with_segments(folder)
+    find, late = Folder.map, 2
+
+    def blink(self: Folder, name: str, size: int) -> memoryview | None:
+        nonlocal late
+        late -= 1
+        return None if late >= 0 else find(self, name, size)
+
+    with bug(), ExitStack() as stack:
+        stack.callback(setattr, Folder, "map", find)
+        Folder.map = blink  # type: ignore[method-assign]  # put back above
+        with closing(opened(path)) as db:
+            require(shows(db, numbers[0]), "what was written is read")
+            indexed: Indexed = db._store._indexed  # type: ignore[attr-defined]  # the store is one in a file
+            require(
+                not indexed.tiers.in_memory, "a segment that is there at the second look is used, and not made again"
+            )
+            require(late < 0, "it was looked for again")
 
 
 def _merging_at_once() -> AbstractContextManager[object]:

@@ -22,5 +22,5 @@ def test_two_make_one_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("bug", planted.CROWD, ids=lambda bug: bug.__name__)
 def test_planted_bugs_are_caught(tmp_path: Path, bug: planted.Bug) -> None:
-    with planted.caught():
+    with planted.caught(bug):
         crowd.write_and_read(tmp_path, writers=4, transactions=100, bug=bug)

@@ -18,5 +18,5 @@ def test_interrupted_imports(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 @pytest.mark.parametrize("bug", planted.INTERRUPTS, ids=lambda bug: bug.__name__)
 def test_planted_bugs_are_caught(tmp_path: Path, bug: planted.Bug) -> None:
-    with planted.caught():
+    with planted.caught(bug):
         interrupts.run(tmp_path / "imports", 0, 90, bug)

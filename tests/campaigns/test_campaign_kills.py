@@ -21,5 +21,5 @@ def test_killed_writers(tmp_path: Path, seed: int, capsys: pytest.CaptureFixture
 
 @pytest.mark.parametrize("bug", planted.KILLS, ids=lambda bug: bug.__name__)
 def test_planted_bugs_are_caught(tmp_path: Path, bug: planted.Bug) -> None:
-    with planted.caught():
+    with planted.caught(bug):
         kills.run(tmp_path / "kills", 0, KILLS, bug)

@@ -19,5 +19,5 @@ def test_altered_files(tmp_path: Path, seed: int, capsys: pytest.CaptureFixture[
 
 @pytest.mark.parametrize("bug", planted.MUTANTS, ids=lambda bug: bug.__name__)
 def test_planted_bugs_are_caught(tmp_path: Path, bug: planted.Bug) -> None:
-    with planted.caught():
+    with planted.caught(bug):
         mutants.run(tmp_path / "mutants", 0, 200, bug, seconds=3)

@@ -10,10 +10,12 @@ import re
 import stat
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 from rhizomedb.cli import main
@@ -137,7 +139,27 @@ def test_of_a_copy_without_the_blocks(run: Run) -> None:
         r"attachment.missing: bafyrei\w+ is not whole in this copy: \d blocks missing\n", err
     )
     assert re.search(r"poster +700\.0 kB +\d blocks missing", run("attachments", "copy.db")[0].decode())
-    assert b"attachment.missing" in run("verify", "copy.db", exit=3)[0]
+    out, err = run("verify", "copy.db")
+    assert out.startswith(b"all well: 1 delta, ") and re.fullmatch(
+        r"note: \d blocks that 1 manifest lists are not in this copy; nothing of it is damaged\n"
+        r"  try: rhizome pull copy.db URL, from a place where a copy pushed that has it\n",
+        err,
+    )
+    lacking, last = map(json.loads, run("verify", "copy.db", "--json")[0].splitlines())
+    assert lacking["code"] == "attachment.missing" and last["ok"] and last["missing"] > 0
+    assert re.search(
+        r"(?m)^note: attachments: \d blocks .* \[attachment.missing\]$", run("doctor", "copy.db")[0].decode()
+    )
+
+
+def test_a_damaged_block_is_damage_where_others_are_missing(run: Run) -> None:
+    run("attach", "films.db", "Alien", "poster", "poster.png")
+    with closing(apsw.Connection("films.db")) as file:
+        file.execute("DELETE FROM chunk WHERE row = 2; UPDATE chunk SET body = zeroblob(length(body)) WHERE row = 3")
+    out, err = run("verify", "films.db", exit=3)
+    assert out.startswith(b"1 finding:\n  block bafkrei") and err.startswith(
+        "note: 1 block that 1 manifest lists is not"
+    )
 
 
 def test_what_is_left_behind_is_removed(run: Run) -> None:

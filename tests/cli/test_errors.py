@@ -13,6 +13,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
@@ -371,6 +372,38 @@ def test_all_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     assert len([json.loads(line) for line in capsys.readouterr().err.splitlines()]) == 3
 
 
+@pytest.mark.parametrize(
+    ("name", "data", "what", "fix"),
+    [
+        ("t.csv", b"a,b\nx,1\n", "a table (CSV or the like)", "rhizome import t.db t.csv --key COLUMN"),
+        ("t.tsv", b"a\tb\n", "a table (CSV or the like)", "rhizome import t.db t.tsv --key COLUMN"),
+        ("a b.csv", b"\xef\xbb\xbf" + "ä;b\n".encode() * 150, "a table (CSV or the like)", "rhizome import 'a b.db' 'a b.csv' --key COLUMN"),
+        ("t.jsonl", b'{"a": 1}\n', "JSON", "rhizome import t.db t.jsonl --key COLUMN"),
+        ("d.jsonl", b'[{"/": {"bytes": "x"}}]\n', "exported deltas", "rhizome import d.db d.jsonl"),
+        ("d.car", b"\x3a\xa2eroots\x81\xd8*X%\x00", "an archive of deltas (CAR)", "rhizome import d.db d.car"),
+        ("t.csv.gz", gzip.compress(b"a,b\n"), "a file that gzip compressed", "if it is a table or an export: rhizome import t.db t.csv.gz"),
+        ("t.xlsx", b"PK\x03\x04....", "a spreadsheet or zip archive", "save the sheet as CSV, and: rhizome import t.db table.csv --key COLUMN"),
+        ("t.txt", b"words and more words\n", "a text", "a table is taken in with: rhizome import films.db table.csv --key COLUMN"),
+        ("t.bin", b"\x00\x01\x02,\n", "something else", "a table is taken in with: rhizome import films.db table.csv --key COLUMN"),
+        ("t.1", b"\xff\xfea\0,\0b\0", "UTF-16 text", "save it as UTF-8, and: rhizome import t.db table.csv --key COLUMN"),
+        ("l.csv", "a,b\ncaf\xe9,1\n".encode("latin-1"), "a table (CSV or the like)", "rhizome import l.db l.csv --key COLUMN"),
+        ("t.2", bytes(range(0x80, 0x100)) * 3, "something else", "a table is taken in with: rhizome import films.db table.csv --key COLUMN"),
+    ],
+)  # fmt: skip
+def test_what_is_no_database_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    name: str, data: bytes, what: str, fix: str,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_bytes(data)
+    for words in (["stats", name], ["add", name, "Heat", "runtime", "170"]):
+        assert main(words) == 1
+        assert capsys.readouterr().err == (
+            f"store.not-a-database: {name} is not a RhizomeDB database: it looks like {what}\n  try: {fix}\n"
+        )
+    assert Path(name).read_bytes() == data
+
+
 def test_busy(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Another writer is waited for, and then named as the reason; reading goes on meanwhile."""
     other = apsw.Connection(str(folder / "films.db"))
@@ -384,6 +417,24 @@ def test_busy(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     finally:
         other.execute("ROLLBACK")
         other.close()
+
+
+def test_who_writes_is_waited_for_and_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A verb that writes waits as long as a great import takes, and says what it waits for."""
+    shutil.copy(folder / "films.db", folder / "waited.db")
+    other = apsw.Connection(str(folder / "waited.db"))
+    other.execute("BEGIN IMMEDIATE")
+    over = threading.Timer(1.5, other.execute, ["ROLLBACK"])
+    over.start()
+    try:
+        assert shell('add waited.db "The Matrix" runtime 1') == 0
+    finally:
+        over.join()
+        other.close()
+    noted = capsys.readouterr().err
+    assert noted == (
+        "waiting for this process itself, by another connection, which writes to waited.db (for 599 s at most: --wait)\n"
+    )
 
 
 def test_damage_is_found(capsys: pytest.CaptureFixture[str]) -> None:

@@ -189,6 +189,17 @@ class TestTransactions:
         assert copy.get(MATRIX, "runtime") == 136
         assert copy.held() == []
 
+    def test_a_source_that_takes_an_hour_is_not_held_back(self, db, wall):
+        def slowly():
+            for number in range(30):
+                wall.forward(120_000)
+                yield [(b"film %d" % part, f"n{number}", part) for part in range(1_000)]
+
+        written = db.write_source(slowly(), author="imdb", origin="import")
+        assert written.facts == 30_000 == db.stats().facts and db.held() == []
+        db.transact([(b"film 1", "n0", 5)])
+        assert db.get(b"film 1", "n0") == 5
+
     def test_a_read_waits_for_no_writer_when_something_is_due(self, db, tmp_path, wall, monkeypatch):
         db.transact([(MATRIX, "runtime", 136)])
         ahead = [delta.encode() for delta in db.deltas()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,33 @@ def test_bad_rows_are_something(tmp_path: Path) -> None:
     path.write_bytes(b"a,b\n1,2\n" + (b"1,2,3\n" * 99 + b",\n") * 99)
     table = read_table(Source(path), Options(format="csv", skip_bad=True))
     assert (table.rows_count, table.bad_count) == (1 + 99 * 99, 99 * 99)
+
+
+@pytest.mark.parametrize(
+    ("format", "head", "bad", "good"),
+    [
+        ("csv", b"a,b\n", b",1\n", b"x,1\n"),  # the key is empty
+        ("csv", b"a,b\n", b"1,2,3\n", b"x,1\n"),  # too wide
+        ("jsonl", b"", b"[]\n", b'{"a": "x", "b": 1}\n'),
+    ],
+)
+def test_bad_rows_are_many_and_memory_is_not(
+    format: str, head: bytes, bad: bytes, good: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A small compressed file may hold any number of bad rows: what is kept of them does not grow with it."""
+    monkeypatch.setattr("rhizomedb.exchange.table.BAD_ROWS_KEPT", 10)
+    path = tmp_path / "t.gz"
+    options = Options(format=format, key=("a",), skip_bad=True)
+    peaks = []
+    for many in (20_000, 100_000):
+        path.write_bytes(gzip.compress(head + good + bad * many + good))
+        tracemalloc.start()
+        table = read_table(Source(path), options)
+        rows = sum(1 for _ in table)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert (table.rows_count, table.bad_count, rows, len(table.bad_rows)) == (many + 2, many, 2, 10)
+    assert peaks[1] < peaks[0] + (1 << 20), "80,000 line numbers in a set take 4 MB"
 
 
 def test_silence_among_deltas(tmp_path: Path) -> None:

@@ -293,8 +293,40 @@ def test_a_restore_over_a_file_that_cannot_be_read(path: str, target: str) -> No
     backup(path, target)
     Path(path).write_bytes(b"SQLite format 3\x00" + os.urandom(9000))
     Path(path + "-wal").write_bytes(os.urandom(500))
-    assert restore(target, path, force=True).epoch == 4
+    with pytest.raises(StoreError) as caught:
+        restore(target, path, force=True)
+    assert caught.value.code == "store.restore-loses" and "cannot be known" in caught.value.message
+    assert "--force --discard" in (caught.value.fix or "")
+    assert restore(target, path, force=True, discard=True).epoch == 4
     assert shown(path) == shown(target)
+
+
+@pytest.mark.parametrize(
+    ("data", "beside", "needs"),
+    [
+        (b"title,runtime\nHeat,170\n", None, True),  # a table, which is somebody's
+        (b"SQLite format 3\x00" + bytes(9000), None, True),
+        (b"SQL", None, True),
+        (b"", b"", True),  # what was written last may be in the log beside it
+        (b"", None, False),
+    ],
+)
+def test_a_file_that_cannot_be_opened_is_somebodys(
+    path: str, target: str, tmp_path: Path, data: bytes, beside: bytes | None, needs: bool
+) -> None:
+    fill(path)
+    backup(path, target)
+    other = tmp_path / "other.db"
+    other.write_bytes(data)
+    if beside is not None:
+        Path(f"{other}-wal").write_bytes(beside)
+    if needs:
+        with pytest.raises(StoreError) as caught:
+            restore(target, str(other), force=True)
+        assert caught.value.code == "store.restore-loses" and "cannot be known" in caught.value.message
+        assert other.read_bytes() == data and not leftovers(tmp_path)
+    assert restore(target, str(other), force=True, discard=needs).epoch == 4
+    assert shown(str(other)) == shown(path)
 
 
 # -- other processes, and ones that die --------------------------------------------------------------------------------

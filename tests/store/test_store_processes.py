@@ -16,7 +16,7 @@ from store_helpers import NOW, delta, said, write
 from rhizomedb.errors import StoreError
 from rhizomedb.facts.fact import Fact
 from rhizomedb.facts.value import exact
-from rhizomedb.store import ALL, Cut
+from rhizomedb.store import ALL, Cut, holder
 from rhizomedb.store.sqlite import SqliteStore
 
 SCRIPT = str(Path(__file__).with_name("process_scripts.py"))
@@ -63,6 +63,54 @@ def test_a_second_writer_waits_and_then_says_who_is_in_the_way(path: str) -> Non
         slow.communicate()
     assert write(store, [said(2)]) == 2, "who died is not in the way"
     assert list(store.verify()) == []
+
+
+def test_who_waits_is_told_for_whom(path: str) -> None:
+    told: list[tuple[float, int | None]] = []
+    SqliteStore(path, create=True).close()
+    slow = start("occupy", path, 30)
+    try:
+        assert line(slow) == "writing"
+        for wait_ms, times in ((500, 0), (1_500, 1)):
+            store = SqliteStore(
+                path, create=False, wait_ms=wait_ms, waiting=lambda left, process: told.append((left, process))
+            )
+            with pytest.raises(StoreError) as caught, store.writing():
+                pass
+            assert f"ps -fp {slow.pid}" in (caught.value.fix or "")
+            assert len(told) == times, "once, after a second"
+            store.close()
+        ((left, process),) = told
+        assert 0 < left <= 0.5 and process == slow.pid
+    finally:
+        slow.kill()
+        slow.communicate()
+    assert holder.writer(path) is None, "who died holds nothing"
+
+
+@pytest.mark.parametrize(
+    ("listed", "process"),
+    [
+        ("", None),
+        ("1: POSIX  ADVISORY  WRITE 7 fe:00:{inode} 120 120\n", 7),
+        ("1: POSIX  ADVISORY  READ 7 fe:00:{inode} 120 120\n", None),
+        ("1: POSIX  ADVISORY  WRITE 7 fe:00:{inode} 124 124\n", None),
+        ("1: POSIX  ADVISORY  WRITE 7 fe:00:{inode}9 120 120\n", None),
+        ("1: POSIX  ADVISORY  WRITE 0 fe:00:{inode} 120 120\n", None),  # of another container
+        ("1: -> POSIX  ADVISORY  WRITE 7 fe:00:{inode} 120 120\n", None),
+        ("1: FLOCK  ADVISORY  WRITE 7 fe:00:{inode} 120 120\nnonsense\n", None),
+    ],
+)
+def test_the_writer_is_the_one_that_holds_the_lock(
+    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listed: str, process: int | None
+) -> None:
+    shared = Path(f"{path}-shm")
+    shared.touch()
+    locks = tmp_path / "locks"
+    monkeypatch.setattr(holder, "LOCKS", str(locks))
+    assert holder.writer(path) is None, "where nothing is listed nobody can say"
+    locks.write_text(listed.format(inode=shared.stat().st_ino))
+    assert holder.writer(path) == process
 
 
 def test_waiting_can_be_interrupted(path: str) -> None:

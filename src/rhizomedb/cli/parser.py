@@ -24,6 +24,9 @@ disagrees, and what you believed last Tuesday.
   rhizome films.db                          a summary, and what to do next
 """
 
+WAIT_S: Final = 600
+"""How long a verb that writes waits for another writer: an import of ten million facts is one write, of some minutes."""
+
 EXIT_CODES: Final = {
     0: "done",
     1: "an error, said in one sentence with a stable code",
@@ -150,8 +153,18 @@ def _author(add: Add) -> None:
     _wait(add)
 
 
+def _patience(add: Add) -> None:
+    add(
+        "--wait",
+        metavar="SECONDS",
+        type=seconds,
+        default=WAIT_S,
+        help=f"for another process that writes (default: {WAIT_S})",
+    )
+
+
 def _wait(add: Add) -> None:
-    add("--wait", metavar="SECONDS", type=seconds, help="for another process that writes (default: 10)")
+    _patience(add)
     add(
         "--durability",
         choices=["full", "normal", "memory"],
@@ -190,6 +203,7 @@ def _import(add: Add) -> None:
     add("--strip", action="store_true", help="take blanks off the ends of cells")
     add("--skip-bad", action="store_true", help="import the good rows and list the bad ones")
     add("--dry-run", action="store_true", help="read, check and report; write nothing")
+    add("--memory", metavar="SIZE", help="how much memory it may take: 128M, 1G (default: up to about 512M)")
     _wait(add)
 
 
@@ -346,13 +360,13 @@ def _doctor(add: Add) -> None:
     add("--fix", action="store_true", help="mend what can be mended without losing anything")
     add("--rebuild-index", action="store_true", help="make the index anew from the log")
     add("--quick", action="store_true", help="do not check every hash and signature")
-    add("--wait", metavar="SECONDS", type=seconds, help="for another process that writes (default: 10)")
+    _patience(add)
 
 
 def _backup(add: Add) -> None:
     _file(add)
     add("target", metavar="TARGET", help="the file to make, or an earlier backup of this database to add to")
-    add("--wait", metavar="SECONDS", type=seconds, help="for another process that writes there (default: 10)")
+    _patience(add)
 
 
 def _restore(add: Add) -> None:
@@ -365,7 +379,7 @@ def _restore(add: Add) -> None:
 
 def _compact(add: Add) -> None:
     _file(add)
-    add("--wait", metavar="SECONDS", type=seconds, help="for another process that writes (default: 10)")
+    _patience(add)
 
 
 def _url(add: Add) -> None:

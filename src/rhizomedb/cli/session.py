@@ -8,9 +8,10 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from rhizomedb.budget import Budget
+from rhizomedb.cli import out
 from rhizomedb.db.connection import Connection, connect
 from rhizomedb.db.reader import Reader
 from rhizomedb.db.result import show
@@ -19,6 +20,7 @@ from rhizomedb.exchange.output import to_cell, to_line
 from rhizomedb.exchange.source import NOT_UTF8, Source, leads_nowhere, near_files, not_found
 from rhizomedb.facts.value import Attribute, Value, check_value
 from rhizomedb.logic.tokens import TEXT_BYTES_MAX
+from rhizomedb.store.holder import words
 from rhizomedb.store.memory import MEMORY
 from rhizomedb.store.open import WAIT_MS
 
@@ -39,6 +41,7 @@ def opened(
     author: str | None = None,
     wait: float | None = None,
     durability: Durability | None = None,
+    memory: int | Literal["default"] | None = "default",
 ) -> Iterator[Connection]:
     """The database file, closed at the end. A file made for a write that fails goes with it."""
     if not create and path != MEMORY and not os.path.exists(path):
@@ -48,11 +51,23 @@ def opened(
             nearest=near_files(path),
             fix=f"rhizome import {shlex.quote(path)} table.csv --as SOURCE --key COLUMN",
         )
+
+    def say_waiting(seconds: float, process: int | None) -> None:
+        out.note(f"waiting for {words(process)}, which writes to {path} (for {seconds:.0f} s at most: --wait)")
+
     made = create and path != MEMORY and not os.path.lexists(path)
     wait_ms = WAIT_MS if wait is None else int(wait * 1000)
     unused = False
     try:
-        with connect(path, create=create, author=author, wait_ms=wait_ms, durability=durability or "full") as db:
+        with connect(
+            path,
+            create=create,
+            author=author,
+            wait_ms=wait_ms,
+            durability=durability or "full",
+            memory_bytes_max=memory,
+            waiting=say_waiting,
+        ) as db:
             try:
                 yield db
             except BaseException:

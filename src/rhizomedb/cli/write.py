@@ -21,6 +21,9 @@ from rhizomedb.cli.session import (
     value_of,
 )
 from rhizomedb.db.connection import Connection
+from rhizomedb.db.doctor import FETCH, not_here
+from rhizomedb.db.limits import bytes_of
+from rhizomedb.db.quotas import quota_of
 from rhizomedb.db.result import show
 from rhizomedb.db.transaction import Transaction
 from rhizomedb.errors import ExchangeError, RequestError, StoreError, nearest_names
@@ -53,11 +56,14 @@ def import_(options: Namespace) -> int:
             "import takes a file or --git DIR" + (", not both" if options.source else ""),
             fix="rhizome import FILE imdb.csv --as imdb --key title",
         )
+    memory = quota_of(
+        os.environ, memory="default" if options.memory is None else bytes_of(options.memory, "--memory")
+    ).memory
     if options.git is not None:
-        return _import_git(options)
+        return _import_git(options, memory)
     source = Source(options.source)
     if options.format == "car" or (options.format in (None, "jsonl") and holds_deltas(source)):
-        return _import_deltas(options, source)
+        return _import_deltas(options, source, memory)
     key = _names(options.key)
     author = options.author or ("stdin" if options.source == "-" else file_stem(options.source))
     new_file = not os.path.exists(options.file)
@@ -73,6 +79,7 @@ def import_(options: Namespace) -> int:
         quotes=not options.no_quotes,
         strip=options.strip,
         skip_bad=options.skip_bad,
+        memory_bytes=memory,
     )
     with out.progress(f"reading {source.name}") as bar:
         table = read_table(source, reading, progress=bar)
@@ -87,7 +94,7 @@ def import_(options: Namespace) -> int:
             out.say_table(["column", "kind", ""], [[r["column"], r["kind"], "key" if r["key"] else ""] for r in rows])
         _say_notices(ImportReport(table.rows_count, Transaction(None), table.notices, table.bad_rows, table.bad_count))
         return 0
-    with opened(options.file, create=True, wait=options.wait, durability=options.durability) as db:
+    with opened(options.file, create=True, wait=options.wait, durability=options.durability, memory=memory) as db:
         with out.progress(f"importing as {author}") as bar:
             report = import_table(
                 db, table, author=author, key=key, origin=f"import of {os.path.basename(table.name)}", progress=bar
@@ -96,12 +103,12 @@ def import_(options: Namespace) -> int:
     return 0
 
 
-def _import_git(options: Namespace) -> int:
+def _import_git(options: Namespace, memory: int | None) -> int:
     author = options.author or "git"
     if options.dry_run:
         counts = {"commits": sum(1 for _ in commits(options.git))}
         return _say_dry(options, counts, f"{out.plural(counts['commits'], 'commit')} would be imported as {author}")
-    with opened(options.file, create=True, wait=options.wait, durability=options.durability) as db:
+    with opened(options.file, create=True, wait=options.wait, durability=options.durability, memory=memory) as db:
         with out.progress(f"importing as {author}", "commit") as bar:
             report = import_commits(
                 db, options.git, author=author, origin=f"import of git history {options.git}", progress=bar
@@ -110,13 +117,13 @@ def _import_git(options: Namespace) -> int:
     return 0
 
 
-def _import_deltas(options: Namespace, source: Source) -> int:
+def _import_deltas(options: Namespace, source: Source, memory: int | None) -> int:
     if options.author or options.key:
         out.note("note: these are signed deltas: their authors and entities stay as they are")
     if options.dry_run:
         counts = {"deltas": sum(1 for _ in envelopes(source, format=options.format))}
         return _say_dry(options, counts, f"{out.plural(counts['deltas'], 'delta')} would be taken in")
-    with opened(options.file, create=True, wait=options.wait, durability=options.durability) as db:
+    with opened(options.file, create=True, wait=options.wait, durability=options.durability, memory=memory) as db:
         with out.progress(f"importing {source.name}") as bar:
             admission = import_deltas(
                 db,
@@ -269,23 +276,29 @@ def _verify(options: Namespace) -> int:
     with opened(options.file) as db:
         with out.progress("verifying", "delta") as bar:
             findings = list(db.verify(progress=bar))
-        rows = [{"record": f.record, "code": f.code, "message": f.message} for f in findings]
-        stats = None if rows else db.stats()  # what is damaged may not be counted
+        damage = [finding for finding in findings if finding.is_damage]
+        stats = None if damage else db.stats()  # what is damaged may not be counted
         if options.json:
-            print_lines([*rows, {"ok": not rows, **({"deltas": stats.deltas, "facts": stats.facts} if stats else {})}])
+            rows = [{"record": f.record, "code": f.code, "message": f.message} for f in findings]
+            counts = {"deltas": stats.deltas, "facts": stats.facts} if stats else {}
+            print_lines([*rows, {"ok": not damage, "missing": sum(f.missing for f in findings), **counts}])
         elif stats is None:
-            out.say(f"{out.plural(len(rows), 'finding')}:")
-            for finding in findings:
+            out.say(f"{out.plural(len(damage), 'finding')}:")
+            for finding in damage:
                 out.say(out.safe(f"  {finding.record}: {finding.message} [{finding.code}]"))
         else:
             out.say(
                 f"all well: {out.plural(stats.deltas, 'delta')}, {out.plural(stats.facts, 'fact')}; "
                 "every hash, signature, cause and page of the index was checked"
             )
+        missing = not_here(findings)
+        if missing is not None and not options.json:
+            out.note(f"note: {missing}; nothing of it is damaged")
+            out.note(f"  try: {FETCH.replace('FILE', out.quoted(options.file))}")
         if options.rebuild_index:
             db.rebuild_index()
             out.note("the indexes were made anew from the log")
-    return 3 if rows else 0
+    return 3 if damage else 0
 
 
 def _report(options: Namespace, db: Connection, report: ImportReport, author: str, what: str = "row") -> None:

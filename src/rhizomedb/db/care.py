@@ -159,6 +159,7 @@ class Care(Reader):
             Limit("bytes_max", quota.bytes, storage.total_bytes, "bytes of the file and its index"),
             Limit("held_deltas_max", quota.held_deltas, sizes[0], "deltas held back of one author or origin"),
             Limit("held_bytes_max", quota.held_bytes, sizes[1], "bytes held back of one author or origin"),
+            Limit("memory_bytes_max", quota.memory, None, "bytes of memory that a write or an import may take"),
             Limit("attachment_bytes_max", self._limits.file_bytes, None, "bytes of one attachment"),
             Limit(
                 "attachments_total_bytes_max",
@@ -214,7 +215,8 @@ def restore(
     """Make a database file of a backup; every hash and signature is checked first, and the index is made anew.
 
     A file that is at `path` already is replaced only with `force`, and only while no other process has it open. If it
-    holds deltas or blocks that the backup does not (`store.restore-loses`), it is replaced only with `discard` too.
+    holds deltas or blocks that the backup does not, or cannot be opened, so that nobody knows what it holds
+    (`store.restore-loses`), it is replaced only with `discard` too.
     """
     from rhizomedb.store import backup as backups
 

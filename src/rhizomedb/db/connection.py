@@ -51,6 +51,7 @@ from rhizomedb.store.store import Cut, Finding, Held, Store
 
 if TYPE_CHECKING:
     from rhizomedb.store.file import Durability
+    from rhizomedb.store.holder import Waiting
 
 Scope = Literal["seen", "own"]
 
@@ -96,6 +97,11 @@ class Connection(Care):
     def path(self) -> str:
         """Where the database lives."""
         return self._store.path
+
+    @property
+    def memory_bytes_max(self) -> int | None:
+        """How much memory of its own a write or an import may take; None: as much as it takes."""
+        return self._store.quota.memory
 
     @property
     def cut(self) -> Cut:
@@ -298,7 +304,7 @@ class Connection(Care):
     def verify(self, *, progress: Progress | None = None) -> Iterator[Finding]:
         """Re-check every hash, signature, cause and page of the index; yields what is wrong.
 
-        `progress` is told how many records (deltas, blocks of attachments) are done, and of how many.
+        Content of attachments that is not in this copy is noted too, and is no damage (`Finding.is_damage`). `progress` is told how many records (deltas, blocks of attachments) are done, and of how many.
         """
         return self._store.verify(progress)
 
@@ -449,17 +455,20 @@ class Connection(Care):
         if time.ms > self._clock() + AHEAD_MS_MAX:  # this clock once ran far ahead: what is said now need not follow it
             time = ZERO
 
+        # A clock that was set back must not hold back what is said here: it is no further ahead than what is known.
+        # Nor must a write that takes long run ahead of the moment at which it began: half of what it may leaves room to tick.
+        began = max(self._clock(), time.ms)
+
         def deltas() -> Iterator[Delta]:
             nonlocal count, time
             for facts, scope in parts:
-                time = tick(time, self._clock())
+                time = tick(time, min(self._clock(), began + AHEAD_MS_MAX // 2))
                 delta = Delta.sign(key, system=self._system, time=time, facts=facts, scope=scope, group=group)
                 ids.append(delta.id)
                 count += len(facts)
                 yield delta
 
-        # A clock that was set back must not hold back what is said here: it is no further ahead than what is known.
-        admission = admit(self._store, deltas(), now_ms=max(self._clock(), time.ms), origin=origin)
+        admission = admit(self._store, deltas(), now_ms=began, origin=origin)
         if not ids:
             return Transaction(None)
         self._store.name(key.public, self._author_name(author))
@@ -517,16 +526,20 @@ def connect(
     bytes_max: int | Literal["default"] | None = "default",
     held_deltas_max: int | Literal["default"] | None = "default",
     held_bytes_max: int | Literal["default"] | None = "default",
+    memory_bytes_max: int | Literal["default"] | None = "default",
     attachment_bytes_max: int | Literal["default"] | None = "default",
     attachments_total_bytes_max: int | Literal["default"] | None = "default",
+    waiting: Waiting | None = None,
 ) -> Connection:
     """Open a database file, made if it is not there, or `":memory:"`.
 
-    `wait_ms`: how long a write waits for another process before `store.busy`. `durability`: what a write promises when
+    `wait_ms`: how long a write waits for another process before `store.busy`; `waiting` is called after a second of it,
+    with the seconds that are left and the process that writes (None where the system does not say). `durability`: what a write promises when
     it returns: "full" (it survives the loss of power), "normal" or "memory". `bytes_max`: the most that the file and its
     index may take; `held_deltas_max` and `held_bytes_max`: how much may be held back of one author or origin, 10,000
     deltas and 32 MiB; `RHIZOME_BYTES_MAX`, `RHIZOME_HELD_DELTAS_MAX` and `RHIZOME_HELD_BYTES_MAX` set other limits,
-    and what goes beyond one is `store.quota`. `attachment_bytes_max`: the largest
+    and what goes beyond one is `store.quota`. `memory_bytes_max`, or `RHIZOME_MEMORY_BYTES_MAX`: how much memory of its own
+    a write or an import may take; it does with less, slower, and where it cannot it is `budget.memory`. `attachment_bytes_max`: the largest
     attachment, 16 GiB unless `RHIZOME_ATTACHMENT_BYTES_MAX` says otherwise; `attachments_total_bytes_max`: how much all
     may have together, without limit unless `RHIZOME_ATTACHMENTS_TOTAL_BYTES_MAX` does. None: no limit.
     """
@@ -535,8 +548,10 @@ def connect(
         limits = replace(limits, file_bytes=attachment_bytes_max)
     if attachments_total_bytes_max != "default":
         limits = replace(limits, total_bytes=attachments_total_bytes_max)
-    quota = quota_of(os.environ, bytes=bytes_max, held_deltas=held_deltas_max, held_bytes=held_bytes_max)
-    store = open_store(str(path), create=create, wait_ms=wait_ms, durability=durability, quota=quota)
+    quota = quota_of(
+        os.environ, bytes=bytes_max, held_deltas=held_deltas_max, held_bytes=held_bytes_max, memory=memory_bytes_max
+    )
+    store = open_store(str(path), create=create, wait_ms=wait_ms, durability=durability, quota=quota, waiting=waiting)
     return Connection(store, author=author, keyring=keyring, clock=clock, limits=limits)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +18,7 @@ from rhizomedb.db.moment import show_ms
 from rhizomedb.errors import Error, RequestError, StoreError
 from rhizomedb.facts.clock import AHEAD_MS_MAX
 from rhizomedb.store.layout import FORMAT
-from rhizomedb.store.store import ALL, Held, Store
+from rhizomedb.store.store import ALL, Finding, Held, Store
 
 if TYPE_CHECKING:
     from rhizomedb.store.file import File
@@ -159,18 +159,33 @@ def _unnamed(patient: Patient) -> Iterator[Ailment]:
         yield Ailment("attachments", message, wrong=False, fix="rhizome attachments FILE --collect")
 
 
+FETCH: Final = "rhizome pull FILE URL, from a place where a copy pushed that has it"
+"""How content comes here that other copies have."""
+
+
+def not_here(findings: Iterable[Finding]) -> str | None:
+    """What of the content of attachments is not in this copy, in words; None if nothing is known to be missing."""
+    lacking = [finding.missing for finding in findings if finding.missing]
+    if not lacking:
+        return None
+    blocks, manifests = sum(lacking), len(lacking)
+    parts = "1 block" if blocks == 1 else f"{blocks:,} blocks"
+    lists = "1 manifest lists" if manifests == 1 else f"{manifests:,} manifests list"
+    return f"{parts} that {lists} {'is' if blocks == 1 else 'are'} not in this copy"
+
+
 # -- the log and the index ---------------------------------------------------------------------------------------------
 
 
 def _log_and_index(patient: Patient) -> Iterator[Ailment]:
     """What `verify` finds, and what is wrong with the index; that is made anew if it may be."""
     findings = [] if patient.quick and not patient.fix else list(patient.store.verify(patient.progress))
-    damage = [finding for finding in findings if finding.code != "store.index-damaged"]
+    damage = [finding for finding in findings if finding.is_damage and finding.code != "store.index-damaged"]
     for finding in damage:
-        fix = "rhizome restore BACKUP FILE --force"
-        if finding.code == "attachment.missing":
-            fix = "take the blocks from a copy that has them (how-to: attach files)"
-        yield Ailment(finding.record, finding.message, finding.code, fix=fix)
+        yield Ailment(finding.record, finding.message, finding.code, fix="rhizome restore BACKUP FILE --force")
+    missing = not_here(findings)
+    if missing is not None:
+        yield Ailment("attachments", missing, "attachment.missing", wrong=False, fix=FETCH)
     index = [Ailment(each.record, each.message, each.code) for each in findings if each.code == "store.index-damaged"]
     if patient.file is not None:
         index += _segments(patient.file)

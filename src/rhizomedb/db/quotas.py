@@ -12,6 +12,7 @@ VARIABLES: Final = {
     "bytes": "RHIZOME_BYTES_MAX",
     "held_deltas": "RHIZOME_HELD_DELTAS_MAX",
     "held_bytes": "RHIZOME_HELD_BYTES_MAX",
+    "memory": "RHIZOME_MEMORY_BYTES_MAX",
 }
 """Where the quotas stand in the environment, as "104857600", "100M", "2G" or "none"."""
 

@@ -31,6 +31,7 @@ from rhizomedb.facts import codec
 from rhizomedb.facts.cid import PREFIX, Cid
 from rhizomedb.facts.delta import Delta
 from rhizomedb.store import Admission
+from rhizomedb.store.room import watched
 
 FORMAT: Final = "rhizomedb/archive/1"
 """What the root of an archive calls itself."""
@@ -40,6 +41,9 @@ SHARDS_MAX: Final = 16_384
 """How many deltas a shard links, and how many shards the root does, as they are written: either stays below 1 MiB."""
 
 SUFFIXES: Final = (".car", ".car.gz")
+
+LOOK_ENVELOPES: Final = 64
+"""How many deltas are taken in between two looks at the memory."""
 
 _ENVELOPE_HEAD: Final = b"\x82\x58\x40"
 """How an envelope begins: a list of two, the first of them 64 bytes. The root and the shards are maps."""
@@ -129,7 +133,8 @@ def import_archive(db: Connection, source: Source, *, origin: str, progress: Pro
     """Take in an archive, all of it or nothing: every hash and signature is verified, what is known is passed over."""
     try:
         with closing(_envelopes(source, progress)) as found:
-            return db.admit((envelope for _, envelope in found), origin=origin)
+            watching = watched((envelope for _, envelope in found), db.memory_bytes_max, LOOK_ENVELOPES)
+            return db.admit(watching, origin=origin)
     except (DeltaRefused, ValueRefused):
         # The door verifies, and does not know sections: the one that it refused is looked up.
         for _ in envelopes(source):

@@ -16,6 +16,7 @@ from rhizomedb.db.transaction import Columns
 from rhizomedb.exchange.table import Chunk, Progress, Row, Table
 from rhizomedb.facts.entity import ENTITY_BYTES, derive_all
 from rhizomedb.facts.value import Attribute, Entity
+from rhizomedb.store.room import BASE_BYTES, mebibytes, share, too_little
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +26,9 @@ BATCH_ROWS: Final = 1_000
 
 LATE_CELLS_MAX: Final = 500_000
 """About how many cells of entities with several rows are held in memory."""
+
+HEAD_ROOM_BYTES: Final = 64
+"""How much memory it takes for each row to find out which entities have several, as measured with two million."""
 
 
 def said_by_rows(table: Table, key: Sequence[str], progress: Progress | None = None) -> Generator[Columns, None, None]:
@@ -109,9 +113,13 @@ def _row_entities(rows: Sequence[Row], key: Sequence[str]) -> list[Entity]:
 
 def _repeats(table: Table, key: Sequence[str]) -> Repeats | None:
     """The entities with several rows, if there are any."""
-    if not key or all(notice.code != "duplicate-key" for notice in table.notices):
+    if not key or not table.keys_may_repeat:
         return None
-    return Repeats(_entities_of_rows(table, key), len(table.columns))
+    needed = BASE_BYTES + table.rows_count * HEAD_ROOM_BYTES
+    if table.memory_bytes is not None and needed > table.memory_bytes:
+        message = f"to tell which of {table.rows_count:,} rows repeat a key takes {mebibytes(needed)} of memory"
+        raise too_little(f"{message}, and an import may hold {mebibytes(table.memory_bytes)}", needed)
+    return Repeats(_entities_of_rows(table, key), len(table.columns), int(LATE_CELLS_MAX * share(table.memory_bytes)))
 
 
 def _entities_of_rows(table: Table, key: Sequence[str]) -> Iterator[list[Entity]]:
@@ -131,13 +139,13 @@ class Repeats:
     The first eight bytes of an entity stand for it: if two share them by chance, that they count as repeated does no harm.
     """
 
-    def __init__(self, entities: Iterable[list[Entity]], width: int) -> None:
+    def __init__(self, entities: Iterable[list[Entity]], width: int, cells_max: int) -> None:
         import numpy as np  # it would cost most of the import time, and few tables need it
 
         found = [np.zeros(0, "<u8"), *map(_heads, entities)]
         heads, counts = np.unique(np.concatenate(found), return_counts=True)
         self._heads = heads[counts > 1]
-        self.parts = max(1, -(-int(counts[counts > 1].sum()) * width // LATE_CELLS_MAX))
+        self.parts = max(1, -(-int(counts[counts > 1].sum()) * width // cells_max))
 
     def parts_of(self, entities: list[Entity]) -> list[int | None]:
         """The part of each entity, None for one that is not repeated."""

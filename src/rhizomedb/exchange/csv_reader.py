@@ -86,6 +86,7 @@ class Shape:
     source: Source
     delimiter: str
     quotes: bool
+    share: float = 1.0
     width: int = 0
     header: list[str] = field(default_factory=list)
 
@@ -100,9 +101,9 @@ def read_csv(source: Source, options: Options, progress: Progress | None = None)
     """Make the first pass: type the columns and find the bad rows; refuse the file if none may be skipped."""
     tabs = options.format == "tsv"
     delimiter = options.delimiter or ("\t" if tabs else sniff(source.head, options.quotes))
-    shape = Shape(source, delimiter, options.quotes)
+    shape = Shape(source, delimiter, options.quotes, options.share)
     columns = _header(shape, options)
-    misshapen, unfit, keys = BadRows(), BadRows(), Keys()
+    misshapen, unfit, keys = BadRows(), BadRows(), Keys(options.share)
     rows_count = 0
     for chunk in _chunks(shape, misshapen, progress):
         rows_count += len(chunk.rows)
@@ -114,7 +115,7 @@ def read_csv(source: Source, options: Options, progress: Progress | None = None)
     notices = keys.notices()
     for column in columns:
         notices += _settle(column)
-    refused = frozenset(bad.lines)
+    unfit_count = unfit.count
     return Table(
         name=source.name,
         format="tsv" if delimiter == "\t" else "csv",
@@ -124,8 +125,10 @@ def read_csv(source: Source, options: Options, progress: Progress | None = None)
         bad_count=bad.count,
         bad_rows=tuple(bad.kept),
         notices=tuple(notices),
-        _read=lambda told: _rows(_values(shape, columns, options, refused, told), columns),
-        _read_chunks=lambda told: _values(shape, columns, options, refused, told),
+        keys_may_repeat=keys.may_repeat,
+        memory_bytes=options.memory_bytes,
+        _read=lambda told: _rows(_values(shape, columns, options, unfit_count, told), columns),
+        _read_chunks=lambda told: _values(shape, columns, options, unfit_count, told),
     )
 
 
@@ -205,8 +208,8 @@ def _chunks(shape: Shape, bad: BadRows, progress: Progress | None) -> Iterator[C
         taken = Taken()
         reader = shape.reader(_checked(opened, spoiled, taken))
         rows = _good_rows(reader, shape, spoiled, bad, taken)
-        most = max(1, min(CHUNK_ROWS, CHUNK_CELLS // shape.width))
-        while chunk := _take(rows, most, taken):
+        most = max(1, min(CHUNK_ROWS, int(CHUNK_CELLS * shape.share) // shape.width))
+        while chunk := _take(rows, most, int(CHUNK_CHARACTERS * shape.share), taken):
             yield chunk
             if progress is not None:
                 progress(opened.position(), total)
@@ -214,13 +217,13 @@ def _chunks(shape: Shape, bad: BadRows, progress: Progress | None) -> Iterator[C
             progress(total, total)
 
 
-def _take(rows: Iterator[tuple[int, list[str]]], most: int, taken: Taken) -> Cells | None:
+def _take(rows: Iterator[tuple[int, list[str]]], most: int, characters: int, taken: Taken) -> Cells | None:
     taken.characters = 0
     lines, cells = [], []
     for line, row in rows:
         lines.append(line)
         cells.append(row)
-        if len(cells) == most or taken.characters > CHUNK_CHARACTERS:
+        if len(cells) == most or taken.characters > characters:
             break
     return Cells(lines, cells) if cells else None
 
@@ -296,14 +299,10 @@ def _wrong_width(row: Sequence[str], width: int) -> str:
 def _look(chunk: Cells, columns: list[Column], options: Options, bad: BadRows, keys: Keys) -> None:
     """Note what the cells of a chunk look like, and the rows whose key or declared cells are bad."""
     raw, stripped = _columns(chunk, columns)
+    for line, reason in sorted(_unfit(chunk, columns, options, raw, stripped).items()):
+        bad.add(line, *reason)
     for column, cells, plain in zip(columns, raw, stripped, strict=True):
-        if column.name in options.key and "" in plain:
-            for line in compress(chunk.lines, (not cell for cell in plain)):
-                bad.add_once(line, "exchange.row-key", f"the key column `{column.name}` is empty")
-        if sum(map(len, cells)) > VALUE_BYTES_MAX // 4:  # bytes are at most four times the characters
-            _note_too_long(column, chunk.lines, cells, bad)
         if column.declared is not None:
-            _note_undeclared(column, chunk.lines, plain, bad)
             continue
         if column.numbers:
             column.numbers = are_numbers_with_commas(plain)
@@ -320,6 +319,26 @@ def _look(chunk: Cells, columns: list[Column], options: Options, bad: BadRows, k
         keys.add(zip(*key_cells, strict=True), chunk.lines)
 
 
+def _unfit(
+    chunk: Cells, columns: list[Column], options: Options, raw: list[tuple[str, ...]], stripped: list[tuple[str, ...]]
+) -> dict[int, tuple[str, str]]:
+    """The rows of a chunk whose key or declared cells are bad, by line, and the first reason for each.
+
+    Either pass finds them anew: to remember the lines of all would take memory without bound, and compressed a file
+    of bad rows is small.
+    """
+    found: dict[int, tuple[str, str]] = {}
+    for column, cells, plain in zip(columns, raw, stripped, strict=True):
+        if column.name in options.key and "" in plain:
+            for line in compress(chunk.lines, (not cell for cell in plain)):
+                found.setdefault(line, ("exchange.row-key", f"the key column `{column.name}` is empty"))
+        if sum(map(len, cells)) > VALUE_BYTES_MAX // 4:  # bytes are at most four times the characters
+            _note_too_long(column, chunk.lines, cells, found)
+        if column.declared is not None:
+            _note_undeclared(column, chunk.lines, plain, found)
+    return found
+
+
 def _columns(chunk: Cells, columns: list[Column]) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
     """The cells of a chunk by column, as they are and without blanks at their ends."""
     transposed = list(zip(*chunk.rows, strict=True))
@@ -327,15 +346,15 @@ def _columns(chunk: Cells, columns: list[Column]) -> tuple[list[tuple[str, ...]]
     return raw, [tuple(map(str.strip, cells)) for cells in raw]
 
 
-def _note_too_long(column: Column, lines: list[int], cells: Sequence[str], bad: BadRows) -> None:
+def _note_too_long(column: Column, lines: list[int], cells: Sequence[str], found: dict[int, tuple[str, str]]) -> None:
     for line, cell in zip(lines, cells, strict=True):
         try:
             check_text(cell)
         except ValueRefused as error:
-            bad.add_once(line, "exchange.row-value", f"`{column.name}`: {error.message}")
+            found.setdefault(line, ("exchange.row-value", f"`{column.name}`: {error.message}"))
 
 
-def _note_undeclared(column: Column, lines: list[int], cells: Sequence[str], bad: BadRows) -> None:
+def _note_undeclared(column: Column, lines: list[int], cells: Sequence[str], found: dict[int, tuple[str, str]]) -> None:
     kind = column.declared
     assert kind is not None, "only declared columns are checked cell by cell"
     if kind == "text":
@@ -345,7 +364,7 @@ def _note_undeclared(column: Column, lines: list[int], cells: Sequence[str], bad
             try:
                 parse_as(kind, cell)
             except (ValueError, ValueRefused) as error:
-                bad.add_once(line, "exchange.row-value", why_not(kind, column.name, cell, error))
+                found.setdefault(line, ("exchange.row-value", why_not(kind, column.name, cell, error)))
 
 
 def _fits(kind: str, cells: Sequence[str]) -> bool:
@@ -390,16 +409,18 @@ def _settle(column: Column) -> list[Notice]:
 
 
 def _values(
-    shape: Shape, columns: list[Column], options: Options, refused: frozenset[int], progress: Progress | None
+    shape: Shape, columns: list[Column], options: Options, unfit_count: int, progress: Progress | None
 ) -> Iterator[Chunk]:
     """The second pass: the values of the good rows, by column."""
     for cells in _chunks(shape, BadRows(), progress):
-        if refused and not refused.isdisjoint(cells.lines):
-            good = [line not in refused for line in cells.lines]
+        raw, stripped = _columns(cells, columns)
+        unfit = _unfit(cells, columns, options, raw, stripped) if unfit_count else {}
+        if unfit:
+            good = [line not in unfit for line in cells.lines]
             cells = Cells(list(compress(cells.lines, good)), list(compress(cells.rows, good)))  # noqa: PLW2901
             if not cells.rows:
                 continue
-        raw, stripped = _columns(cells, columns)
+            raw, stripped = _columns(cells, columns)
         values = [
             _convert(column, kept, plain, options.strip)
             for column, kept, plain in zip(columns, raw, stripped, strict=True)

@@ -29,6 +29,7 @@ from rhizomedb.facts.entity import derive
 from rhizomedb.facts.fact import Fact
 from rhizomedb.facts.value import VALUE_BYTES_MAX, Entity
 from rhizomedb.store import Admission
+from rhizomedb.store.room import watched
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +63,13 @@ def import_table(
         notices.append(
             Notice("no-key", "no key was named: each row became a new entity, and importing again adds them again")
         )
-    told = _Told()
+    told, memory = _Told(), db.memory_bytes_max
     with ahead(lambda: told.beside(said_by_rows(table, key, told))) as batches:
         transaction = db.write_source(
-            _telling(batches, progress), author=author, origin=origin or f"import of {table.name}", plainly=plainly
+            watched(_telling(batches, progress), memory),
+            author=author,
+            origin=origin or f"import of {table.name}",
+            plainly=plainly,
         )
     return ImportReport(
         table.rows_count - table.bad_count, transaction, tuple(notices), table.bad_rows, table.bad_count
@@ -172,7 +176,7 @@ def import_commits(
         while batch := list(itertools.islice(facts, BATCH_ROWS)):
             yield batch
 
-    transaction = db.write_source(batches(), author=author, origin=origin)
+    transaction = db.write_source(watched(batches(), db.memory_bytes_max), author=author, origin=origin)
     return ImportReport(count, transaction)
 
 
@@ -190,7 +194,8 @@ def import_deltas(
     """
     if _is_archive(source, format):
         return archive.import_archive(db, source, origin=origin, progress=progress)
-    return db.admit(envelopes(source, progress, format), origin=origin)
+    found = watched(envelopes(source, progress, format), db.memory_bytes_max, archive.LOOK_ENVELOPES)
+    return db.admit(found, origin=origin)
 
 
 def envelopes(source: Source, progress: Progress | None = None, format: str | None = None) -> Iterator[bytes]:

@@ -57,7 +57,7 @@ class _Refused(Exception):
 def read_json(source: Source, options: Options, progress: Progress | None = None) -> Table:
     """Make the first pass: find the columns and the bad rows; refuse the file if none may be skipped."""
     columns = _Columns(options)
-    bad, keys = BadRows(), Keys()
+    bad, keys = BadRows(), Keys(options.share)
     rows_count = silent = 0
     for line, said in _objects(source, options, progress):
         try:
@@ -90,6 +90,8 @@ def read_json(source: Source, options: Options, progress: Progress | None = None
         bad_count=bad.count,
         bad_rows=tuple(bad.kept),
         notices=(*keys.notices(), *columns.notices(kept)),
+        keys_may_repeat=keys.may_repeat,
+        memory_bytes=options.memory_bytes,
         _read=lambda told: _rows(source, options, told),
     )
 

@@ -18,6 +18,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from rhizomedb.errors import ExchangeError, nearest_names
 from rhizomedb.facts.value import KIND_NAMES, Value
+from rhizomedb.store.room import share
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Told now and then how many bytes of the file this pass has read, and how many there are (0 if unknown)."""
@@ -97,6 +98,7 @@ class Options:
     names. `types` says what kind a column is, whatever its cells look like; `known` says what kind the database already
     holds under a name, so that an int column joins floats as floats and text stays text. `quotes=False` reads quotation
     marks as ordinary characters, as some TSV files mean them. `strip` takes blanks off the ends of the text in cells.
+    `memory_bytes` is how much memory of the process's own the import may take (None: no limit).
     """
 
     format: str | None = None
@@ -110,8 +112,15 @@ class Options:
     drop: tuple[str, ...] = ()
     strip: bool = False
     skip_bad: bool = False
+    memory_bytes: int | None = None
+
+    @property
+    def share(self) -> float:
+        """How much of the usual room the reading has."""
+        return share(self.memory_bytes)
 
     def __post_init__(self) -> None:
+        share(self.memory_bytes)  # refuses what is too little
         if self.format is not None and self.format not in FORMATS:
             raise ExchangeError(
                 "exchange.format",
@@ -162,50 +171,43 @@ class RowsRefused(ExchangeError):
 
 
 class BadRows:
-    """The bad rows of one file: how many, the first `BAD_ROWS_KEPT` of them, and the lines of all."""
+    """The bad rows of one file: how many, and the first `BAD_ROWS_KEPT` of them."""
 
-    __slots__ = ("count", "kept", "lines")
+    __slots__ = ("count", "kept")
 
     def __init__(self) -> None:
         self.count = 0
         self.kept: list[BadRow] = []
-        self.lines: set[int] = set()
 
     def add(self, line: int, code: str, message: str) -> None:
         """Note a bad row."""
-        self.lines.add(line)
         self.count += 1
         if len(self.kept) < BAD_ROWS_KEPT:
             self.kept.append(BadRow(line, code, message))
-
-    def add_once(self, line: int, code: str, message: str) -> None:
-        """Note a bad row, unless the row that begins on this line is known to be bad for another reason."""
-        if line not in self.lines:
-            self.add(line, code, message)
 
     def union(self, other: BadRows) -> BadRows:
         """The bad rows of two disjoint parts of a file, in the order of their lines."""
         both = BadRows()
         both.count = self.count + other.count
         both.kept = sorted(self.kept + other.kept, key=lambda bad: bad.line)[:BAD_ROWS_KEPT]
-        both.lines = self.lines | other.lines
         return both
 
 
 class Keys:
     """The keys met so far in one file, as hashes, to notice when two rows have the same one."""
 
-    __slots__ = ("_hashes", "again", "example")
+    __slots__ = ("_hashes", "_most", "again", "example")
 
-    def __init__(self) -> None:
+    def __init__(self, share: float = 1.0) -> None:
         self._hashes: set[int] = set()
+        self._most = int(KEYS_TRACKED_MAX * share)
         self.again = 0
         self.example: tuple[int, tuple[object, ...]] | None = None
 
     def add(self, keys: Iterable[tuple[object, ...]], lines: Iterable[int]) -> None:
         """Count the keys that were met before; past `KEYS_TRACKED_MAX` distinct ones no more are looked at."""
         hashes = self._hashes
-        if len(hashes) >= KEYS_TRACKED_MAX:
+        if len(hashes) >= self._most:
             return
         for key, line in zip(keys, lines, strict=True):
             size = len(hashes)
@@ -213,6 +215,11 @@ class Keys:
             if len(hashes) == size and all(part != "" for part in key):  # an empty key is bad, not repeated
                 self.again += 1
                 self.example = self.example or (line, key)
+
+    @property
+    def may_repeat(self) -> bool:
+        """Whether any key came more than once, as far as it can be known: not all were looked at where they are many."""
+        return self.example is not None or len(self._hashes) >= self._most
 
     def notices(self) -> list[Notice]:
         """What there is to say about keys that came more than once."""
@@ -229,7 +236,8 @@ class Table:
     """The rows of a file. Iterate as often as needed: each time the file is read again, good rows only.
 
     `kinds` says how each column was read: a kind of value, or "mixed" where a JSON column holds several. `rows_count`
-    counts the bad rows too.
+    counts the bad rows too. `keys_may_repeat` unless it is known that no two rows have one key; `memory_bytes` is that of
+    the options.
     """
 
     name: str
@@ -240,6 +248,8 @@ class Table:
     bad_count: int
     bad_rows: tuple[BadRow, ...]
     notices: tuple[Notice, ...]
+    keys_may_repeat: bool
+    memory_bytes: int | None
     _read: Callable[[Progress | None], Iterator[Row]] = field(repr=False)
     _read_chunks: Callable[[Progress | None], Iterator[Chunk]] | None = field(default=None, repr=False)
 

@@ -100,7 +100,8 @@ def restore(
 ) -> Backup:
     """Make a database of a backup: every hash and signature is checked before it takes the place of anything.
 
-    `force`: replace a file that is there, if the backup has all of it; `discard`: also if it has not.
+    `force`: replace a file that is there, if the backup has all of it; `discard`: also if it has not, or if the file cannot
+    be opened, so that nobody knows.
     """
     _check_free(target)
     if os.path.lexists(target) and not force:
@@ -289,6 +290,8 @@ def _take_place(source: File, part: str, target: str, wait_ms: int, discard: boo
             lost = _lost(old, source)
             if not discard:  # somebody may have written since this was looked at first
                 _refuse_loss(lost, source, target)
+        elif not discard:
+            _check_loses_nothing(source, target, wait_ms)
         _check_free(target)
         _unlink_logs(place)  # before the rename: SQLite would take them for those of the restored file
         os.rename(part, place)
@@ -340,20 +343,25 @@ def _beginning(path: str) -> bytes:
 
 
 def _check_loses_nothing(source: File, target: str, wait_ms: int) -> None:
-    """Refuse to replace a file that holds what the backup does not."""
-    if not os.path.exists(target):
+    """Refuse to replace a file that holds what the backup does not, or nobody knows what: it is somebody's."""
+    if not os.path.exists(target) or _is_empty(target):
         return
     try:
         with closing(File(target, create=False, wait_ms=wait_ms, durability="normal")) as old:
             _refuse_loss(_lost(old, source), source, target)
     except StoreError as error:
-        if error.code == "store.newer-format":
+        if error.code == LOSES:
+            raise
+        if error.code != "store.busy":  # that is said when its turn comes to be replaced
             raise StoreError(
                 LOSES, f"what {target} holds cannot be known: {error.message}; nothing was restored", fix=DISCARD
             ) from None
-        if error.code == LOSES:
-            raise
-        # What cannot be read is what a restore mends.
+
+
+def _is_empty(target: str) -> bool:
+    """Whether a file holds nothing, nor a log beside it."""
+    place = os.path.realpath(target)
+    return os.path.getsize(place) == 0 and not any(os.path.lexists(place + end) for end in LOGS)
 
 
 LOSES: Final = "store.restore-loses"

@@ -282,7 +282,10 @@ class _Comparison:
             deltas = f"deltas {last.delta_last + 1:,} to {last.delta_last + len(said):,}"
             yield Finding(f"index segment {part.name}", INDEX_DAMAGED, f"{deltas} are not in it as the log has them")
             part = None
-        self._tiers = Tiers([*self._tiers.parts, part]) if part else self._tiers.added(part_of(made))
+        if part is None and not self._tiers.in_files:
+            self._tiers = self._tiers.added(part_of(made))
+        else:  # in the order of the log: one that was lost is made again among those that are in files
+            self._tiers = Tiers([*self._tiers.parts, part or part_of(made)])
 
     def _marks(self, newest: int) -> Iterator[Finding]:
         self._tiers.check()

@@ -266,4 +266,4 @@ def _lacking(chunks: ChunkStore, cid: Cid, body: bytes) -> Iterator[Finding]:
     lacking = [part.cid for part in manifest.parts if part.cid not in here]
     if lacking:
         many = f"{len(lacking):,} of its {len(manifest.parts):,} parts are not here, the first {lacking[0]}"
-        yield Finding(f"block {cid}", "attachment.missing", many)
+        yield Finding(f"block {cid}", "attachment.missing", many, len(set(lacking)))

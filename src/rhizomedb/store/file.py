@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 from urllib.parse import quote
 
 from rhizomedb.errors import RequestError, StoreError, nearest_names
-from rhizomedb.store import upgrade
+from rhizomedb.store import holder, stranger, upgrade
 from rhizomedb.store.layout import APPLICATION_ID, FORMAT, INDEX, LOG
 
 if TYPE_CHECKING:
@@ -43,6 +43,9 @@ WAL_KEPT_BYTES: Final = 64 << 20
 
 NAP_S_MAX: Final = 0.02
 """The longest pause between two tries to become the writer."""
+
+TOLD_AFTER_S: Final = 1.0
+"""How long a write waits before who wants to know is told."""
 
 MAKING_S_MAX: Final = 0.5
 """How long a file that holds nothing yet may take until who is making it has done so."""
@@ -80,7 +83,16 @@ class File:
     """One connection to one database file. Every failure is a `StoreError`, and calls the file what the user calls it."""
 
     def __init__(
-        self, path: str, *, create: bool, wait_ms: int, durability: Durability = "full", vfs: str = "", name: str = ""
+        self,
+        path: str,
+        *,
+        create: bool,
+        wait_ms: int,
+        durability: Durability = "full",
+        vfs: str = "",
+        name: str = "",
+        waiting: holder.Waiting | None = None,
+        share: float = 1.0,
     ) -> None:
         import apsw  # 10 ms, which only those who open a file should pay
 
@@ -96,6 +108,9 @@ class File:
         self.absolute = os.path.realpath(path)
         self.path = self.name = name or path
         self.wait_ms = wait_ms
+        self._cache_kib = int(CACHE_KIB * share)
+        self._waiting = waiting
+        self._is_told = False
         self._deadline = 0.0
         self._patience_ms = wait_ms
         self.is_writing = False
@@ -179,8 +194,11 @@ class File:
             kind = "a folder" if stat.S_ISDIR(mode) else "not a file"
             raise StoreError("store.unreadable", f"{self.path} is {kind}", fix="name a file, such as films.db")
         head = self._head()
-        if head != _MAGIC and (head or not create):
-            raise self._foreign("is something else") if head else self._foreign("is empty", _Blank)
+        if not head.startswith(_MAGIC) and (head or not create):
+            if not head:
+                raise self._foreign("is empty", _Blank)
+            what, right = stranger.looks_like(head, self.path)
+            raise self._foreign(f"looks like {what}", fix=right)
 
     def _look_beside(self) -> None:
         """Refuse what would let SQLite wait for ever in the place of what it keeps beside a file."""
@@ -203,11 +221,11 @@ class File:
         try:
             file = apsw.VFSFile(self._vfs, self.absolute, [apsw.SQLITE_OPEN_MAIN_DB | apsw.SQLITE_OPEN_READONLY, 0])
             try:
-                head: bytes = file.xRead(len(_MAGIC), 0)
+                head: bytes = file.xRead(min(file.xFileSize(), stranger.HEAD_BYTES), 0)
                 return head
             finally:
                 file.xClose()
-        except apsw.IOError:  # shorter than that
+        except apsw.IOError:  # it was made shorter meanwhile
             return b"" if os.path.getsize(self.absolute) == 0 else b"?"
         except apsw.Error as error:
             raise StoreError("store.unreadable", f"{self.path} cannot be read: {error}") from None
@@ -226,7 +244,7 @@ class File:
         ):
             connection.config(switch, on)
         connection.execute(
-            f"PRAGMA cache_size=-{CACHE_KIB}; PRAGMA fullfsync=ON; PRAGMA temp_store=MEMORY;"
+            f"PRAGMA cache_size=-{self._cache_kib}; PRAGMA fullfsync=ON; PRAGMA temp_store=MEMORY;"
             f"PRAGMA mmap_size=0; PRAGMA cell_size_check=ON; PRAGMA journal_size_limit={WAL_KEPT_BYTES}"
         )
         if create and self._is_blank():
@@ -464,10 +482,22 @@ class File:
         now = time.monotonic()
         if tries == 0:
             self._deadline = now + self._patience_ms / 1000
+            self._is_told = self._waiting is None
         if now >= self._deadline:
             return False
+        if not self._is_told and now >= self._deadline - self._patience_ms / 1000 + TOLD_AFTER_S:
+            assert self._waiting is not None, "who is to be told is there"
+            self._is_told = True
+            self._waiting(self._deadline - now, holder.writer(self.absolute))
         time.sleep(min(0.001 * (tries + 1), NAP_S_MAX))
         return True
+
+    def _holder(self) -> str:
+        """Who writes, as an aside; nothing if nobody can say."""
+        process = holder.writer(self.absolute)
+        if process is None:
+            return ""
+        return f" ({holder.words(process)})" if process == os.getpid() else f" (ps -fp {process})"
 
     def _full(self) -> StoreError:
         if self._place is None:  # it is being opened
@@ -502,7 +532,8 @@ class File:
                 return StoreError(
                     "store.busy",
                     f"another process has been writing to {self.name} for {self.wait_ms / 1000:g} s",
-                    fix="wait until it has finished, or for longer: --wait 120 (in Python: open(…, wait_ms=120_000))",
+                    fix=f"wait until it has finished{self._holder()}, or for longer: --wait 3600"
+                    " (in Python: open(…, wait_ms=3_600_000))",
                 )
             case apsw.FullError():
                 return self._full()

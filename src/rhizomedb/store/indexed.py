@@ -53,13 +53,14 @@ class Build:
     file.
     """
 
-    def __init__(self, tiers: Tiers, said: list[Said], folder: Folder, worker: Executor) -> None:
+    def __init__(self, tiers: Tiers, said: list[Said], folder: Folder, worker: Executor, share: float) -> None:
         self.said = said
         self.ids = {each.id for each in said}
         self.start = len(tiers.parts)
         self.part: Part | None = None
         self._tiers = tiers
         self._folder = folder
+        self._share = share
         self._under_way = worker.submit(self._run)
 
     def _run(self) -> None:
@@ -76,7 +77,7 @@ class Build:
         weight = sum(len(said.digests) // 32 for said in self.said)
         for part in reversed(self._tiers.parts):
             weight += part.weight
-            if part.weight > FACTS_MAX // 4 or weight > FACTS_MAX:
+            if part.weight > FACTS_MAX * self._share // 4 or weight > FACTS_MAX * self._share:
                 break
             small.insert(0, part)
         return small
@@ -111,10 +112,14 @@ def kept(part: Part, folder: Folder) -> Part:
 
 
 class Indexed:
-    """The index of one open file, up to some delta. `mark` is what it has reached, with `epoch` left to the store."""
+    """The index of one open file, up to some delta. `mark` is what it has reached, with `epoch` left to the store.
 
-    def __init__(self, file: File) -> None:
+    `share`: how much of the usual room it has (`room`).
+    """
+
+    def __init__(self, file: File, share: float = 1.0) -> None:
         self._file = file
+        self._share = share
         self.folder = Folder(file.absolute)
         self._tiers = Tiers()
         self._build: Build | None = None
@@ -179,7 +184,7 @@ class Indexed:
         self._has_numbered = True
         waiting = self._waiting
         waiting.add(said)
-        if waiting.facts_said >= GATHER_FACTS or waiting.bytes >= GATHER_BYTES:
+        if waiting.facts_said >= GATHER_FACTS * self._share or waiting.bytes >= GATHER_BYTES * self._share:
             if self._file.is_writing:
                 self._launch()
             else:  # who only reads names nothing in the catalogue: that would wait for writers, and not be one write
@@ -208,7 +213,7 @@ class Indexed:
             from concurrent.futures import ThreadPoolExecutor  # 10 ms, which only great writes should pay
 
             self._worker = ThreadPoolExecutor(1, "rhizomedb-build")  # one, for each thread would keep memory of its own
-        self._build = Build(self._tiers, said, self.folder, self._worker)
+        self._build = Build(self._tiers, said, self.folder, self._worker, self._share)
 
     def _land(self) -> None:
         """Take up the segment that was being built."""
@@ -265,7 +270,7 @@ class Indexed:
         parts = [*files[start:], *memory]
         together = [parts[0]]
         for part in parts[1:]:
-            if fits([*together, part]):
+            if fits([*together, part], self._share):
                 together.append(part)
             else:
                 files = [*files[:start], *self._keep(files[:start], merged(together))]
@@ -321,12 +326,12 @@ class Indexed:
         rows = self._file.typed((str,), "SELECT place FROM home")
         return str(rows[0][0]) if rows else ""
 
-    def tidy(self, choose: Callable[[Sequence[Part]], tuple[int, int] | None] = due) -> bool:
+    def tidy(self, choose: Callable[[Sequence[Part]], tuple[int, int] | None] | None = None) -> bool:
         """Merge some segments that are in files into one, if that is due; False if it is not."""
         rows = self._catalogue()
         self._follow(rows or ())
         files = self._tiers.in_files
-        span = choose(files)
+        span = due(files, share=self._share) if choose is None else choose(files)
         if not rows or len(files) != len(rows) or span is None:
             return False
         old = files[slice(*span)]

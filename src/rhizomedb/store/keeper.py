@@ -13,9 +13,10 @@ from rhizomedb.store.indexed import Indexed
 class Keeper:
     """Merges the segments of one file in the background, when it is asked to look."""
 
-    def __init__(self, path: str, wait_ms: int) -> None:
+    def __init__(self, path: str, wait_ms: int, share: float = 1.0) -> None:
         self._path = path
         self._wait_ms = wait_ms
+        self._share = share
         self._thread: threading.Thread | None = None
         self._is_stopped = False
 
@@ -39,9 +40,9 @@ class Keeper:
     def _work(self) -> None:
         # An index that is not tidy is only slower; whatever stands in the way now, the next write looks again.
         with suppress(Error, OSError):
-            file = File(self._path, create=False, wait_ms=self._wait_ms, durability="normal")
+            file = File(self._path, create=False, wait_ms=self._wait_ms, durability="normal", share=self._share)
             try:
-                indexed = Indexed(file)
+                indexed = Indexed(file, self._share)
                 while not self._is_stopped and indexed.tidy():
                     pass
             finally:

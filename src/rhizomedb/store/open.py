@@ -11,6 +11,7 @@ from rhizomedb.store.store import Store
 
 if TYPE_CHECKING:
     from rhizomedb.store.file import Durability
+    from rhizomedb.store.holder import Waiting
 
 WAIT_MS: int = 10_000
 """How long a write waits for another process."""
@@ -23,6 +24,7 @@ def open_store(
     wait_ms: int = WAIT_MS,
     durability: Durability = "full",
     quota: Quota = USUAL,
+    waiting: Waiting | None = None,
 ) -> Store:
     """The store in a file, or a new one in memory for ":memory:"."""
     if os.fspath(path) == MEMORY:
@@ -33,4 +35,4 @@ def open_store(
         return MemoryStore(quota=quota)
     from rhizomedb.store.sqlite import SqliteStore  # so that importing the package does not load SQLite
 
-    return SqliteStore(path, create=create, wait_ms=wait_ms, durability=durability, quota=quota)
+    return SqliteStore(path, create=create, wait_ms=wait_ms, durability=durability, quota=quota, waiting=waiting)

@@ -27,13 +27,14 @@ GATHERED_BYTES_MAX: Final = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """The most deltas, and bytes of them, that may be held back of one author or origin; and the most that the file and
-    its index may take. `None` means no limit.
+    """The most deltas, and bytes of them, that may be held back of one author or origin; the most that the file and its
+    index may take; and the most memory that a write may take (`room`). `None` means no limit.
     """
 
     held_deltas: int | None = HELD_DELTAS_MAX
     held_bytes: int | None = HELD_BYTES_MAX
     bytes: int | None = None
+    memory: int | None = None
 
     def __post_init__(self) -> None:
         for field in fields(self):

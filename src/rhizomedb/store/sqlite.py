@@ -17,6 +17,7 @@ from rhizomedb.store.chunks import Chunks
 from rhizomedb.store.columns import Columns, columns_of
 from rhizomedb.store.file import Durability, File
 from rhizomedb.store.frame import frame
+from rhizomedb.store.holder import Waiting
 from rhizomedb.store.indexed import Indexed
 from rhizomedb.store.keeper import Keeper
 from rhizomedb.store.layout import FORMAT, HELD, HELD_1, Mark, pack, seal, unpack
@@ -25,6 +26,7 @@ from rhizomedb.store.numbers import Came, Numbers
 from rhizomedb.store.progress import Progress
 from rhizomedb.store.quota import USUAL, Quota
 from rhizomedb.store.relations import View
+from rhizomedb.store.room import share
 from rhizomedb.store.said import said_by
 from rhizomedb.store.storage import Storage, storage_of
 from rhizomedb.store.store import ALL, HEX_DIGITS, AttributeSummary, Cut, Epoch, Finding, Held, most_facts_first
@@ -32,6 +34,9 @@ from rhizomedb.store.tiers import Part, Tiers
 
 MARKS_REMEMBERED_MAX: Final = 1024
 _NO_VIEW: Final = (None, None, None)
+
+KEEPER_WAIT_MS_MAX: Final = 10_000
+"""How long tidying waits for a writer: who closes a file waits for it, and the next write tidies as well."""
 
 
 class SqliteStore:
@@ -46,15 +51,19 @@ class SqliteStore:
         durability: Durability = "full",
         vfs: str = "",
         quota: Quota = USUAL,
+        waiting: Waiting | None = None,
     ) -> None:
         self.path = os.fspath(path)
         self.quota = quota
+        room = share(quota.memory)
         self.kept: object = None
         """What a reader keeps of the moment that it last asked about; it goes with the store."""
         self._size_before = 0
-        self._file = File(self.path, create=create, wait_ms=wait_ms, durability=durability, vfs=vfs)
-        self._indexed = Indexed(self._file)
-        self._keeper = Keeper(self._file.absolute, wait_ms)
+        self._file = File(
+            self.path, create=create, wait_ms=wait_ms, durability=durability, vfs=vfs, waiting=waiting, share=room
+        )
+        self._indexed = Indexed(self._file, room)
+        self._keeper = Keeper(self._file.absolute, min(wait_ms, KEEPER_WAIT_MS_MAX), room)
         self._version = -1
         self._newest: Mark | None = None
         self._marks: dict[int, Mark] = {}

@@ -98,11 +98,21 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that `verify` found wrong: which record, and what about it. `code` is an error code."""
+    """One thing that `verify` found: which record, and what about it. `code` is an error code.
+
+    `missing`: how many blocks of attachments the record lists that are not in this copy. Nothing of such a record is
+    damaged: a copy need not have all content.
+    """
 
     record: str
     code: str
     message: str
+    missing: int = 0
+
+    @property
+    def is_damage(self) -> bool:
+        """Whether anything is wrong, and not only missing."""
+        return not self.missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +259,7 @@ class Store(Protocol):
     def verify(self, progress: Progress | None = None) -> Iterator[Finding]:
         """Re-check every hash, signature, cause and page of the index; yield what is wrong. Nothing is changed.
 
-        `progress` is told of records: the deltas of the log and the blocks of attachments.
+        Manifests of attachments that list blocks which are not here come too, and are no damage. `progress` is told of records: the deltas of the log and the blocks of attachments.
         """
         ...
 

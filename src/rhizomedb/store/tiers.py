@@ -148,16 +148,17 @@ class Tiers:
         return made
 
 
-def fits(parts: Sequence[Part]) -> bool:
-    """Whether parts may become one."""
-    return sum(part.weight for part in parts) <= FACTS_MAX and sum(len(part.buffer) for part in parts) <= BYTES_MAX
+def fits(parts: Sequence[Part], share: float = 1.0) -> bool:
+    """Whether parts may become one, in a share of the usual room."""
+    weight, size = sum(part.weight for part in parts), sum(len(part.buffer) for part in parts)
+    return weight <= FACTS_MAX * share and size <= BYTES_MAX * share
 
 
-def due(parts: Sequence[Part], together: int | None = None) -> tuple[int, int] | None:
+def due(parts: Sequence[Part], together: int | None = None, share: float = 1.0) -> tuple[int, int] | None:
     """Which adjacent parts are to be merged into one, the newest that are: from where to where.
 
     None of them is much larger than the newest, and they are at least so many (`FILES_TOGETHER`), or two that would be
-    too large with one more.
+    too large with one more, in a share of the usual room.
     """
     together = FILES_TOGETHER if together is None else together
     for end in range(len(parts), 1, -1):
@@ -167,7 +168,7 @@ def due(parts: Sequence[Part], together: int | None = None) -> tuple[int, int] |
         while start and not is_full and parts[start - 1].weight < RATIO * newest.weight:
             weight += parts[start - 1].weight
             size += len(parts[start - 1].buffer)
-            is_full = weight > FACTS_MAX or size > BYTES_MAX
+            is_full = weight > FACTS_MAX * share or size > BYTES_MAX * share
             start -= not is_full
         if end - start >= (2 if is_full else together):
             return start, end
