@@ -90,7 +90,7 @@ class File:
         self._vfs = vfs
         self._log: apsw.VFSFile | None = None
         self._apsw = apsw
-        self._thread = get_ident()
+        self._owner = os.getpid(), get_ident()
         self._connection: apsw.Connection | None = None
         self.absolute = os.path.realpath(path)
         self.path = self.name = name or path
@@ -317,7 +317,7 @@ class File:
         """The connection, for the thread that opened it."""
         if self._connection is None:
             raise StoreError("store.closed", f"{self.name} is closed")
-        self.check_thread()
+        self.check_owner()
         if self._is_alone and self._is_shared():
             raise StoreError(
                 "store.unreadable",
@@ -326,9 +326,19 @@ class File:
             )
         return self._connection
 
-    def check_thread(self) -> None:
-        """Refuse what another thread asks than the one that opened the file, while it is open."""
-        if self._connection is not None and get_ident() != self._thread:
+    def check_owner(self) -> None:
+        """Refuse what another process or thread asks than the one that opened the file, while it is open."""
+        if self._connection is None:
+            return
+        process, thread = self._owner
+        if os.getpid() != process:
+            # No lock passes to it, so nobody would wait for what it writes, nor keep the log that it writes to.
+            raise StoreError(
+                "store.process",
+                f"{self.name} was opened by the process that this one was forked from; no lock passes to a child",
+                fix="open the file once in each process, after the fork",
+            )
+        if get_ident() != thread:
             raise StoreError(
                 "store.thread",
                 f"{self.name} was opened by another thread; an open database belongs to the thread that opened it",
@@ -433,7 +443,7 @@ class File:
 
     def close(self) -> None:
         """Let the file go. What is not committed is not kept."""
-        self.check_thread()
+        self.check_owner()
         connection, self._connection = self._connection, None
         log, self._log = self._log, None
         if log is not None:

@@ -473,7 +473,7 @@ class SqliteStore:
 
     def close(self) -> None:
         """Release the file, when what this process has to tidy is tidied. Safe to call twice."""
-        self._file.check_thread()
+        self._file.check_owner()
         self.kept = None
         try:
             self._keeper.finish()
