@@ -500,7 +500,7 @@ class Connection(Care):
         with suppress(Error):
             release_due(self._store, now_ms=now, wait_ms=0)  # who only reads must not wait for who writes
         with suppress(Error):
-            due = min((held.due_ms for held in self._store.held() if held.due_ms is not None), default=None)
+            due = self._store.next_due()
             # What could not be let in now is not tried again at each read.
             self._due_ms = due if due is None or due > now else now + RELEASE_AGAIN_MS
 

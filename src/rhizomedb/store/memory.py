@@ -302,6 +302,11 @@ class MemoryStore:
         held = [each for each, _ in self._held.values()]
         return sorted(held, key=lambda each: (each.due_ms is None, each.due_ms or 0))
 
+    def next_due(self) -> int | None:
+        """When the first of the deltas kept back is due, in milliseconds; None if none waits for its time."""
+        self._check_open()
+        return min((held.due_ms for held, _ in self._held.values() if held.due_ms is not None), default=None)
+
     def held_sizes(self) -> list[tuple[bytes, str, int, int]]:
         """How many deltas of which author and origin are kept back, and their bytes."""
         self._check_open()

@@ -302,6 +302,11 @@ class SqliteStore:
         """The deltas kept back, soonest first; those that wait for no time last."""
         return self._read_held("ORDER BY due_ms IS NULL, due_ms, row")
 
+    def next_due(self) -> int | None:
+        """When the first of the deltas kept back is due, in milliseconds; None if none waits for its time."""
+        ((due_ms,),) = self._file.typed((int | None,), "SELECT min(due_ms) FROM held")
+        return due_ms  # type: ignore[no-any-return]  # `typed` looked
+
     def held_sizes(self) -> list[tuple[bytes, str, int, int]]:
         """How many deltas of which author and origin are kept back, and their bytes."""
         return self._file.typed((bytes, str, int, int), _HELD_SIZES)

@@ -229,6 +229,13 @@ class Store(Protocol):
         """The deltas kept back, soonest first."""
         ...
 
+    def next_due(self) -> int | None:
+        """When the first of the deltas kept back is due, in milliseconds; None if none waits for its time.
+
+        Without reading them all: this is asked at every admission.
+        """
+        ...
+
     def held_sizes(self) -> list[tuple[bytes, str, int, int]]:
         """How many deltas of which author and origin are kept back, and their bytes."""
         ...
