@@ -267,6 +267,11 @@ class SqliteStore:
             numbering.follow(*self._newest_index())
         return Numbers(view, self._indexed.tiers.parts, self._attribute_numbers(), numbering)
 
+    def is_near(self, numbering: Numbering) -> bool:
+        """Whether it costs less to let a numbering of this store follow it than to begin another."""
+        view, cell_last, _ = self._newest_index()
+        return numbering.is_near(view, cell_last)
+
     def came(self, before: Cut, after: Cut, numbering: Numbering) -> Came:
         """What is visible at a cut and was not at another, which has an earlier epoch and is the same else."""
         old, new = self._view(before), self._view(after)
@@ -281,6 +286,11 @@ class SqliteStore:
         """How often the index was begun from nothing: while that is the same, each number stands for what it stood for."""
         self._mark()
         return self._indexed.beginnings
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is indexed that a write under way may yet take back."""
+        return self._begun is None
 
     def moment(self, cut: Cut) -> tuple[object, ...]:
         """What `numbers` depends on: while it is equal, the same numbers stand for the same cells."""
