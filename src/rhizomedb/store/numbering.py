@@ -18,13 +18,13 @@ from rhizomedb.facts.value import Cell
 from rhizomedb.store.keys import LINK_HEAD, are_ordered, cell_of, key_of
 from rhizomedb.store.order import Order
 from rhizomedb.store.relations import PAGE_ROWS_MAX, View
-from rhizomedb.store.segment import ROW, damaged
+from rhizomedb.store.segment import CELL, ROW, damaged
 from rhizomedb.store.tiers import Part
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-OWN: Final = 1 << 30
+OWN: Final = CELL
 """Where the numbers of cells begin that the index does not have."""
 
 FEW: Final = 1024
