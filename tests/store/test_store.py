@@ -289,3 +289,11 @@ def test_a_large_delta(store: Store) -> None:
     assert store.counts(ALL)["facts"] == 20_002
     assert sum(1 for _ in store.scan("asserts", {"delta": large.id}, ALL)) == 20_000
     assert Delta.decode(store.envelope(large.id) or b"") == large
+
+
+def test_a_scan_by_keys_shows_what_was_there_when_it_was_asked_for(store: Store) -> None:
+    write(store, [said(1)])
+    found = store.scan_keys("fact", {}, ("attribute",), [("n",)], ALL)
+    write(store, [said(2)])
+    assert [row[3] for row in found] == [1]
+    assert sorted(row[3] for row in store.scan_keys("fact", {}, ("attribute",), [("n",)], ALL)) == [1, 2]  # type: ignore[type-var]  # numbers

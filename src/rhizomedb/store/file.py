@@ -6,7 +6,7 @@ What a write promises when it returns is its *durability*:
     normal   it survives the end of the process, however it ends; the loss of power may undo the last writes, never
              half of one.
     memory   nothing is ever waited for: it survives the end of the process; after the loss of power the file may need
-             `rhizome export --salvage`. For what can be made again.
+             `rhizome export --salvage`, whatever was promised of earlier writes. For a file that can be made again.
 
 A full write waits for the disk after it has let the next writer in, so that writers who come together share one wait
 (group commit). A file is data from a stranger: its schema must be ours to the letter, and nothing in it runs (no

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from rhizomedb.errors import Error, StoreError
@@ -137,8 +138,9 @@ class MemoryStore:
         cut: Cut,
     ) -> Iterator[tuple[Cell, ...]]:
         """What `scan` gives for `bound` together with each of some distinct keys over `names`."""
-        for row in rows:
-            yield from self.scan(relation, {**bound, **dict(zip(names, row, strict=True))}, cut)
+        now = replace(cut, epoch=self.epoch()) if cut.epoch is None else cut
+        keys = (dict(zip(names, row, strict=True)) for row in rows)
+        return (found for key in keys for found in self.scan(relation, {**bound, **key}, now))
 
     def digests_by_entity(self, entities: Iterable[bytes], cut: Cut) -> dict[bytes, set[bytes]]:
         """The digests of all visible facts of some distinct entities, without the entities that have none."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any, Final
 
 from rhizomedb.errors import StoreError
@@ -140,9 +141,8 @@ class SqliteStore:
         cut: Cut,
     ) -> Iterator[tuple[Cell, ...]]:
         """What `scan` gives for `bound` together with each of some distinct keys over `names`."""
-        view = self._view(cut)
-        for row in rows:
-            yield from view.scan(relation, {**bound, **dict(zip(names, row, strict=True))})
+        view = self._view(cut)  # now, and not when the first is asked for
+        return chain.from_iterable(view.scan(relation, {**bound, **dict(zip(names, row, strict=True))}) for row in rows)
 
     def digests_by_entity(self, entities: Iterable[bytes], cut: Cut) -> dict[bytes, set[bytes]]:
         """The digests of all visible facts of some distinct entities, without the entities that have none."""

@@ -166,7 +166,7 @@ class Store(Protocol):
         rows: Iterable[tuple[Cell, ...]],
         cut: Cut,
     ) -> Iterator[tuple[Cell, ...]]:
-        """What `scan` gives for `bound` together with each of some distinct keys over `names`, in any order."""
+        """What `scan` gives, called now, for `bound` together with each of some distinct keys over `names`, in any order."""
         ...
 
     def digests_by_entity(self, entities: Iterable[bytes], cut: Cut) -> dict[bytes, set[bytes]]:
