@@ -69,6 +69,8 @@ class MemoryStore:
         self._by: dict[tuple[str, Cell], dict[Cid, None]] = {}
         self._effects: dict[Cell, list[Cid]] = {}
         self._groups: Counter[tuple[bytes, Group | None]] = Counter()
+        self._authors: set[bytes] = set()
+        self._facts_by: list[int] = []  # how many there are by each delta
         self._last_time = ZERO
         for entry in self._log:
             self._index_entry(entry)
@@ -77,6 +79,7 @@ class MemoryStore:
         delta = entry.delta
         self._deltas[delta.id] = entry
         self._places[delta.id] = len(self._places) + 1
+        self._authors.add(delta.author)
         self._groups[delta.author, delta.group] += 1
         self._last_time = max(self._last_time, delta.time)
         for fact in delta.facts:
@@ -90,6 +93,7 @@ class MemoryStore:
                     self._by.setdefault((name, cell), {})[cid] = None
             for cause in fact.causes:
                 self._effects.setdefault(cause, []).append(cid)
+        self._facts_by.append(len(self._facts))
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
@@ -106,8 +110,8 @@ class MemoryStore:
     def totals(self, epoch: int) -> tuple[int, int]:
         """How many deltas and facts were here at the end of an epoch."""
         self._check_open()
-        deltas = [entry.delta for entry in self._log if entry.epoch <= epoch]
-        return len(deltas), len({fact.cid for delta in deltas for fact in delta.facts})
+        deltas = bisect_right(self._log, epoch, key=lambda entry: entry.epoch)
+        return deltas, self._facts_by[deltas - 1] if deltas else 0
 
     def storage(self) -> Storage:
         """How many bytes of what there are."""
@@ -246,7 +250,7 @@ class MemoryStore:
     def has_author(self, author: bytes) -> bool:
         """Whether any delta of this author is visible to all."""
         self._check_open()
-        return any(entry.delta.author == author for entry in self._log)
+        return author in self._authors
 
     def repeated(self, epoch: int) -> Iterator[tuple[bytes, Cell]]:
         """The registers (entity, attribute) about which more than one fact was known at an epoch; no other is contested."""
