@@ -251,6 +251,7 @@ CODES.update(
         "store.memory": "SQLite could not get the memory that it needs; the file is as it was.",
         "store.interrupted": "What was asked of the file was interrupted; it can be asked again.",
         "store.too-big": "A value is larger than a row of the file may be.",
+        "store.process": "An open database is used by a process that was forked from the one that opened it.",
         "store.thread": "An open database is used by another thread than the one that opened it.",
         "store.closed": "The database is closed.",
         "store.read-only": "The file cannot be written.",

@@ -200,6 +200,24 @@ class TestTransactions:
         db.transact([(b"film 1", "n0", 5)])
         assert db.get(b"film 1", "n0") == 5
 
+    def test_what_waits_is_not_read_again_at_each_admission(self, db, another, wall, monkeypatch):
+        db.transact([(MATRIX, "runtime", 136)])
+        (ahead,) = [delta.encode() for delta in db.deltas()]
+        copy, other = another(), another()
+        wall.forward(-3_600_000)
+        copy.admit([ahead], origin="sync")
+        other.transact([("The Matrix", "year", 1999)])
+
+        def read():
+            raise AssertionError("what waits is read")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(copy._store, "held", read)
+            assert copy.admit([delta.encode() for delta in other.deltas()], origin="sync").new == 1
+            assert copy.get("The Matrix", "year") == 1999
+        wall.forward(3_600_000)
+        assert copy.get(MATRIX, "runtime") == 136, "and yet it is known when it is due"
+
     def test_a_read_waits_for_no_writer_when_something_is_due(self, db, tmp_path, wall, monkeypatch):
         db.transact([(MATRIX, "runtime", 136)])
         ahead = [delta.encode() for delta in db.deltas()]

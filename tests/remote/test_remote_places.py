@@ -258,13 +258,26 @@ def test_where_it_came_from_is_remembered(back: Back, another: Another) -> None:
     assert [epoch.origin for epoch in b.arrivals()] == [f"pull from {back.url}"]
 
 
+def test_a_push_reads_no_more_than_what_is_not_there(
+    dictionary: Back, another: Another, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a = fill(another(), deltas(9))
+    push(a, dictionary.url)
+    fill(a, deltas(2, first=9))
+    read: list[Delta] = []
+    decode = Delta.decode
+    monkeypatch.setattr(Delta, "decode", lambda envelope: read.append(decode(envelope)) or read[-1])
+    assert push(a, dictionary.url).new == 2
+    assert [each.id for each in read] == [each.id for each in deltas(2, first=9)], "in the order of the log"
+
+
 def test_a_damaged_copy_pushes_what_is_sound(
     dictionary: Back, another: Another, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     a = fill(another(), deltas(3))
     damage = Finding("delta 2", "delta.signature", "this was not signed")
     sound = [delta(0), delta(2)]
-    monkeypatch.setattr(Connection, "deltas", lambda _db, *, lost: (lost.append(damage), iter(sound))[1])
+    monkeypatch.setattr(Connection, "get_deltas", lambda _db, _ids, *, lost: (lost.append(damage), iter(sound))[1])
     pushed = push(a, dictionary.url)
     assert (pushed.new, pushed.lost) == (2, (damage,))
 

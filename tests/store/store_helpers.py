@@ -91,6 +91,7 @@ def everything(store: Store, cuts: Iterable[Cut] = (ALL,)) -> dict[Any, Any]:
         "since 2": list(store.envelopes(2)),
         "last": store.last_time(),
         "held": sorted(store.held(), key=lambda held: held.id),
+        "due": store.next_due(),
         "names": store.names(),
         "places": {row[0]: store.place(row[0]) for row in store.scan("delta", {}, ALL)},  # type: ignore[arg-type]  # a CID
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 from store_helpers import ATTRIBUTES, ENTITIES, KEYS, NOW, VALUES, bounds, delta, everything, said, write
@@ -13,7 +14,7 @@ from rhizomedb.facts.clock import HybridTime
 from rhizomedb.facts.delta import Delta, Group
 from rhizomedb.facts.fact import Fact
 from rhizomedb.facts.value import exact
-from rhizomedb.store import ALL, COLUMNS, AttributeSummary, Cut, Epoch, Held, Store
+from rhizomedb.store import ALL, COLUMNS, AttributeSummary, Cut, Epoch, Held, MemoryStore, Store
 
 
 def test_an_empty_store(store: Store) -> None:
@@ -289,3 +290,34 @@ def test_a_large_delta(store: Store) -> None:
     assert store.counts(ALL)["facts"] == 20_002
     assert sum(1 for _ in store.scan("asserts", {"delta": large.id}, ALL)) == 20_000
     assert Delta.decode(store.envelope(large.id) or b"") == large
+
+
+def test_a_scan_by_keys_shows_what_was_there_when_it_was_asked_for(store: Store) -> None:
+    write(store, [said(1)])
+    found = store.scan_keys("fact", {}, ("attribute",), [("n",)], ALL)
+    write(store, [said(2)])
+    assert [row[3] for row in found] == [1]
+    assert sorted(row[3] for row in store.scan_keys("fact", {}, ("attribute",), [("n",)], ALL)) == [1, 2]  # type: ignore[type-var]  # numbers
+
+
+def test_totals_and_authors_are_known_without_a_walk_along_the_log(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who watches asks for the totals of each epoch, and who writes whether they spoke before."""
+    write(store, [said(1), said(2)])
+    write(store, [delta(Fact(b"e2", "n", 2), Fact(b"e3", "n", 3), key=KEYS[1])])
+    with pytest.raises(ZeroDivisionError), store.writing():
+        store.append([said(9, key=KEYS[2])], store.begin(NOW, "test"))
+        raise ZeroDivisionError
+    write(store, [said(1), said(4)])
+    if isinstance(store, MemoryStore):
+        monkeypatch.setattr(store, "_log", NoWalk(store._log))
+    assert [store.totals(epoch) for epoch in (0, 1, 2, 3, 7)] == [(0, 0), (2, 2), (3, 3), (4, 4), (4, 4)]
+    assert [store.has_author(key.public) for key in KEYS] == [True, True, False]
+
+
+class NoWalk(list[Any]):
+    """A list that is looked into, but not walked along."""
+
+    def __iter__(self) -> Any:
+        raise AssertionError("the whole log is read")

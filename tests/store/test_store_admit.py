@@ -90,6 +90,7 @@ def test_a_delta_ahead_of_the_clock_waits_until_it_is_due(store: Store) -> None:
     assert hand(store, said(1, ms=AHEAD + 10), said(2, ms=AHEAD + 5), origin="bob") == Admission(held=2)
     assert hand(store, said(1, ms=AHEAD + 10)) == Admission(known=1)
     assert [held.due_ms for held in store.held()] == [NOW + 5, NOW + 10]
+    assert store.next_due() == NOW + 5
     assert store.last_time().ms == AHEAD
     assert release_due(store, NOW + 4) == Admission()
     assert release_due(store, NOW + 5) == Admission(new=1, held=1, epoch=2)
@@ -157,6 +158,6 @@ def test_a_group_waits_for_its_last_clock(store: Store) -> None:
 def test_a_due_member_goes_on_waiting_for_its_group(store: Store) -> None:
     hand(store, said(5, group=Group(b"g", 2), ms=AHEAD + 5))
     assert release_due(store, NOW + 5) == Admission(held=1)
-    assert [held.due_ms for held in store.held()] == [None]
+    assert [held.due_ms for held in store.held()] == [None] and store.next_due() is None
     assert release_due(store, NOW + 6) == Admission()
     assert hand(store, said(6, group=Group(b"g", 2))) == Admission(new=2, epoch=1)

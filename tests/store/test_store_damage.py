@@ -781,6 +781,14 @@ def test_a_delta_that_another_has_replaced_is_not_handed_on(copy: str, another: 
         assert [(each.record, each.message) for each in lost] == [("delta 5", "another delta stands in its place")]
         with pytest.raises(StoreError, match="delta 5 of"):
             list(db.deltas())
+        among = [each.id for each in reversed(SAID[:6])]
+        assert [delta.id for delta in db.get_deltas([*among, another.id], lost=lost)] == [
+            each.id for place, each in enumerate(SAID[:6], 1) if place != 5
+        ]
+        assert [(each.record, each.message) for each in lost[1:]] == [("delta 5", "another delta stands in its place")]
+        with pytest.raises(StoreError, match="delta 5 of"):
+            list(db.get_deltas(among))
+        assert list(db.get_deltas([LONG.id, said(78).id])) == [LONG], "what is not asked for is not looked at"
 
 
 def test_what_is_sound_is_handed_on_without_an_index(copy: str) -> None:

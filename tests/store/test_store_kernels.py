@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from store_helpers import ATTRIBUTES, ENTITIES, VALUES, deltas
+from store_helpers import ATTRIBUTES, ENTITIES, VALUES, deltas, said
 
 from rhizomedb import backend
 from rhizomedb.errors import StoreError
@@ -21,7 +21,7 @@ from rhizomedb.facts.value import exact, order_cell
 from rhizomedb.store import build, lookup
 from rhizomedb.store.keys import cell_of, key_of
 from rhizomedb.store.said import Said, said_by, said_in
-from rhizomedb.store.segment import ROW, SECTIONS, Bounds, read_header
+from rhizomedb.store.segment import CELL, ROW, SECTIONS, Bounds, read_header
 
 needs_rust = pytest.mark.skipif(backend() != "rust", reason="the kernels are not built")
 
@@ -223,3 +223,28 @@ def test_what_is_found_at_once_and_the_rest_are_what_ranges_say(log: list[Said],
         assert [*whole, *rest] == ranges
         assert rows == [row for part in whole for row in index.read(part)] and len(rows) <= most
         assert not rest or len(rows) + rest[0][3] - rest[0][2] > most
+
+
+@pytest.mark.parametrize("which", ["python", pytest.param("rust", marks=needs_rust)])
+@pytest.mark.parametrize(
+    ("reached", "fits"),
+    [
+        ((ROW - 2, 0, 0), True), ((ROW - 1, 0, 0), False), ((0, ROW - 2, 0), True), ((0, ROW - 1, 0), False),
+        ((0, 0, CELL - 6), True), ((0, 0, CELL - 5), False), ((0, 0, ROW - 1), False),
+    ],
+)  # fmt: skip
+def test_where_there_are_no_numbers_left_the_database_is_full(
+    which: str, reached: tuple[int, int, int], fits: bool
+) -> None:
+    """It is not damaged: to make its index anew would lead to the same place."""
+    kernels = PLAIN if which == "python" else rust()
+    one = [said_by(said(1), 1)]  # a delta, a fact, and five cells: author, system, entity, attribute, value
+    if fits:
+        bounds = read_header(kernels.build(kernels.index([]), *reached, one)).bounds
+        assert (bounds.delta_last, bounds.fact_last, bounds.cell_last) == tuple(
+            map(sum, zip(reached, (1, 1, 5), strict=True))
+        )
+        return
+    with pytest.raises(StoreError, match="a database numbers up to") as caught:
+        kernels.build(kernels.index([]), *reached, one)
+    assert caught.value.code == "store.full"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from store_helpers import VALUES, delta, deltas, write
 
-from rhizomedb.db.reading import NumberReading
+from rhizomedb.db.reading import NumberReading, reading_of
 from rhizomedb.db.source import StoreSource
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.fact import Fact
@@ -15,7 +17,7 @@ from rhizomedb.flow.body import Input
 from rhizomedb.flow.relation import Batch
 from rhizomedb.flow.stored import CellReading
 from rhizomedb.store import COLUMNS, Cut
-from rhizomedb.store.numbering import OWN
+from rhizomedb.store.numbering import OWN, Numbering
 from rhizomedb.store.segment import ROW
 from rhizomedb.store.sqlite import SqliteStore
 
@@ -50,6 +52,27 @@ def cells_of(epochs):
     )
 
 
+def agree(numbers, cells, some, note=lambda cells, ids: None):
+    """What is read by number is what is read by cell: whole, with each of some cells bound, and looked up by them."""
+    numbering = numbers.dictionary
+    for relation, columns in COLUMNS.items():
+        whole = Input(relation, (), columns)
+        rows = numbers.read(whole).rows()
+        for row in rows:
+            note(numbering.cells(row), row)
+        by_cells = [cells.dictionary.cells(row) for row in cells.read(whole).rows()]
+        assert sorted(map(str, map(numbering.cells, rows))) == sorted(map(str, by_cells))
+        for place, column in enumerate(columns):
+            keys = Batch.of_rows([(id,) for id in numbering.ids(some)], 1)
+            found = {tuple(numbering.cells(row)) for row in numbers.look_up(whole, [place], keys).rows()}
+            assert found == {tuple(row) for row in by_cells if row[place] in some}, column
+            for cell in some[:1]:
+                rest = tuple(name for name in columns if name != column)
+                bound = Input(relation, ((column, cell),), rest)
+                found = sorted(str(numbering.cells(row)) for row in numbers.read(bound).rows())
+                assert found == sorted(str(row[:place] + row[place + 1 :]) for row in by_cells if row[place] == cell)
+
+
 @given(histories(), st.data())
 @SLOW
 def test_a_cell_keeps_its_id_while_more_is_said(tmp_path_factory, history, data):
@@ -79,24 +102,7 @@ def test_a_cell_keeps_its_id_while_more_is_said(tmp_path_factory, history, data)
             some = data.draw(st.lists(pool, max_size=4, unique=True))
             note(some, numbering.ids(some))
             note(list(known), numbering.ids(known))
-            for relation, columns in COLUMNS.items():
-                whole = Input(relation, (), columns)
-                rows = numbers.read(whole).rows()
-                for row in rows:
-                    note(numbering.cells(row), row)
-                by_cells = [cells.dictionary.cells(row) for row in cells.read(whole).rows()]
-                assert sorted(map(str, map(numbering.cells, rows))) == sorted(map(str, by_cells))
-                for place, column in enumerate(columns):
-                    keys = Batch.of_rows([(id,) for id in numbering.ids(some)], 1)
-                    found = {tuple(numbering.cells(row)) for row in numbers.look_up(whole, [place], keys).rows()}
-                    assert found == {tuple(row) for row in by_cells if row[place] in some}, column
-                    for cell in some[:1]:
-                        rest = tuple(name for name in columns if name != column)
-                        bound = Input(relation, ((column, cell),), rest)
-                        found = sorted(str(numbering.cells(row)) for row in numbers.read(bound).rows())
-                        assert found == sorted(
-                            str(row[:place] + row[place + 1 :]) for row in by_cells if row[place] == cell
-                        )
+            agree(numbers, cells, some, note)
             if data.draw(st.booleans()):
                 held = set(data.draw(st.lists(st.sampled_from(sorted(known.values())), max_size=3))) if known else set()
                 numbering.sweep(held)
@@ -125,5 +131,85 @@ def test_words_of_one_fact_meet(tmp_path):
         assert row >= ROW and numbering.own == 0
         assert len(list(numbers.facts_of({"value": row}, ("$cid",)))) == 1
         assert isinstance(numbering.cells([row])[0], Cid)
+    finally:
+        store.close()
+
+
+class TakenBack(Exception):
+    """What ends a write in these tests."""
+
+
+@given(histories(), st.data())
+@SLOW
+def test_each_question_is_answered_as_if_it_were_the_first(tmp_path_factory, history, data):
+    """Ids outlast the moment of a question: whatever was said since, or said and taken back, or indexed anew."""
+    store = SqliteStore(str(tmp_path_factory.mktemp("asking") / "a.db"), create=True)
+    pool = st.sampled_from(cells_of(history))
+
+    def ask():
+        cut = data.draw(st.sampled_from([Cut(), Cut(epoch=1), Cut(epoch=2)]))
+        source = StoreSource(store, cut)
+        agree(
+            reading_of(store, cut, source).reading,
+            CellReading(source),
+            data.draw(st.lists(pool, max_size=3, unique=True)),
+        )
+
+    try:
+        for said in history:
+            with suppress(TakenBack), store.writing():
+                if data.draw(st.booleans()):
+                    ask()
+                if data.draw(st.booleans()):
+                    named = data.draw(pool.filter(lambda cell: type(cell) is Cid))
+                    store.append([delta(Fact(b"link", "taken back", named))], store.begin(1, "test"))
+                    ask()
+                raise TakenBack
+            if data.draw(st.booleans()):
+                ask()
+            if data.draw(st.integers(0, 3)) == 0:
+                store.rebuild_index()
+            write(store, said)
+            ask()
+    finally:
+        store.close()
+
+
+def test_a_question_does_not_look_at_all_links_after_each_write(tmp_path, monkeypatch):
+    store = SqliteStore(str(tmp_path / "a.db"), create=True)
+    try:
+        write(store, [delta(*(Fact(b"%d" % number, "to", Cid.of(b"%d" % number)) for number in range(2000)))])
+        walks = []
+        links = Numbering._links
+        monkeypatch.setattr(Numbering, "_links", lambda self: walks.append(1) or links(self))
+        for number in range(4):
+            source = StoreSource(store, Cut())
+            rows = reading_of(store, Cut(), source).reading.read(Input("fact", (("attribute", "to"),), ("value",)))
+            assert len(rows) == 2000 + number
+            write(store, [delta(Fact(b"more", "to", Cid.of(b"more %d" % number)))])
+        assert len(walks) == 1
+        write(store, [delta(*(Fact(b"%d" % number, "n", number) for number in range(4000)))])
+        reading_of(store, Cut(), StoreSource(store, Cut())).reading.read(Input("fact", (), ("value",)))
+        assert len(walks) == 2, "of more than the links that there are, they are looked at again"
+    finally:
+        store.close()
+
+
+def test_a_question_is_answered_anew_where_the_index_gave_other_numbers(tmp_path):
+    store = SqliteStore(str(tmp_path / "a.db"), create=True)
+
+    def ask():
+        source = StoreSource(store, Cut())
+        agree(reading_of(store, Cut(), source).reading, CellReading(source), [third.cid, "third"])
+
+    third = Fact(b"3", "n", "third")
+    try:
+        write(store, [delta(Fact(b"1", "n", "first"))])
+        write(store, [delta(Fact(b"2", "n", "second"), Fact(b"2", "m", 2))])
+        write(store, [delta(Fact(b"1", "to", third.cid)), delta(third)])
+        ask()
+        store._file.run("UPDATE log SET frame = CAST(substr(frame, 1, 90) AS BLOB) WHERE seq = 2")
+        assert len(store.rebuild_index()) == 1
+        ask()
     finally:
         store.close()

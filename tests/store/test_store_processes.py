@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import subprocess
@@ -234,3 +235,28 @@ def test_a_segment_that_is_cut_short_while_it_is_in_use_ends_no_process(
     assert findings == "0" or (read_max and findings == "1")
     allowed = {"scanning": ["4999", "store.index-damaged"], "writing": ["1", "store.index-damaged"]}
     assert len(during) == (when != "between") and set(during) <= {*allowed.get(when, during)}
+
+
+@pytest.mark.parametrize("what", ["read", "write", "close"])
+def test_a_forked_child_is_refused(path: str, what: str) -> None:
+    """No lock passes to it: what it wrote would be in a log that the last who closes the file removes."""
+    store = SqliteStore(path, create=True)
+    write(store, [said(1)])
+    acts = {"read": store.epoch, "write": lambda: write(store, [said(2)]), "close": store.close}
+    answers, answer = os.pipe()
+    child = os.fork()
+    if child == 0:  # pragma: no cover  # another process
+        try:
+            acts[what]()
+            os.write(answer, b"done")
+        except StoreError as error:
+            os.write(answer, error.code.encode())
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    assert os.read(answers, 100) == b"store.process"
+    os.close(answers)
+    os.close(answer)
+    assert write(store, [said(3)]) == 2, "the parent goes on as before"
+    assert store.counts(ALL)["deltas"] == 2 and list(store.verify()) == []
+    store.close()

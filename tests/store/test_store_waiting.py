@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from store_helpers import deltas, everything, said, write
 
+from rhizomedb.errors import StoreError
 from rhizomedb.facts.delta import Delta
-from rhizomedb.store import MemoryStore
+from rhizomedb.store import ALL, MemoryStore, indexed
 from rhizomedb.store.indexed import built
 from rhizomedb.store.said import said_by
 from rhizomedb.store.sqlite import SqliteStore
@@ -88,4 +89,26 @@ def test_a_cell_that_came_up_in_a_write_that_failed_is_no_cell(path: str) -> Non
         write(store, [said(number)])
         write(twin, [said(number)])
         assert everything(store) == everything(twin)
+    store.close()
+
+
+@pytest.mark.parametrize("reason", [KeyboardInterrupt(), MemoryError(), StoreError("store.index-damaged", "a page")])
+def test_a_segment_that_could_not_be_built_loses_none_of_what_waits(
+    path: str, reason: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, twin = SqliteStore(path, create=True), MemoryStore()
+    for number in range(3):
+        write(store, [said(number)])
+        write(twin, [said(number)])
+
+    def stopped(*_: object) -> None:
+        raise reason
+
+    with monkeypatch.context() as patch, pytest.raises(type(reason)):
+        patch.setattr(indexed, "built", stopped)
+        list(store.scan("fact", {}, ALL))
+    assert everything(store) == everything(twin), "what was kept is there for who asks again"
+    write(store, [said(3)])
+    write(twin, [said(3)])
+    assert everything(store) == everything(twin) and list(store.verify()) == []
     store.close()

@@ -1,7 +1,7 @@
 //! The segment of columns: every order that it holds, its header and its page sums.
 
-use crate::store::damage::Found;
-use crate::store::header::{Bounds, Header, PAGE, ROW};
+use crate::store::damage::{Fault, Found};
+use crate::store::header::{Bounds, Header, CELL, PAGE, ROW};
 use crate::store::keys::prefix_of;
 use crate::store::sections::{S, SECTIONS};
 use pyo3::prelude::*;
@@ -43,8 +43,8 @@ pub type Made = (Bounds, Vec<Vec<u8>>);
 
 pub fn assemble(mut c: Columns) -> Found<Made> {
     let bounds = c.bounds;
-    if bounds.delta_last >= ROW || bounds.fact_last >= ROW || bounds.cell_last >= ROW {
-        return Err(format!("a database numbers up to {ROW} facts, deltas and values").into());
+    if bounds.delta_last >= ROW || bounds.fact_last >= ROW || bounds.cell_last >= CELL {
+        return Err(Fault::Full);
     }
     let mut sections: Vec<Vec<u8>> = vec![Vec::new(); SECTIONS];
     let mut put = |section: S, bytes: Vec<u8>| sections[section as usize] = bytes;

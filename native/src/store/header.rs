@@ -6,6 +6,7 @@ use crate::store::sections::{Many, COUNTS, SECTIONS, SIZES};
 pub const PAGE: usize = 16 * 1024;
 const ALIGN: usize = 64;
 pub const ROW: u32 = 1 << 31;
+pub const CELL: u32 = 1 << 30;
 const MAGIC: &[u8; 8] = b"RhizSeg\x01";
 const BOUNDS_AT: usize = 16;
 const SUMS_AT: usize = 40;

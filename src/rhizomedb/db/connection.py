@@ -17,7 +17,7 @@ from rhizomedb.db import attachment, view
 from rhizomedb.db.care import Care
 from rhizomedb.db.database import Database
 from rhizomedb.db.filling import Filling
-from rhizomedb.db.handing_on import sound_deltas
+from rhizomedb.db.handing_on import sound_among, sound_deltas
 from rhizomedb.db.intake import Attached, Content, Intake, Progress, take_in
 from rhizomedb.db.keyring import Keyring
 from rhizomedb.db.limits import Limits
@@ -297,6 +297,18 @@ class Connection(Care):
         """
         return sound_deltas(self._store, lost)
 
+    def delta_ids(self) -> Iterator[Cid]:
+        """The id of every delta, in the order in which this copy learned them; none of them is read."""
+        return (row[0] for row in self._store.scan("delta", {}, self.cut))  # type: ignore[misc]  # the first is a CID
+
+    def get_deltas(self, ids: Iterable[Cid], *, lost: list[Finding] | None = None) -> Iterator[Delta]:
+        """Those of some deltas that are here and visible, in the order in which this copy learned them.
+
+        One that was altered in the file since is an error; where a list is given for what is `lost`, it is passed over
+        and noted there.
+        """
+        return sound_among(self._store, ids, lost)
+
     def held(self) -> list[Held]:
         """Deltas kept back: claimed more than five minutes ahead of this machine's clock, or of incomplete groups."""
         return self._store.held()
@@ -509,7 +521,7 @@ class Connection(Care):
         with suppress(Error):
             release_due(self._store, now_ms=now, wait_ms=0)  # who only reads must not wait for who writes
         with suppress(Error):
-            due = min((held.due_ms for held in self._store.held() if held.due_ms is not None), default=None)
+            due = self._store.next_due()
             # What could not be let in now is not tried again at each read.
             self._due_ms = due if due is None or due > now else now + RELEASE_AGAIN_MS
 

@@ -6,9 +6,10 @@ in its place. The index knows which one was there, unless it was made since.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rhizomedb.errors import Error, StoreError
+from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.delta import Delta
 from rhizomedb.store.store import Finding, Store
 
@@ -34,6 +35,30 @@ def sound_deltas(store: Store, lost: list[Finding] | None) -> Iterator[Delta]:
             yield delta
         else:
             _note(store, number, StoreError("store.damaged", "another delta stands in its place"), lost)
+
+
+def sound_among(store: Store, ids: Iterable[Cid], lost: list[Finding] | None) -> Iterator[Delta]:
+    """Those of some deltas that are visible here, in the order of the log; the others of it are not looked at."""
+    places = {store.place(id): id for id in ids}
+    for number in sorted(places.keys() - {0}):
+        try:
+            delta = _of_its_place(store, places[number])
+        except Error as error:
+            if isinstance(error, StoreError) and error.code != "store.damaged":  # it is about the file, not this delta
+                raise
+            _note(store, number, error, lost)
+        else:
+            yield delta
+
+
+def _of_its_place(store: Store, id: Cid) -> Delta:
+    """The delta of an id, verified; what stands in its place says who it is itself."""
+    envelope = store.envelope(id)
+    assert envelope is not None, "what has a place in the log has an envelope"
+    delta = Delta.decode(envelope)
+    if delta.id != id:
+        raise StoreError("store.damaged", "another delta stands in its place")
+    return delta
 
 
 def _note(store: Store, number: int, error: Error, lost: list[Finding] | None) -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from rhizomedb.db.source import StoreSource
 from rhizomedb.flow.batch import IDS
 from rhizomedb.flow.batch import Batch as Tuples
 from rhizomedb.flow.body import Input
-from rhizomedb.flow.dictionary import Dictionary
 from rhizomedb.flow.relation import Batch
 from rhizomedb.flow.stored import CellReading, Kept
+from rhizomedb.store.numbering import Numbering
 from rhizomedb.store.numbers import Numbers
 from rhizomedb.store.sqlite import SqliteStore
 from rhizomedb.store.store import Cut, Store
@@ -23,6 +23,9 @@ BYTES_MAX: Final = 256 << 20
 OWN_MAX: Final = 1 << 20
 """How many computed cells are numbered before all are forgotten."""
 
+OWN_CARRIED_MAX: Final = 1 << 14
+"""With so many of them ids are not carried on to a later moment: whatever was computed before would be held."""
+
 
 def reading_of(store: Store, cut: Cut, source: StoreSource) -> Kept:
     """How the stored relations of a store at a cut are read best; what was read there before is kept."""
@@ -32,18 +35,35 @@ def reading_of(store: Store, cut: Cut, source: StoreSource) -> Kept:
     held = store.kept
     if isinstance(held, _Moment) and held.moment == moment and held.reading.is_small:
         return held.kept
-    reading = NumberReading(store.numbers(cut), source)
+    lasting = held.lasting if isinstance(held, _Moment) else None
+    reading = NumberReading(store.numbers(cut, _following(store, lasting)), source)
+    if store.is_settled:
+        lasting = store.beginnings(), reading.dictionary
     templates = held.kept.templates if isinstance(held, _Moment) else None
-    store.kept = _Moment(moment, reading, kept := Kept(reading, BYTES_MAX, templates))
+    store.kept = _Moment(moment, reading, kept := Kept(reading, BYTES_MAX, templates), lasting)
     return kept
 
 
+Lasting: TypeAlias = tuple[int, Numbering]
+"""A numbering of what is kept, and how often the index had been begun when it was made."""
+
+
+def _following(store: SqliteStore, lasting: Lasting | None) -> Numbering | None:
+    """The numbering that was used before, if it can follow the store and that is the cheaper way."""
+    if lasting is None or not store.is_settled:
+        return None
+    beginnings, numbering = lasting
+    is_of_now = beginnings == store.beginnings() and numbering.own < OWN_CARRIED_MAX
+    return numbering if is_of_now and store.is_near(numbering) else None
+
+
 class _Moment(NamedTuple):
-    """What was read of a store at the moment that it was last asked about."""
+    """What was read of a store at the moment that it was last asked about, and ids that outlast it."""
 
     moment: object
     reading: NumberReading
     kept: Kept
+    lasting: Lasting | None
 
 
 class NumberReading:
@@ -59,7 +79,7 @@ class NumberReading:
         return self._numbers.numbering.own < OWN_MAX
 
     @property
-    def dictionary(self) -> Dictionary:
+    def dictionary(self) -> Numbering:
         """The numbers of the store."""
         return self._numbers.numbering
 

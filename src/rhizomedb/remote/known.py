@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from rhizomedb.budget import UNLIMITED
 from rhizomedb.db.connection import Connection
-from rhizomedb.facts.cid import Cid
 from rhizomedb.remote.kind import id_of
 
 
 def visible(db: Connection) -> set[bytes]:
     """The ids of the deltas that can be sent on."""
-    rows = db.query("known(id: Id) :- delta(id: Id).", budget=UNLIMITED)
-    return {id_of(row.id) for row in rows if isinstance(row.id, Cid)}
+    return set(map(id_of, db.delta_ids()))
 
 
 def held(db: Connection) -> set[bytes]:

@@ -8,7 +8,7 @@ from itertools import filterfalse
 
 from rhizomedb.db.connection import Connection
 from rhizomedb.errors import RemoteError
-from rhizomedb.facts.cid import Cid
+from rhizomedb.facts.cid import PREFIX, Cid
 from rhizomedb.facts.manifest import is_manifest
 from rhizomedb.remote import known
 from rhizomedb.remote.bundle import Item, pack
@@ -25,7 +25,7 @@ class Push:
 
     `blocks` of attachments were written, of `block_bytes` before they were packed, in so many `packs`. `refused_count`
     bundles and packs there are broken, `refused` names the first 1,000 of them; `strangers` are objects that are neither;
-    `lost` is what of this file can no longer be read.
+    `lost` is what should have been written and can no longer be read of this file.
     """
 
     new: int = 0
@@ -66,10 +66,8 @@ def push(
         for some in (filter(is_manifest, wanted), filterfalse(is_manifest, wanted)):
             content.write((bytes(cid), body) for cid, body in db.get_blocks(some, lost=lost))
         said = _Writer(place, DELTAS, tell)
-        if missing:
-            said.write(
-                (id_of(delta.id), delta.encode()) for delta in db.deltas(lost=lost) if id_of(delta.id) in missing
-            )
+        ids = (Cid(PREFIX + raw) for raw in missing)
+        said.write((id_of(delta.id), delta.encode()) for delta in db.get_deltas(ids, lost=lost))
     return Push(
         new=said.items,
         known=len(here) - len(missing),

@@ -96,7 +96,8 @@ def release_due(store: Store, now_ms: int, wait_ms: int | None = None) -> Admiss
     `wait_ms`: how long to wait for another writer, who may release it as well; `store.busy` after that.
     Costs next to nothing when nothing is due. What cannot be verified any more stays where it is and is `refused`.
     """
-    if not any(_is_due(held, now_ms) for held in store.held()):
+    due_ms = store.next_due()
+    if due_ms is None or due_ms > now_ms:
         return Admission()
     with _writing(store, wait_ms):
         due = [held for held in store.held() if _is_due(held, now_ms)]

@@ -14,12 +14,12 @@ from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from rhizomedb.errors import StoreError
 from rhizomedb.facts import codec
 from rhizomedb.facts.cid import PREFIX
 from rhizomedb.store import keys
 from rhizomedb.store.said import Said
 from rhizomedb.store.segment import (
+    CELL,
     HEADER_BYTES,
     NAMES,
     PAGE_BYTES,
@@ -30,6 +30,7 @@ from rhizomedb.store.segment import (
     Header,
     align,
     damaged,
+    full,
     write_header,
 )
 
@@ -142,8 +143,8 @@ def _gather(index: Index, delta_after: int, fact_after: int, cell_after: int, sa
     bounds = Bounds(
         delta_after, delta_after + len(said), fact_after, fact_after + len(new), cell_after, cell_after + len(cell.new)
     )
-    if max(bounds.delta_last, bounds.fact_last, bounds.cell_last) >= ROW:
-        raise StoreError("store.full", f"a database numbers up to {ROW:,} facts, deltas and values")
+    if max(bounds.delta_last, bounds.fact_last) >= ROW or bounds.cell_last >= CELL:
+        raise full()
     deltas["delta.id"] = b"".join(delta.id for delta in said)
     return Columns(
         bounds,

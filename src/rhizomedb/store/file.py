@@ -6,7 +6,7 @@ What a write promises when it returns is its *durability*:
     normal   it survives the end of the process, however it ends; the loss of power may undo the last writes, never
              half of one.
     memory   nothing is ever waited for: it survives the end of the process; after the loss of power the file may need
-             `rhizome export --salvage`. For what can be made again.
+             `rhizome export --salvage`, whatever was promised of earlier writes. For a file that can be made again.
 
 A full write waits for the disk after it has let the next writer in, so that writers who come together share one wait
 (group commit). A file is data from a stranger: its schema must be ours to the letter, and nothing in it runs (no
@@ -102,7 +102,7 @@ class File:
         self._vfs = vfs
         self._log: apsw.VFSFile | None = None
         self._apsw = apsw
-        self._thread = get_ident()
+        self._owner = os.getpid(), get_ident()
         self._connection: apsw.Connection | None = None
         self._asker: apsw.Cursor | None = None  # kept, for every read asks
         self.absolute = os.path.realpath(path)
@@ -346,7 +346,7 @@ class File:
         """The connection, for the thread that opened it."""
         if self._connection is None:
             raise StoreError("store.closed", f"{self.name} is closed")
-        self.check_thread()
+        self.check_owner()
         if self._is_alone and self._is_shared():
             raise StoreError(
                 "store.unreadable",
@@ -355,9 +355,19 @@ class File:
             )
         return self._connection
 
-    def check_thread(self) -> None:
-        """Refuse what another thread asks than the one that opened the file, while it is open."""
-        if self._connection is not None and get_ident() != self._thread:
+    def check_owner(self) -> None:
+        """Refuse what another process or thread asks than the one that opened the file, while it is open."""
+        if self._connection is None:
+            return
+        process, thread = self._owner
+        if os.getpid() != process:
+            # No lock passes to it, so nobody would wait for what it writes, nor keep the log that it writes to.
+            raise StoreError(
+                "store.process",
+                f"{self.name} was opened by the process that this one was forked from; no lock passes to a child",
+                fix="open the file once in each process, after the fork",
+            )
+        if get_ident() != thread:
             raise StoreError(
                 "store.thread",
                 f"{self.name} was opened by another thread; an open database belongs to the thread that opened it",
@@ -462,7 +472,7 @@ class File:
 
     def close(self) -> None:
         """Let the file go. What is not committed is not kept."""
-        self.check_thread()
+        self.check_owner()
         connection, self._connection = self._connection, None
         self._asker = None
         log, self._log = self._log, None

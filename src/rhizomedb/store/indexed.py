@@ -200,8 +200,11 @@ class Indexed:
         if self._build is not None:
             self._land()
         if self._waiting.said:
-            said = self._take()
-            self._add(built(self._tiers, said), said)
+            said = self._waiting.said
+            tiers = self._tiers.added(built(self._tiers, said))
+            self._note_time(said)
+            # In one step: what stops this before leaves all of it to wait, and not deltas that no segment has.
+            self._tiers, self._waiting = tiers, Waiting()
 
     def _launch(self) -> None:
         """Build a segment of what waits beside what goes on: the kernels hold no lock of Python's."""

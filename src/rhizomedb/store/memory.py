@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from rhizomedb.errors import Error, StoreError
@@ -68,6 +69,8 @@ class MemoryStore:
         self._by: dict[tuple[str, Cell], dict[Cid, None]] = {}
         self._effects: dict[Cell, list[Cid]] = {}
         self._groups: Counter[tuple[bytes, Group | None]] = Counter()
+        self._authors: set[bytes] = set()
+        self._facts_by: list[int] = []  # how many there are by each delta
         self._last_time = ZERO
         for entry in self._log:
             self._index_entry(entry)
@@ -76,6 +79,7 @@ class MemoryStore:
         delta = entry.delta
         self._deltas[delta.id] = entry
         self._places[delta.id] = len(self._places) + 1
+        self._authors.add(delta.author)
         self._groups[delta.author, delta.group] += 1
         self._last_time = max(self._last_time, delta.time)
         for fact in delta.facts:
@@ -89,6 +93,7 @@ class MemoryStore:
                     self._by.setdefault((name, cell), {})[cid] = None
             for cause in fact.causes:
                 self._effects.setdefault(cause, []).append(cid)
+        self._facts_by.append(len(self._facts))
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
@@ -105,8 +110,8 @@ class MemoryStore:
     def totals(self, epoch: int) -> tuple[int, int]:
         """How many deltas and facts were here at the end of an epoch."""
         self._check_open()
-        deltas = [entry.delta for entry in self._log if entry.epoch <= epoch]
-        return len(deltas), len({fact.cid for delta in deltas for fact in delta.facts})
+        deltas = bisect_right(self._log, epoch, key=lambda entry: entry.epoch)
+        return deltas, self._facts_by[deltas - 1] if deltas else 0
 
     def storage(self) -> Storage:
         """How many bytes of what there are."""
@@ -137,8 +142,9 @@ class MemoryStore:
         cut: Cut,
     ) -> Iterator[tuple[Cell, ...]]:
         """What `scan` gives for `bound` together with each of some distinct keys over `names`."""
-        for row in rows:
-            yield from self.scan(relation, {**bound, **dict(zip(names, row, strict=True))}, cut)
+        now = replace(cut, epoch=self.epoch()) if cut.epoch is None else cut
+        keys = (dict(zip(names, row, strict=True)) for row in rows)
+        return (found for key in keys for found in self.scan(relation, {**bound, **key}, now))
 
     def digests_by_entity(self, entities: Iterable[bytes], cut: Cut) -> dict[bytes, set[bytes]]:
         """The digests of all visible facts of some distinct entities, without the entities that have none."""
@@ -244,7 +250,7 @@ class MemoryStore:
     def has_author(self, author: bytes) -> bool:
         """Whether any delta of this author is visible to all."""
         self._check_open()
-        return any(entry.delta.author == author for entry in self._log)
+        return author in self._authors
 
     def repeated(self, epoch: int) -> Iterator[tuple[bytes, Cell]]:
         """The registers (entity, attribute) about which more than one fact was known at an epoch; no other is contested."""
@@ -301,6 +307,11 @@ class MemoryStore:
         self._check_open()
         held = [each for each, _ in self._held.values()]
         return sorted(held, key=lambda each: (each.due_ms is None, each.due_ms or 0))
+
+    def next_due(self) -> int | None:
+        """When the first of the deltas kept back is due, in milliseconds; None if none waits for its time."""
+        self._check_open()
+        return min((held.due_ms for held, _ in self._held.values() if held.due_ms is not None), default=None)
 
     def held_sizes(self) -> list[tuple[bytes, str, int, int]]:
         """How many deltas of which author and origin are kept back, and their bytes."""

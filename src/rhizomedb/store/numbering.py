@@ -11,18 +11,24 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.value import Cell
 from rhizomedb.store.keys import LINK_HEAD, are_ordered, cell_of, key_of
 from rhizomedb.store.order import Order
 from rhizomedb.store.relations import PAGE_ROWS_MAX, View
-from rhizomedb.store.segment import ROW, damaged
+from rhizomedb.store.segment import CELL, ROW, damaged
 from rhizomedb.store.tiers import Part
 
-OWN: Final = 1 << 30
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+OWN: Final = CELL
 """Where the numbers of cells begin that the index does not have."""
+
+FEW: Final = 1024
+"""So much that came is followed without asking whether to begin anew costs less."""
 
 MANY: Final = 256
 """From how many ids on their order is asked for, instead of each of their cells."""
@@ -39,6 +45,7 @@ class Numbering:
         self._own_cells: list[Cell | None] = []
         self._free: list[int] = []
         self._images: dict[Word, int] | None = None
+        self._sorted_images: tuple[NDArray[Any], NDArray[Any]] | None = None
         self._words: dict[int, list[Word]] = {}
         self._rowless: dict[Cid, int] = {}
         self._take(view, cell_last, parts)
@@ -122,6 +129,22 @@ class Numbering:
                     self._rowless[cid] = number
         return self._images
 
+    def replaced(self, words: NDArray[Any]) -> NDArray[Any]:
+        """The ids of many words."""
+        import numpy as np
+
+        images = self.images
+        if not images:
+            return words
+        if self._sorted_images is None:
+            keys = np.fromiter(images, np.uint32, len(images))
+            order = np.argsort(keys)
+            self._sorted_images = keys[order], np.fromiter(images.values(), np.uint32, len(images))[order]
+        keys, ids = self._sorted_images
+        places = np.searchsorted(keys, words)
+        places[places == len(keys)] = 0
+        return np.where(keys[places] == words, ids[places], words).astype(np.uint32)
+
     def words(self, id: int) -> list[Word]:
         """All words for the cell of an id."""
         given = [] if OWN <= id < ROW else [id]
@@ -130,6 +153,7 @@ class Numbering:
     def _image(self, word: Word, id: int) -> None:
         assert self._images is not None, "images are looked for before any is added"
         if word != id:
+            self._sorted_images = None
             self._images[word] = id
             self._words.setdefault(id, []).append(word)
 
@@ -148,6 +172,11 @@ class Numbering:
                 break
 
     # -- growing ----------------------------------------------------------------------------------------------------
+
+    def is_near(self, view: View, cell_last: int) -> bool:
+        """Whether to follow a newer state costs no more than to number it from the beginning, which looks at all links."""
+        came = view.last_row - self._view.last_row + cell_last - self._cell_last
+        return came <= max(FEW, len(self._rowless) + len(self._images or ()))
 
     def follow(self, view: View, cell_last: int, parts: Sequence[Part]) -> None:
         """Go on over a newer state of the same index; costs what came since."""
@@ -205,6 +234,7 @@ class Numbering:
             self._free.append(id)
             words = sorted(self._words.pop(id, ()))  # a row comes last
             for word in words:
+                self._sorted_images = None
                 del self._images[word]  # type: ignore[union-attr]  # there are words
             for word in words[:-1]:
                 self._image(word, words[-1])

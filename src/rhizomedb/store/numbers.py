@@ -46,19 +46,19 @@ class Numbers:
     def _attribute(self, number: int, names: Sequence[str]) -> Iterator[list[Ids]]:
         import numpy as np
 
-        images = self.numbering.images
+        images, replaced = self.numbering.images, self.numbering.replaced
         for columns in columns_of(self._parts, self._view, number):
             made: list[Ids] = []
             for name in names:
                 match name:
                     case "entity":
-                        made.append(_replaced(columns.entity, images))
+                        made.append(replaced(columns.entity))  # type: ignore[arg-type]  # arrays are buffers
                     case "attribute":
                         made.append(np.full(len(columns.row), images.get(number, number), np.uint32))  # type: ignore[arg-type]  # arrays are buffers
                     case "value":
-                        made.append(_replaced(columns.value, images))
+                        made.append(replaced(columns.value))  # type: ignore[arg-type]  # arrays are buffers
                     case _:
-                        made.append(_replaced(columns.row | np.uint32(ROW), images))
+                        made.append(replaced(columns.row | np.uint32(ROW)))  # type: ignore[arg-type]  # arrays are buffers
             yield made
 
     def facts(self, names: Sequence[str]) -> Iterator[list[Ids]]:
@@ -188,21 +188,6 @@ def _ids_of_sayings(groups: Iterable[tuple[Cid, list[int]]], numbering: Numberin
         (id,) = numbering.ids([delta])
         for row in rows:
             yield id, images.get(row | ROW, row | ROW)
-
-
-def _replaced(numbers: object, images: Mapping[int, int]) -> Ids:
-    """The ids of some words."""
-    import numpy as np
-
-    values = np.asarray(numbers)
-    if not images:
-        return values  # type: ignore[return-value]  # an array is a buffer
-    keys = np.fromiter(sorted(images), np.uint32, len(images))
-    found_images = np.fromiter((images[key] for key in keys.tolist()), np.uint32, len(images))
-    places = np.searchsorted(keys, values)
-    places[places == len(keys)] = 0
-    found = keys[places] == values
-    return np.where(found, found_images[places], values).astype(np.uint32)  # type: ignore[return-value]
 
 
 __all__ = ["OWN", "Came", "Numbers"]

@@ -53,6 +53,8 @@ PAGE_BYTES: Final = 16 * 1024
 ALIGN_BYTES: Final = 64
 ROW: Final = 1 << 31
 """Set in `cause.to` where it is a row; so rows and cells stay below it."""
+CELL: Final = 1 << 30
+"""Cells stay below it: from here to `ROW` are the numbers of what a reader computes (`numbering.py`)."""
 
 SECTIONS: Final = {
     "cell.end": 4, "cell.heap": 1, "cell.by_hash": 8, "cell.in_order": 4,
@@ -175,3 +177,13 @@ def seal(buffer: Buffer, sums_at: int) -> bytes:
 def damaged(what: str) -> StoreError:
     """The error for an index that does not hold together; the log is not touched by it."""
     return StoreError("store.index-damaged", f"the index is damaged: {what}", fix="rhizome doctor FILE --rebuild-index")
+
+
+def full() -> StoreError:
+    """The error for a write that needs more numbers than there are."""
+    return StoreError(
+        "store.full",
+        f"a database numbers up to {ROW - 1:,} facts, as many deltas, and {CELL - 1:,} different values and names;"
+        " nothing of this write was kept",
+        fix="another database for what is said from now on",
+    )

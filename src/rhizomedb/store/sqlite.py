@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any, Final
 
 from rhizomedb.errors import StoreError
@@ -151,9 +152,8 @@ class SqliteStore:
         cut: Cut,
     ) -> Iterator[tuple[Cell, ...]]:
         """What `scan` gives for `bound` together with each of some distinct keys over `names`."""
-        view = self._view(cut)
-        for row in rows:
-            yield from view.scan(relation, {**bound, **dict(zip(names, row, strict=True))})
+        view = self._view(cut)  # now, and not when the first is asked for
+        return chain.from_iterable(view.scan(relation, {**bound, **dict(zip(names, row, strict=True))}) for row in rows)
 
     def digests_by_entity(self, entities: Iterable[bytes], cut: Cut) -> dict[bytes, set[bytes]]:
         """The digests of all visible facts of some distinct entities, without the entities that have none."""
@@ -278,6 +278,11 @@ class SqliteStore:
             numbering.follow(*self._newest_index())
         return Numbers(view, self._indexed.tiers.parts, self._attribute_numbers(), numbering)
 
+    def is_near(self, numbering: Numbering) -> bool:
+        """Whether it costs less to let a numbering of this store follow it than to begin another."""
+        view, cell_last, _ = self._newest_index()
+        return numbering.is_near(view, cell_last)
+
     def came(self, before: Cut, after: Cut, numbering: Numbering) -> Came:
         """What is visible at a cut and was not at another, which has an earlier epoch and is the same else."""
         old, new = self._view(before), self._view(after)
@@ -292,6 +297,11 @@ class SqliteStore:
         """How often the index was begun from nothing: while that is the same, each number stands for what it stood for."""
         self._mark()
         return self._indexed.beginnings
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is indexed that a write under way may yet take back."""
+        return self._begun is None
 
     def moment(self, cut: Cut) -> tuple[object, ...]:
         """What `numbers` depends on: while it is equal, the same numbers stand for the same cells."""
@@ -312,6 +322,11 @@ class SqliteStore:
     def held(self) -> list[Held]:
         """The deltas kept back, soonest first; those that wait for no time last."""
         return self._read_held("ORDER BY due_ms IS NULL, due_ms, row")
+
+    def next_due(self) -> int | None:
+        """When the first of the deltas kept back is due, in milliseconds; None if none waits for its time."""
+        ((due_ms,),) = self._file.typed((int | None,), "SELECT min(due_ms) FROM held")
+        return due_ms  # type: ignore[no-any-return]  # `typed` looked
 
     def held_sizes(self) -> list[tuple[bytes, str, int, int]]:
         """How many deltas of which author and origin are kept back, and their bytes."""
@@ -485,7 +500,7 @@ class SqliteStore:
 
     def close(self) -> None:
         """Release the file, when what this process has to tidy is tidied. Safe to call twice."""
-        self._file.check_thread()
+        self._file.check_owner()
         self.kept = None
         self._last_view = _NO_VIEW
         try:

@@ -181,7 +181,7 @@ class Store(Protocol):
         rows: Iterable[tuple[Cell, ...]],
         cut: Cut,
     ) -> Iterator[tuple[Cell, ...]]:
-        """What `scan` gives for `bound` together with each of some distinct keys over `names`, in any order."""
+        """What `scan` gives, called now, for `bound` together with each of some distinct keys over `names`, in any order."""
         ...
 
     def digests_by_entity(self, entities: Iterable[bytes], cut: Cut) -> dict[bytes, set[bytes]]:
@@ -242,6 +242,13 @@ class Store(Protocol):
 
     def held(self) -> list[Held]:
         """The deltas kept back, soonest first."""
+        ...
+
+    def next_due(self) -> int | None:
+        """When the first of the deltas kept back is due, in milliseconds; None if none waits for its time.
+
+        Without reading them all: this is asked at every admission.
+        """
         ...
 
     def held_sizes(self) -> list[tuple[bytes, str, int, int]]:
