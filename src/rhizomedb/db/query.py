@@ -13,22 +13,13 @@ from rhizomedb.db.compiled import prepare as prepare_program
 from rhizomedb.db.result import Result
 from rhizomedb.errors import ProgramError, RequestError, nearest_names
 from rhizomedb.facts.value import Cell, Value, check_value
-from rhizomedb.flow.batch import Batch
-from rhizomedb.flow.dictionary import Dictionary
+from rhizomedb.flow.cells import cells_of
 from rhizomedb.flow.show import show
 from rhizomedb.flow.stored import CellReading, Kept
 from rhizomedb.logic import Aggregate, Program, columns
 
 if TYPE_CHECKING:
     from rhizomedb.algebra import Derivation, Evaluation
-
-
-def cells_of(batch: Batch, dictionary: Dictionary) -> list[tuple[Cell, ...]]:
-    """The tuples of a batch, as cells."""
-    if not batch.width:
-        return [()] * len(batch)
-    columns = [dictionary.cells(batch.column_ids(number)) for number in range(batch.width)]
-    return list(zip(*columns, strict=True))
 
 
 def prepare(

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from rhizomedb.budget import UNLIMITED, Budget
+from rhizomedb.flow.cells import cells_of
 from rhizomedb.flow.engine import Engine
 from rhizomedb.flow.relation import Batch, Change, nothing
 
@@ -83,10 +84,7 @@ class Upkeep:
 
     def cells(self, batch: Tuples) -> list[Row]:
         """What the ids of a batch stand for."""
-        if not batch.width:
-            return [()] * len(batch)
-        cells = self._stored.dictionary.cells
-        return list(zip(*(cells(batch.column_ids(column)) for column in range(batch.width)), strict=True))
+        return cells_of(batch, self._stored.dictionary)
 
     def _begin(self, budget: Budget) -> None:
         """Work everything out that is there at the epoch."""
