@@ -50,13 +50,13 @@ class Upkeep:
 
     def move(self, epoch: int) -> Mapping[str, Change]:
         """Go to another epoch; what it changed of each relation. Where nothing that is read changed, it costs nothing."""
+        self._mend()  # before anything is read: what begins anew has a dictionary of its own
         if not self._stored.is_current():
             return self._move_anew(epoch)
         after = replace(self._window, epoch=epoch)
         changes = self._stored.changes(self._standing.flow.inputs, self.cut, after)
         derived: Mapping[str, Change] = {}
         if changes:
-            self._mend()
             with self._broken_if_interrupted():
                 derived = self._engine.step(changes, self._budget.meter())
                 self.epoch = epoch
