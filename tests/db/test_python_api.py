@@ -147,6 +147,12 @@ class TestQueries:
         with pytest.raises(RequestError, match=r"db\.condition"):
             db.find(runtime__greater=1)
 
+    @pytest.mark.parametrize("budget", [5, {"facts": 3}])
+    def test_a_budget_that_is_none_is_refused(self, db, budget):
+        for ask in (films(db).query, db.explain, db.view):
+            with pytest.raises(RequestError, match=r"db\.usage: a budget is a rhizomedb\.Budget, not"):
+                ask(LONG, budget=budget)
+
 
 class TestTransactions:
     @pytest.mark.parametrize(

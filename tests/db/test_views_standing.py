@@ -550,6 +550,7 @@ def test_a_program_that_is_wrong_is_refused_with_all_errors(db: Connection) -> N
     [
         (lambda view: view.relation("flim"), "db.relation"),
         (lambda view: view.watch("flim"), "db.relation"),
+        (lambda view: view.watch(5), "db.relation"),
         (lambda view: view.watch([]), "db.relation"),
         (lambda view: view.watch(buffer=0), "db.usage"),
         (lambda view: view.watch(overflow="block"), "db.usage"),

@@ -362,7 +362,11 @@ class View:
         return name
 
     def _several(self, relation: str | Iterable[str] | None) -> tuple[str, ...]:
-        names = [relation] if relation is None or isinstance(relation, str) else relation
+        names = (
+            [relation]
+            if relation is None or not isinstance(relation, Iterable) or isinstance(relation, str)
+            else relation
+        )
         found = tuple(dict.fromkeys(map(self._known, names)))
         if not found:
             raise RequestError("db.relation", "no relation is named that should be watched", fix="view.watch()")

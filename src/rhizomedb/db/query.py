@@ -37,6 +37,17 @@ def prepare(
     return prepare_program(parsed_of(program), stored, values, aggregates, relation)
 
 
+def budget_of(budget: object) -> Budget:
+    """The budget that somebody gave, or the one of who gave none."""
+    if budget is not None and not isinstance(budget, Budget):
+        raise RequestError(
+            "db.usage",
+            f"a budget is a rhizomedb.Budget, not {type(budget).__name__}",
+            fix="budget=rhizomedb.Budget(facts=1_000_000, seconds=10)",
+        )
+    return budget or Budget()
+
+
 def parsed_of(program: str | Program) -> Program:
     """A program from its text, or as it is."""
     if not isinstance(program, str | Program):
@@ -129,7 +140,7 @@ def evaluate(
     [{'a': 1, 'b': 2}, {'a': 1, 'b': 3}, {'a': 2, 'b': 3}]
     """
     whole = parsed_of(program)
-    budget = budget or Budget()
+    budget = budget_of(budget)
     rows_of = {name: list(rows) for name, rows in (relations or {}).items()}
     order = columns(whole, {name: _width(name, rows) for name, rows in rows_of.items()})
     given = {name: [_cells(name, row, order[name]) for row in rows] for name, rows in rows_of.items()}
