@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import threading
 
@@ -123,6 +124,19 @@ class TestQueries:
         plan = films(db).explain(LONG)
         assert "fact" in plan and "2" in plan
 
+    def test_explain_has_tuples_and_time_of_every_operator(self, db):
+        plan = films(db).explain(
+            """pair(a: A, b: B) :- fact(entity: A, value: B).
+               far(a: A, b: B) :- pair(a: A, b: B). far(a: A, b: C) :- far(a: A, b: B), pair(a: B, b: C).
+               many(a: A, n: N) :- far(a: A), N := count : far(a: A), N > 1.
+               few(a: A) :- far(a: A), !many(a: A).""",
+            relation="few",
+        )
+        operators = [line for line in plan.splitlines() if re.match(r" +(probe|with|without|over|match) ", line)]
+        assert {line.split()[0] for line in operators} >= {"probe", "without", "over"}
+        for line in operators:
+            assert re.search(r"[\d,]+ → [\d,]+  (~[\d,]+  )?[\d.]+ ms$", line), line
+
     def test_find(self, db):
         films(db)
         assert [r.label for r in db.find("samurai")] == ["Seven Samurai"]
@@ -132,6 +146,12 @@ class TestQueries:
         assert db.find(runtime__gt="180") == []
         with pytest.raises(RequestError, match=r"db\.condition"):
             db.find(runtime__greater=1)
+
+    @pytest.mark.parametrize("budget", [5, {"facts": 3}])
+    def test_a_budget_that_is_none_is_refused(self, db, budget):
+        for ask in (films(db).query, db.explain, db.view):
+            with pytest.raises(RequestError, match=r"db\.usage: a budget is a rhizomedb\.Budget, not"):
+                ask(LONG, budget=budget)
 
 
 class TestTransactions:

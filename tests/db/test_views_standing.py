@@ -19,7 +19,9 @@ import rhizomedb
 from rhizomedb.budget import Budget
 from rhizomedb.db.connection import Connection, connect
 from rhizomedb.db.live_view import View
+from rhizomedb.db.outlet import Outlet
 from rhizomedb.db.stored import NumberStored, PlainStored
+from rhizomedb.db.view_change import ViewChange
 from rhizomedb.errors import BudgetExceeded, ProgramError, RequestError
 from rhizomedb.facts.clock import AHEAD_MS_MAX
 from rhizomedb.flow.engine import Engine
@@ -467,6 +469,56 @@ def test_ctrl_c_leaves_the_view_as_it_was(db: Connection, monkeypatch: pytest.Mo
     assert rows(view.relation()) == [("Alien", 137)]
 
 
+def test_after_ctrl_c_what_comes_next_is_taken_in_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In memory a view that begins anew numbers its values anew."""
+    with rhizomedb.open(":memory:", author="alice") as db:
+        db.transact([("Alien", "by", "Scott"), ("Ran", "by", "Kurosawa")])
+        view = db.view('by(who: W) :- stands(attribute: "by", value: W).')
+        watch = view.watch(timeout_s=0)
+        db.transact([("Alien", "by", "Ridley Scott")])
+
+        def interrupted(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("rhizomedb.db.live_view.tuples", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            db.transact([("Brazil", "by", "Gilliam")])
+        monkeypatch.undo()
+        db.transact([("Heat", "by", "Mann"), ("Ran", "by", "Akira Kurosawa")])
+        assert [rows(change.plus) for change in watch] == [
+            [("Ridley Scott",)],
+            [("Gilliam",)],
+            [("Akira Kurosawa",), ("Mann",)],
+        ]
+        assert rows(view.relation()) == [("Akira Kurosawa",), ("Gilliam",), ("Mann",), ("Ridley Scott",)]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("next_step", ["read", "rewind"])
+def test_a_change_that_ctrl_c_kept_from_being_told_is_told_once(
+    db: Connection, monkeypatch: pytest.MonkeyPatch, when: str, next_step: str
+) -> None:
+    say(db, 117)
+    view = db.view(FILMS, relation="film")
+    watch = view.watch(timeout_s=0)
+    take = Outlet._take
+
+    def interrupted(outlet: Outlet, serial: int, change: ViewChange) -> None:
+        if when == "after":
+            take(outlet, serial, change)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Outlet, "_take", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        say(db, 137)
+    monkeypatch.undo()
+    if next_step == "read":
+        view.relation()
+    else:
+        view.rewind(2)
+    assert [(change.epoch, rows(change.plus)) for change in watch] == [(2, [("Alien", 137)])]
+
+
 def test_an_aggregate_cannot_move_the_view_it_is_part_of(db: Connection) -> None:
     found: list[str] = []
 
@@ -498,6 +550,7 @@ def test_a_program_that_is_wrong_is_refused_with_all_errors(db: Connection) -> N
     [
         (lambda view: view.relation("flim"), "db.relation"),
         (lambda view: view.watch("flim"), "db.relation"),
+        (lambda view: view.watch(5), "db.relation"),
         (lambda view: view.watch([]), "db.relation"),
         (lambda view: view.watch(buffer=0), "db.usage"),
         (lambda view: view.watch(overflow="block"), "db.usage"),

@@ -10,12 +10,16 @@ import pytest
 from hypothesis import strategies as st
 
 from rhizomedb.algebra import Plan, Relations, evaluate
+from rhizomedb.budget import Budget
 from rhizomedb.facts.value import exact
 from rhizomedb.flow import threads
 from rhizomedb.flow.body import Flow
 from rhizomedb.flow.engine import Engine
 from rhizomedb.flow.relation import Batch, Change
 from rhizomedb.testing.strategies import BASE, relations
+
+PATIENT = Budget(seconds=None)
+"""The laws are asked for hours, also on machines that stand still for half a minute."""
 
 Rows = set[tuple[Any, ...]]
 State = dict[str, Rows]
@@ -47,7 +51,7 @@ def exact_rows(rows: Iterable[Sequence[Any]]) -> Rows:
 def oracle(plan: Plan, state: State) -> State:
     """What the plan derives, by the slow and obvious evaluator."""
     source = Relations({name: (plan.stored[name], list(rows)) for name, rows in state.items()})
-    found = evaluate(plan, source, seminaive=False, probe=False)
+    found = evaluate(plan, source, seminaive=False, probe=False, meter=PATIENT.meter())
     return {name: set(table.rows) for name, table in found.relations.items()}
 
 
@@ -89,7 +93,7 @@ class Watched:
     def step(self, state: State, **options: Any) -> dict[str, tuple[Rows, Rows]]:
         """Go on to a state: what came and what went of each derived relation."""
         with smallest_split():
-            found = self.engine.step(self.changes(state), **options)
+            found = self.engine.step(self.changes(state), **{"meter": PATIENT.meter(), **options})
         self.before = state
         return {
             name: (self.rows(found[name].plus), self.rows(found[name].minus)) if name in found else (set(), set())

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from typing import Any
 
-from flow_helpers import Rows, State, Watched, oracle, smallest_split
+from flow_helpers import PATIENT, Rows, State, Watched, oracle, smallest_split
 from hypothesis import strategies as st
 
 from rhizomedb.algebra import Plan, lower
@@ -70,7 +70,9 @@ def in_order(plan: Plan, history: Sequence[State], many: int = THREADS[-1]) -> N
         for state in history if is_standing else history[-1:]:
             found, again = one.changes(state), other.changes(state)
             with smallest_split():
-                changes, others = one.engine.step(found), other.engine.step(again)
+                changes, others = (
+                    each.engine.step(its, PATIENT.meter()) for each, its in ((one, found), (other, again))
+                )
             assert list(changes) == list(others)
             for name, change in changes.items():
                 assert change.plus.rows() == others[name].plus.rows()
@@ -89,7 +91,7 @@ def by_circuit(plan: Plan, history: Sequence[State]) -> None:
             name: circuit.ZSet.of(state[name] - before[name]) - circuit.ZSet.of(before[name] - state[name])
             for name in watched.columns
         }
-        told = dataflow.step(given)
+        told = dataflow.step(given, PATIENT.meter())
         changes = watched.step(state)
         for name, (came, went) in changes.items():
             assert told[name] == circuit.ZSet.of(came) - circuit.ZSet.of(went)

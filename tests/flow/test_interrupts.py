@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from operator import ge, gt, le, lt
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,17 @@ from long_work import WORK, edges_of
 from test_engine_failures import Counting
 
 from rhizomedb._native import backend
+from rhizomedb.algebra import Relations
+from rhizomedb.algebra.formula import Attribute, Comparison
+from rhizomedb.db.result import Result
+from rhizomedb.db.view_change import named, tuples
+from rhizomedb.flow import bounded, cells
+from rhizomedb.flow.body import Input
+from rhizomedb.flow.dictionary import Interned
+from rhizomedb.flow.formulas import keep
 from rhizomedb.flow.graph import Closure, Groups, components, first_reached
 from rhizomedb.flow.relation import Batch
+from rhizomedb.flow.stored import CellReading, Kept
 
 EDGES = {"rust": 3_000_000, "python": 150_000}
 LOOKS_AT = {"rust": 600_000, "python": 150_000}
@@ -73,3 +83,86 @@ def test_a_kernel_looks_up_at_intervals(name, spread):
         columns = [column[1:] + column[:1] for column in columns]
     edges = Batch.of(columns)
     assert stops_at_a_look(lambda check: CALLS[name](edges, check)) >= 2
+
+
+# -- in Python --------------------------------------------------------------------------------------------------------
+
+
+class Listening:
+    """A dictionary that notes how many cells it is asked for at once."""
+
+    def __init__(self):
+        self.within = Interned()
+        self.most = 0
+
+    def cells(self, ids):
+        self.most = max(self.most, len(ids))
+        return self.within.cells(ids)
+
+    def __getattr__(self, name):
+        return getattr(self.within, name)
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """Pieces of four, so that a small answer comes in many."""
+    for module in (bounded, cells):
+        monkeypatch.setattr(module, "EVERY", 4)
+    monkeypatch.setattr(bounded, "SAMPLES", 2)
+
+
+ROWS = [(f"a{number * 7 % 30}", number * 11 % 30) for number in range(30)]
+
+
+def test_an_answer_is_read_in_pieces(few):
+    dictionary = Listening()
+    batch = Batch.of_rows(dictionary.rows(ROWS), 2)
+    assert cells.cells_of(batch, dictionary) == ROWS
+    assert dictionary.most == 4
+    assert cells.cells_of(Batch.of_rows([()], 0), dictionary) == [()]
+
+
+def test_an_answer_is_put_in_order_in_pieces(few, monkeypatch):
+    sorts = []
+
+    def noted(items, **how):
+        sorts.append(len(found := list(items)))
+        return sorted(found, **how)
+
+    monkeypatch.setattr(bounded, "sorted", noted, raising=False)
+    assert [tuple(row) for row in Result("r", ("x", "y"), ROWS)] == sorted(ROWS)
+    assert [tuple(row) for row in tuples(ROWS, named(("x", "y")))] == sorted(ROWS)
+    assert len(sorts) > 10
+    assert max(sorts) < len(ROWS)
+
+
+@pytest.mark.parametrize("operator", ["<", "<=", ">", ">="])
+def test_two_columns_are_compared_in_pieces(few, operator):
+    pairs = [(f"a{number * 7 % 30}", f"a{number * 11 % 30}") for number in range(30)]
+    dictionary, meter = Listening(), Counting()
+    batch = Batch.of_rows(dictionary.rows(pairs), 2)
+    formula = Comparison(Attribute("x"), operator, Attribute("y"))
+    kept = keep(batch, formula, {"x": 0, "y": 1}, dictionary, meter)
+    holds = {"<": gt, "<=": ge, ">": lt, ">=": le}[operator]
+    assert cells.cells_of(kept, dictionary) == [(x, y) for x, y in pairs if holds(y, x)]
+    assert dictionary.most == 4
+    assert meter.calls > 10
+
+
+def test_what_was_read_in_part_is_not_kept():
+    """Ctrl-C while a stored relation is read: the next question reads it again."""
+
+    class Interrupted(CellReading):
+        calls = 0
+
+        def read(self, input):
+            self.calls += 1
+            if self.calls == 1:
+                raise KeyboardInterrupt
+            return super().read(input)
+
+    kept = Kept(Interrupted(Relations({"r": (("x",), [(1,), (2,)])})), 1 << 20)
+    of = Input("r", (), ("x",))
+    with pytest.raises(KeyboardInterrupt):
+        kept.table(of).read()
+    assert len(kept.table(of).read()) == 2

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rhizomedb.budget import Budget
 from rhizomedb.db import doctor as doctors
 from rhizomedb.db.doctor import Ailment
+from rhizomedb.db.query import budget_of
 from rhizomedb.db.reader import Moment, Reader
 from rhizomedb.db.watch import POLL_S, Arrived, watch
 from rhizomedb.errors import RequestError
@@ -109,7 +110,7 @@ class Care(Reader):
             relation=relation,
             parameters={**(parameters or {}), **more_parameters},
             aggregates=aggregates,
-            budget=budget or Budget(),
+            budget=budget_of(budget),
             notices=self._unknown_attributes,
         )
 

@@ -154,6 +154,7 @@ class View:
             )
         self._check_still()
         self._is_pinned, self._error = True, None
+        self._tell()  # what an interruption kept from being told
         if epoch != kept.epoch:
             self._step(epoch)
             self._tell()
@@ -289,10 +290,11 @@ class View:
         self._check_still()
         if not self._is_pinned and self._error is None:
             self._catch_up()
+        outlet._serial = self._move[0] - 1
         if not from_now:
             everything = {name: Difference(tuples(kept.rows(name), self._makers[name])) for name in outlet.relations}
             there = {name: difference for name, difference in everything.items() if difference}
-            outlet._offer(self._move[0] + 1, kept.epoch, None, there)
+            outlet._offer(self._move[0], kept.epoch, None, there)
         outlet._serial = self._move[0]
         self._outlets.append(outlet)
 
@@ -360,7 +362,11 @@ class View:
         return name
 
     def _several(self, relation: str | Iterable[str] | None) -> tuple[str, ...]:
-        names = [relation] if relation is None or isinstance(relation, str) else relation
+        names = (
+            [relation]
+            if relation is None or not isinstance(relation, Iterable) or isinstance(relation, str)
+            else relation
+        )
         found = tuple(dict.fromkeys(map(self._known, names)))
         if not found:
             raise RequestError("db.relation", "no relation is named that should be watched", fix="view.watch()")

@@ -57,7 +57,7 @@ class Outlet:
         self._view: Telling | None = view
         self._size = buffer
         self._overflow = overflow
-        self._buffer: deque[ViewChange] = deque()
+        self._buffer: deque[tuple[int, ViewChange]] = deque()  # each with the serial of its move
         self._missed = 0
 
     @property
@@ -71,23 +71,28 @@ class Outlet:
         return self._view is None
 
     def _offer(self, serial: int, epoch: int, before: int | None, differences: Mapping[str, Difference]) -> None:
-        """Take in what a move changed, as far as it is about what is watched."""
-        if serial <= self._serial:
+        """Take in what a move changed, as far as it is about what is watched.
+
+        Ctrl-C may come anywhere in here, and the move is then offered again: the buffer itself says what it has.
+        """
+        if serial <= self._serial or (self._buffer and self._buffer[-1][0] >= serial):
             return
-        self._serial = serial
         of = {name: differences[name] for name in self.relations if name in differences}
         if of or before is None:
-            self._take(ViewChange(epoch, before, self.relations[0], of))
+            self._take(serial, ViewChange(epoch, before, self.relations[0], of))
+        self._serial = serial
 
-    def _take(self, change: ViewChange) -> None:
+    def _take(self, serial: int, change: ViewChange) -> None:
         if len(self._buffer) >= self._size:
-            OVERFLOWS[self._overflow](self, change)
+            OVERFLOWS[self._overflow](self, serial, change)
         else:
-            self._buffer.append(change)
+            self._buffer.append((serial, change))
 
     def _next(self) -> ViewChange:
         """The oldest change that was not taken yet."""
-        change = self._buffer.popleft()
+        serial, change = self._buffer[0]
+        self._serial = max(self._serial, serial)
+        self._buffer.popleft()
         if self._missed:
             change = ViewChange(change.epoch, change.before, change.relation, change.relations, self._missed)
             self._missed = 0
@@ -95,23 +100,25 @@ class Outlet:
 
     # -- a full buffer ----------------------------------------------------------------------------------------------
 
-    def _keep(self, change: ViewChange) -> None:
+    def _keep(self, serial: int, change: ViewChange) -> None:
         """Keep it: the view waited as soon as the buffer was full, and does not go on before something is taken."""
-        self._buffer.append(change)
+        self._buffer.append((serial, change))
 
-    def _drop_oldest(self, change: ViewChange) -> None:
+    def _drop_oldest(self, serial: int, change: ViewChange) -> None:
         """Drop what is oldest; the next change says how many were."""
         self._buffer.popleft()
         self._missed += 1
-        self._buffer.append(change)
+        self._buffer.append((serial, change))
 
-    def _coalesce(self, change: ViewChange) -> None:
+    def _coalesce(self, serial: int, change: ViewChange) -> None:
         """Make it one with the last: the sum stays right, only which epoch did what is lost."""
-        both = self._buffer.pop().then(change)
-        if both or both.before is None:
-            self._buffer.append(both)
+        both = self._buffer[-1][1].then(change)
+        self._buffer[-1] = serial, both
+        if not both and both.before is not None:
+            self._serial = serial
+            self._buffer.pop()
 
-    def _fail(self, change: ViewChange) -> None:
+    def _fail(self, serial: int, change: ViewChange) -> None:
         """End: what is in the buffer can still be taken, and then an error says why nothing more comes."""
         self._fault = RequestError(
             "db.view-overflow",
@@ -129,7 +136,7 @@ class Outlet:
             view._detach(self)
 
 
-OVERFLOWS: Final[Mapping[str, Callable[[Outlet, ViewChange], None]]] = {
+OVERFLOWS: Final[Mapping[str, Callable[[Outlet, int, ViewChange], None]]] = {
     "wait": Outlet._keep,
     "drop-oldest": Outlet._drop_oldest,
     "coalesce": Outlet._coalesce,
@@ -158,8 +165,8 @@ class ViewWatch(Outlet):
         self._timeout_s = timeout_s
         self._waiting: set[asyncio.Future[None]] = set()
 
-    def _take(self, change: ViewChange) -> None:
-        super()._take(change)
+    def _take(self, serial: int, change: ViewChange) -> None:
+        super()._take(serial, change)
         self._wake()
 
     def close(self) -> None:

@@ -13,22 +13,13 @@ from rhizomedb.db.compiled import prepare as prepare_program
 from rhizomedb.db.result import Result
 from rhizomedb.errors import ProgramError, RequestError, nearest_names
 from rhizomedb.facts.value import Cell, Value, check_value
-from rhizomedb.flow.batch import Batch
-from rhizomedb.flow.dictionary import Dictionary
+from rhizomedb.flow.cells import cells_of
 from rhizomedb.flow.show import show
 from rhizomedb.flow.stored import CellReading, Kept
 from rhizomedb.logic import Aggregate, Program, columns
 
 if TYPE_CHECKING:
     from rhizomedb.algebra import Derivation, Evaluation
-
-
-def cells_of(batch: Batch, dictionary: Dictionary) -> list[tuple[Cell, ...]]:
-    """The tuples of a batch, as cells."""
-    if not batch.width:
-        return [()] * len(batch)
-    columns = [dictionary.cells(batch.column_ids(number)) for number in range(batch.width)]
-    return list(zip(*columns, strict=True))
 
 
 def prepare(
@@ -44,6 +35,17 @@ def prepare(
     """
     values = {name: check_value(value) for name, value in (parameters or {}).items()}
     return prepare_program(parsed_of(program), stored, values, aggregates, relation)
+
+
+def budget_of(budget: object) -> Budget:
+    """The budget that somebody gave, or the one of who gave none."""
+    if budget is not None and not isinstance(budget, Budget):
+        raise RequestError(
+            "db.usage",
+            f"a budget is a rhizomedb.Budget, not {type(budget).__name__}",
+            fix="budget=rhizomedb.Budget(facts=1_000_000, seconds=10)",
+        )
+    return budget or Budget()
 
 
 def parsed_of(program: str | Program) -> Program:
@@ -138,7 +140,7 @@ def evaluate(
     [{'a': 1, 'b': 2}, {'a': 1, 'b': 3}, {'a': 2, 'b': 3}]
     """
     whole = parsed_of(program)
-    budget = budget or Budget()
+    budget = budget_of(budget)
     rows_of = {name: list(rows) for name, rows in (relations or {}).items()}
     order = columns(whole, {name: _width(name, rows) for name, rows in rows_of.items()})
     given = {name: [_cells(name, row, order[name]) for row in rows] for name, rows in rows_of.items()}

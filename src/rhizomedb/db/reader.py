@@ -377,7 +377,7 @@ class Reader:
             relation=relation,
             parameters={**(parameters or {}), **more_parameters},
             aggregates=aggregates,
-            budget=budget or Budget(),
+            budget=queries.budget_of(budget),
             extend=with_stands,
         )
         result.notices = tuple(self._unknown_attributes(whole))
@@ -402,7 +402,7 @@ class Reader:
             relation=relation,
             parameters={**(parameters or {}), **more_parameters},
             aggregates=aggregates,
-            budget=budget or Budget(),
+            budget=queries.budget_of(budget),
             extend=with_stands,
         )
 

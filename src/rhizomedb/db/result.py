@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.value import Cell, Value, exact, order_cell, plain
+from rhizomedb.flow.bounded import in_order
 
 if TYPE_CHECKING:
     from rhizomedb.algebra import Derivation
@@ -40,8 +41,9 @@ class Result(Sequence[Any]):
     @cached_property
     def _rows(self) -> list[tuple[Value, ...]]:
         row_type = namedtuple("Row", self.columns, rename=True)  # type: ignore[misc]  # the columns are known at run time
-        ordered = sorted(self._cells, key=lambda row: tuple(map(order_cell, row)))
-        return [row_type(*map(plain, row)) for row in ordered]
+        cells = list(self._cells)
+        keys = [tuple(map(order_cell, row)) for row in cells]
+        return [row_type(*map(plain, cells[place])) for place in in_order(keys)]
 
     @overload
     def __getitem__(self, index: int) -> Any: ...

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from rhizomedb.budget import UNLIMITED, Budget
+from rhizomedb.flow.cells import cells_of
 from rhizomedb.flow.engine import Engine
 from rhizomedb.flow.relation import Batch, Change, nothing
 
@@ -49,13 +50,13 @@ class Upkeep:
 
     def move(self, epoch: int) -> Mapping[str, Change]:
         """Go to another epoch; what it changed of each relation. Where nothing that is read changed, it costs nothing."""
+        self._mend()  # before anything is read: what begins anew has a dictionary of its own
         if not self._stored.is_current():
             return self._move_anew(epoch)
         after = replace(self._window, epoch=epoch)
         changes = self._stored.changes(self._standing.flow.inputs, self.cut, after)
         derived: Mapping[str, Change] = {}
         if changes:
-            self._mend()
             with self._broken_if_interrupted():
                 derived = self._engine.step(changes, self._budget.meter())
                 self.epoch = epoch
@@ -83,10 +84,7 @@ class Upkeep:
 
     def cells(self, batch: Tuples) -> list[Row]:
         """What the ids of a batch stand for."""
-        if not batch.width:
-            return [()] * len(batch)
-        cells = self._stored.dictionary.cells
-        return list(zip(*(cells(batch.column_ids(column)) for column in range(batch.width)), strict=True))
+        return cells_of(batch, self._stored.dictionary)
 
     def _begin(self, budget: Budget) -> None:
         """Work everything out that is there at the epoch."""

@@ -16,12 +16,13 @@ from rhizomedb.budget import Budget
 from rhizomedb.crdt.policy import Claim, agreed, distinct
 from rhizomedb.crdt.register import CLAIMS, claims_of_subjects
 from rhizomedb.db.compiled import Compiled, Prepared, answering
-from rhizomedb.db.query import cells_of, prepare
+from rhizomedb.db.query import prepare
 from rhizomedb.db.reading import reading_of
 from rhizomedb.db.source import StoreSource
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.clock import HybridTime
 from rhizomedb.facts.value import Attribute, Cell, Entity, Value, plain
+from rhizomedb.flow.cells import cells_of
 from rhizomedb.logic import parse
 from rhizomedb.store.store import COLUMNS, Cut, Store
 

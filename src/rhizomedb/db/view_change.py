@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rhizomedb.facts.value import exact, order_cell, plain
+from rhizomedb.flow import bounded
 
 if TYPE_CHECKING:
     from rhizomedb.db.stored import Row
@@ -98,7 +99,9 @@ def named(columns: Sequence[str]) -> Named:
 
 def in_order(rows: Mapping[Row, Any]) -> tuple[Any, ...]:
     """The tuples that stand beside some cells, in the order of their values."""
-    return tuple(rows[cells] for cells in sorted(rows, key=lambda row: tuple(map(order_cell, row))))
+    found = list(rows.values())
+    keys = [tuple(map(order_cell, cells)) for cells in rows]
+    return tuple(found[place] for place in bounded.in_order(keys))
 
 
 def tuples(rows: Iterable[Row], make: Named) -> tuple[Any, ...]:

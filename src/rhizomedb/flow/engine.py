@@ -78,6 +78,16 @@ class Engine:
         """What ran of a rule: for each input from which it began (`None`: from nothing) its pipeline."""
         return self._run.pipelines_of(rule)
 
+    def seconds(self, name: str) -> float:
+        """How long a grouping or graph took, in all steps, to make a relation."""
+        return self._run.seconds.get(name, 0.0)
+
+    @contextmanager
+    def _timed(self, name: str) -> Iterator[None]:
+        began = self._run.meter.elapsed()
+        yield
+        self._run.seconds[name] = self.seconds(name) + self._run.meter.elapsed() - began
+
     def step(self, changes: Mapping[str, Change], meter: Meter | None = None) -> dict[str, Change]:
         """Take the changes of what the flow reads (`flow.inputs`) in and return those of all that the plan derives.
 
@@ -103,9 +113,11 @@ class Engine:
                     recursive.derive(stratum, run)
                     continue
                 for grouping in stratum.groupings:
-                    group.derive(grouping, run)
+                    with self._timed(grouping.head):
+                        group.derive(grouping, run)
                 for each in stratum.graphs:
-                    graph.derive(each, run)
+                    with self._timed(each.head):
+                        graph.derive(each, run)
                 if stratum.rules:
                     self._derive(stratum)
             run.meter.check()

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from rhizomedb.algebra.formula import Attribute, Comparison, Constant, Formula, Operand, Row, attributes_of, test_of
 from rhizomedb.algebra.formula import value_of as function_of
 from rhizomedb.budget import CHECK_EVERY, Meter
 from rhizomedb.facts.value import order_cell
 from rhizomedb.flow.batch import CONSTANT, IDS, Batch
+from rhizomedb.flow.bounded import in_order, pieces, watched
 from rhizomedb.flow.dictionary import Dictionary
 
 TURNED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
@@ -64,14 +65,16 @@ def _ordered(batch: Batch, left: int, operator: str, right: int, dictionary: Dic
     if operator in (">", ">="):
         left, right = right, left
     equal = operator in ("<=", ">=")
-    ids = sorted({*batch.distinct_ids(left), *batch.distinct_ids(right)})
+    either = list({*batch.distinct_ids(left), *batch.distinct_ids(right)})
+    ids = [either[place] for place in in_order(either, meter.check)]
     if not ids or dictionary.is_ordered(ids[-1]):
         return batch.where_less(left, right, equal)
-    keys = [order_cell(cell) for cell in dictionary.cells(ids)]
-    meter.check()
-    by_order = sorted(range(len(ids)), key=keys.__getitem__)
+    keys: list[tuple[int, Any]] = []
+    for some in pieces(ids, meter.check):
+        keys += map(order_cell, dictionary.cells(some))
+    by_order = in_order(keys, meter.check)
     ranks = [0] * len(ids)
-    for rank, place in enumerate(by_order):
+    for rank, place in enumerate(watched(by_order, meter.check)):
         ranks[place] = rank
     width, asked, places = batch.width, array(IDS, ids), array(IDS, ranks)
     ranked = batch.mapped(left, asked, places).mapped(right, asked, places)

@@ -50,6 +50,8 @@ class Run:
         self.piece = PIECE
         self.threads = threads
         self.meter: Meter
+        self.seconds: dict[str, float] = {}
+        """How long the groupings and graphs took, by what they make."""
         self.planner = Planner({name: each.table for name, each in held.items()}, dictionary, counted, reorder)
         self._shapes: dict[int, Shape] = {}
         self._pipelines: dict[tuple[str, int, int | None, tuple[bool, ...], bool], Pipeline] = {}

@@ -42,7 +42,8 @@ def _stratum(engine: Engine, stratum: Stratum) -> Iterator[str]:
 
 def _run(engine: Engine, made: Rule | Grouping | Graph) -> Iterator[str]:
     if not isinstance(made, Rule):
-        yield _padded(f"over {made.source}", f"{len(engine.relation(made.source).table):,} tuples")
+        taken, found = (len(engine.relation(name).table) for name in (made.source, made.head))
+        yield _padded(f"  over {made.source}", f"{taken:,} → {found:,}  {engine.seconds(made.head) * 1000:.1f} ms")
         return
     for term, pipeline in engine.pipelines(made):
         if term is not None:

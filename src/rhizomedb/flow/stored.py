@@ -14,6 +14,7 @@ from rhizomedb.algebra.source import Source
 from rhizomedb.flow.batch import CONSTANT
 from rhizomedb.flow.batch import Batch as Tuples
 from rhizomedb.flow.body import Flow, Input
+from rhizomedb.flow.bounded import pieces
 from rhizomedb.flow.dictionary import Dictionary, Interned
 from rhizomedb.flow.relation import UNIT, Batch, Table
 from rhizomedb.flow.run import Templates
@@ -79,8 +80,10 @@ class StoredTable:
     def whole(self) -> Rows:
         """All of it."""
         if self._whole is None:
-            self._whole = Table(self.width)
-            self._whole.add(self._reading.read(self._input))
+            there, whole = self._reading.read(self._input), Table(self.width)
+            for first in range(0, len(there), LIMIT):  # Ctrl-C is heard in between
+                whole.add(there.slice(first, first + LIMIT))
+            self._whole = whole
         return self._whole
 
     def read(self, new: bool = True, first: int = 0, last: int | None = None) -> Tuples:
@@ -178,7 +181,7 @@ class CellReading:
         places = [columns.index(name) for name in input.columns]
         ids = self.dictionary.ids
         found = [tuple(ids([row[place] for place in places])) for row in rows]  # type: ignore[attr-defined]
-        return Batch.of_rows(found, len(places))
+        return Batch.concatenated([Batch.of_rows(list(some), len(places)) for some in pieces(found)], len(places))
 
 
 class TableReading:
