@@ -357,12 +357,12 @@ def test_trees_have_no_cycle_and_every_node_one_parent(facts):
     parents = dict(found)
     assert len(parents) == len(found)
     assert set(parents) == {each.entity for each in facts}
-    for node in parents:
+    for at in parents.values():
         seen = set()
-        while node in parents:
-            assert node not in seen, "around a cycle"
-            seen.add(node)
-            node = parents[node]
+        while at in parents:
+            assert at not in seen, "around a cycle"
+            seen.add(at)
+            at = parents[at]  # noqa: PLW2901  # up from each
 
 
 @given(moves())
@@ -395,7 +395,7 @@ ATTRIBUTES = {
     "graph": ["x", "y"], "multi-value-register": ["x", "y"], "last-writer-register": ["x", "y"],
     "counter": ["counter/add"], "grow-only-counter": ["counter/add"], "map": ["k", "map/delete"],
     "list": ["list/after", "list/counter", "list/value", "list/deleted"], "tree": ["tree/parent"],
-    **dict.fromkeys(SETS, ["set/add", "set/remove"]),
+    **{name: ["set/add", "set/remove"] for name in SETS},
 }  # fmt: skip
 
 
