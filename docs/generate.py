@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import rhizomedb
-from rhizomedb import logic
+from rhizomedb import crdt, logic
 from rhizomedb.algebra import Derivation
 from rhizomedb.cli.parser import DESCRIPTION, EXIT_CODES, VERBS, build
 from rhizomedb.db import attachment, explanation, intake, reader, transaction
@@ -68,6 +68,7 @@ GROUPS = {
     "budget": "Budgets",
     "flow": "Dataflow",
     "db": "Requests",
+    "crdt": "Data types",
     "attachment": "Attachments",
     "exchange": "Files in and out",
     "remote": "Places to push to and pull from",
@@ -201,7 +202,7 @@ def python() -> Iterator[str]:
     yield "# Python\n"
     yield "`import rhizomedb` gives these names, and `rhizomedb.__version__`.\n"
     yield ", ".join(f"[`{name}`](#{name.lower()})" for name in names) + "\n"
-    yield "Below: [questions](#questions), [what comes back](#what-comes-back), [builders](#builders).\n"
+    yield "Below: [questions](#questions), [what comes back](#what-comes-back), [data types](#data-types), [builders](#builders).\n"
     yield "## Functions\n"
     for name, found in functions.items():
         yield from entry(name, found, "###")
@@ -221,6 +222,10 @@ def python() -> Iterator[str]:
     yield "## What comes back\n"
     for found in COMES_BACK:
         yield from described(found.__name__, found)
+    yield "## Data types\n"
+    yield "`from rhizomedb.crdt import …`; see [data types](../concepts/data-types.md).\n"
+    yield from entry("data_type", crdt.data_type, "###")
+    yield from described("DataType", crdt.DataType)
     yield "## Builders\n"
     yield "`from rhizomedb.logic import …`; see [query from Python](../how-to/query-from-python.md).\n"
     for name in BUILDERS:

@@ -325,6 +325,7 @@ CODES.update(
         "db.unknown-attribute": "No fact has this attribute.",
         "db.unknown-author": "Nobody of this name has said anything here.",
         "db.unknown-policy": "There is no such policy.",
+        "crdt.unknown": "There is no such data type.",
         "db.unknown-fact": "No fact has this CID here.",
         "db.expectation-failed": "The view no longer says what the transaction expected; nothing was written.",
         "db.nothing-to-retract": "Nothing that stands matches what was to be retracted.",

@@ -119,6 +119,8 @@ HAPPY: list[tuple[str, str, set[str]]] = [
     ('history films.db "The Matrix" runtime', "claimed           author     value  now     arrived\n",
      {"attribute", "value", "author", "time", "status", "epoch", "arrived", "origin", "fact", "delta"}),
     ("find films.db kubrick", "2001: A Space Odyssey", {"entity", "id", "policy", "values", "contested"}),
+    ("crdt", "add-wins-set          a remove takes back the adds that it had seen\n", {"name", "summary", "answer"}),
+    ("crdt show counter", "step(fact: C, counter: E, by: N) :-", {"name", "summary", "answer", "program"}),
     (f"query films.db {QUERY}", "Seven Samurai           207\n3 tuples\n", {"title", "minutes"}),
     (f"query films.db {QUERY} --explain", "probe fact", {"plan"}),
     ('add films.db "The Matrix" runtime 136', "said: The Matrix · runtime = 136   (epoch 3)\n",

@@ -410,6 +410,11 @@ def _pull(add: Add) -> None:
     _wait(add)
 
 
+def _crdt(add: Add) -> None:
+    add("what", metavar="list|show", nargs="?", choices=["list", "show"], default="list", help="all of them, or one")
+    add("name", metavar="NAME", nargs="?", help="with show: the data type whose program is printed")
+
+
 def _demo(add: Add) -> None:
     add("folder", metavar="FOLDER", nargs="?", help="where to put the example files (default: a temporary folder)")
 
@@ -431,6 +436,7 @@ VERBS: Final[dict[str, tuple[str, Callable[[Add], None], str]]] = {
     "history": ("everything ever said about an entity", _history, "rhizomedb.cli.read:history"),
     "find": ("the entities that a text or conditions match", _find, "rhizomedb.cli.read:find"),
     "query": ("run a PomoLogic program", _query, "rhizomedb.cli.read:query"),
+    "crdt": ("the replicated data types, and the program of each", _crdt, "rhizomedb.cli.crdt:crdt"),
     "add": ("say something; it replaces what the view showed", _add, "rhizomedb.cli.write:add"),
     "retract": ("take back what stands; history keeps it", _retract, "rhizomedb.cli.write:retract"),
     "attach": ("keep a file as the value of an attribute", _attach, "rhizomedb.cli.attach:attach"),

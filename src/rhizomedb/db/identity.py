@@ -1,9 +1,11 @@
-"""Entities: derived from a key, so that sources meet without coordination, or minted."""
+"""Names of things: entities derived from a key, so that sources meet without coordination, or minted; CIDs as given."""
 
 from __future__ import annotations
 
 import secrets
 
+from rhizomedb.errors import RequestError
+from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.entity import derive
 from rhizomedb.facts.value import Entity, Value
 
@@ -20,3 +22,10 @@ def entity(**key: Value) -> Entity:
 def new_entity() -> Entity:
     """A fresh entity: 128 random bits."""
     return secrets.token_bytes(16)
+
+
+def as_cid(cid: Cid | str) -> Cid:
+    """A CID that may be given as its text."""
+    if not isinstance(cid, Cid | str):
+        raise RequestError("db.usage", f"a CID is a Cid or its text, not {type(cid).__name__}", fix="bafyrei…")
+    return Cid.parse(cid) if isinstance(cid, str) else cid

@@ -19,6 +19,7 @@ from rhizomedb.db import attachment as attached
 from rhizomedb.db import content, view
 from rhizomedb.db import query as queries
 from rhizomedb.db.attachment import Attachment
+from rhizomedb.db.causality import Causality
 from rhizomedb.db.explanation import (
     Conflict,
     Conflicts,
@@ -28,6 +29,7 @@ from rhizomedb.db.explanation import (
     Records,
     Said,
 )
+from rhizomedb.db.identity import as_cid
 from rhizomedb.db.limits import Limits
 from rhizomedb.db.moment import to_ms
 from rhizomedb.db.naming import Authors, Names
@@ -101,7 +103,7 @@ class Stats:
         return {**counts, "storage": self.storage.as_dict(), "bytes_per_fact": round(self.bytes_per_fact, 1)}
 
 
-class Reader:
+class Reader(Causality):
     """The questions. A subclass says which store and which cut."""
 
     _store: Store
@@ -575,13 +577,6 @@ class Reader:
                         {register.attribute: chosen.choose(register.claims) for register in ordered},
                         frozenset(register.attribute for register in ordered if register.is_contested),
                     )
-
-
-def as_cid(cid: Cid | str) -> Cid:
-    """A CID that may be given as its text."""
-    if not isinstance(cid, Cid | str):
-        raise RequestError("db.usage", f"a CID is a Cid or its text, not {type(cid).__name__}", fix="bafyrei…")
-    return Cid.parse(cid) if isinstance(cid, str) else cid
 
 
 def is_reserved(attribute: Attribute | Cell) -> bool:
