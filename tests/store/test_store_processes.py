@@ -269,7 +269,7 @@ def test_nothing_is_acknowledged_that_would_go_with_a_log_that_was_taken_away(pa
     os.unlink(f"{path}-wal")
     if how == "replaced":
         Path(f"{path}-wal").touch()
-    with pytest.raises(StoreError, match="-wal, in which the newest of .* is, was removed or replaced") as caught:
+    with pytest.raises(StoreError, match=r"-wal, in which the newest of .* is, was removed or replaced") as caught:
         write(store, [said(2)])
     assert caught.value.code == "store.unreadable"
     store.close()
