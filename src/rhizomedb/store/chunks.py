@@ -93,7 +93,9 @@ class Chunks:
         """Put the bytes of blocks in the place of those that were altered since they were written."""
         for block in blocks:
             key, size = bytes(block.cid), len(block.body)
-            rows = self._file.run("SELECT 1 FROM chunk WHERE cid = ? AND (size != ? OR body IS NOT ?)", (key, size, block.body))
+            rows = self._file.run(
+                "SELECT 1 FROM chunk WHERE cid = ? AND (size != ? OR body IS NOT ?)", (key, size, block.body)
+            )
             if rows:
                 self._file.run("UPDATE chunk SET size = ?, body = ? WHERE cid = ?", (size, block.body, key))
 

@@ -51,7 +51,9 @@ class Folder:
                     piece = memoryview(data)[at : at + WRITE_BYTES]
                     while piece:
                         piece = piece[file.write(piece) :]
-                if self._is_durable:  # before anything names it: else a loss of power could leave pages of nothing in it
+                if (
+                    self._is_durable
+                ):  # before anything names it: else a loss of power could leave pages of nothing in it
                     _sync(file.fileno())
         except OSError:
             self.remove(name)
