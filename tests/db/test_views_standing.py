@@ -467,6 +467,34 @@ def test_ctrl_c_leaves_the_view_as_it_was(db: Connection, monkeypatch: pytest.Mo
     assert rows(view.relation()) == [("Alien", 137)]
 
 
+@pytest.mark.parametrize("rewound", [False, True])
+def test_what_comes_after_ctrl_c_has_the_ids_that_the_view_has(
+    db: Connection, monkeypatch: pytest.MonkeyPatch, rewound: bool
+) -> None:
+    """A view that begins anew numbers its cells anew; first of all what was computed and is only then said."""
+    view = db.view("""
+        said(value: V) :- fact(attribute: "n", value: V).
+        loud(value: T) :- said(value: V), T := concat(V, "!").
+        both(value: V) :- loud(value: V), said(value: V).
+    """)
+    for number in range(4):
+        db.transact([(bytes([number]) * 16, "n", f"v{number}")])
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rhizomedb.flow.counted.terms", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        db.transact([(b"x" * 16, "n", "v1!")])
+    monkeypatch.undo()
+    if rewound:
+        assert rows(view.rewind(3).relation("both")) == []
+        view.refresh()
+    assert rows(view.relation("both")) == [("v1!",)]
+    db.transact([(b"y" * 16, "n", "v1!!")])
+    assert sorted(rows(view.relation("both"))) == [("v1!",), ("v1!!",)]
+
+
 def test_an_aggregate_cannot_move_the_view_it_is_part_of(db: Connection) -> None:
     found: list[str] = []
 

@@ -51,11 +51,11 @@ class Upkeep:
         """Go to another epoch; what it changed of each relation. Where nothing that is read changed, it costs nothing."""
         if not self._stored.is_current():
             return self._move_anew(epoch)
+        self._mend()  # first, for that gives other ids, and what came is told by ids
         after = replace(self._window, epoch=epoch)
         changes = self._stored.changes(self._standing.flow.inputs, self.cut, after)
         derived: Mapping[str, Change] = {}
         if changes:
-            self._mend()
             with self._broken_if_interrupted():
                 derived = self._engine.step(changes, self._budget.meter())
                 self.epoch = epoch
