@@ -197,6 +197,7 @@ impl Table {
             let before = found.map_or(0, |place| counts[place]);
             let after = before + sum;
             if after < 0 {
+                self.counts = Some(counts); // a table that is not counted could not be rolled back
                 return Err(broken(
                     "nothing is taken back more often than it was derived",
                 ));
@@ -256,12 +257,10 @@ impl Table {
     ) -> usize {
         let whole = self.is_whole(new) && bounds.is_none();
         if keys.is_empty() {
-            let all: Vec<u32> = (0..self.extent as u32).collect();
             for row in first..last {
-                let mut places = all
-                    .iter()
-                    .copied()
-                    .filter(|&place| self.is_asked(place, row, new, bounds));
+                // One by one: who only asks whether there is any need not pay for all.
+                let mut places =
+                    (0..self.extent as u32).filter(|&place| self.is_asked(place, row, new, bounds));
                 if !visitor(row, &mut places) {
                     return row + 1;
                 }
