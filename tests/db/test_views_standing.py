@@ -569,6 +569,32 @@ def test_what_is_computed_and_goes_is_forgotten(db: Connection, monkeypatch: pyt
         assert held[-1] < 2 * (3 * 200), "each fact has a CID, an entity and a value that stays"
 
 
+def test_a_recursion_goes_on_when_its_stamps_are_used_up(db: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They have 32 bits, and a step takes one for each round: a view of a long chain needs another engine in days."""
+    monkeypatch.setattr("rhizomedb.flow.run.STAMPS_MAX", 20)
+    program = """
+        edge(x: X, y: Y) :- fact(entity: X, attribute: "to", value: Y).
+        path(x: X, y: Y) :- edge(x: X, y: Y).
+        path(x: X, y: Z) :- edge(x: X, y: Y), path(x: Y, y: Z).
+    """
+    view = db.view(program)
+    watch = view.watch("path", timeout_s=0)
+    engines: list[Engine] = []
+    told: set[tuple[Any, ...]] = set()
+    nodes = [bytes([number]) * 16 for number in range(16)]
+    for step in range(14, -1, -1):
+        db.transact([(nodes[step], "to", nodes[step + 1]), (nodes[step], "to", nodes[step // 2])])
+        if step == 5:
+            view.rewind(4)
+            view.refresh()
+        for change in watch:
+            told = (told - set(rows(change.minus))) | set(rows(change.plus))
+        assert told == set(rows(view.relation("path"))) == set(rows(db.query(program, relation="path")))
+        engines.append(view._kept()._engine)
+    assert all(engine._run.stamp < 60 for engine in engines)
+    assert len(set(map(id, engines))) > 2, "one followed the other"
+
+
 def test_an_index_that_is_made_anew(tmp_path: Path) -> None:
     """With a delta that is lost, later facts have other numbers; who watches is told of what went."""
     path = str(tmp_path / "test.db")

@@ -63,13 +63,18 @@ class Upkeep:
         return derived
 
     def tidy(self) -> None:
-        """Forget what is of no use any more, if there may be much of it. Changes are told by then: ids may be used again."""
+        """Forget what is of no use any more, if there may be much of it. Changes are told by then: ids may be used again.
+
+        Where the engine has come to its end, the next move begins with another.
+        """
         dictionary = self._stored.dictionary
         if self._is_whole and dictionary.own > self._own_max:
             self._is_whole = False
             dictionary.sweep(self._engine.ids())
             self._is_whole = True
             self._own_max = max(SWEPT_MIN, 2 * dictionary.own)
+        if self._engine.is_worn:
+            self._is_whole = False
 
     def reset(self, epoch: int) -> None:
         """Be where it was before a move of which nobody learned."""
@@ -124,7 +129,7 @@ class Upkeep:
         return Batch.of_rows([tuple(ids(row)) for row in rows], self._standing.flow.widths[relation])
 
     def _mend(self) -> None:
-        """Begin anew where a step was interrupted: it may have been anywhere, even in taking itself back."""
+        """Begin anew where a step was interrupted (it may have been anywhere, even in taking itself back), or was the last."""
         if not self._is_whole:
             self._begin(UNLIMITED)
             self._is_whole = True

@@ -78,6 +78,11 @@ class Engine:
         """What ran of a rule: for each input from which it began (`None`: from nothing) its pipeline."""
         return self._run.pipelines_of(rule)
 
+    @property
+    def is_worn(self) -> bool:
+        """Whether another engine should go on, begun with what is there now: this one cannot take steps for ever."""
+        return self._run.is_worn
+
     def step(self, changes: Mapping[str, Change], meter: Meter | None = None) -> dict[str, Change]:
         """Take the changes of what the flow reads (`flow.inputs`) in and return those of all that the plan derives.
 
