@@ -519,6 +519,34 @@ def test_a_change_that_ctrl_c_kept_from_being_told_is_told_once(
     assert [(change.epoch, rows(change.plus)) for change in watch] == [(2, [("Alien", 137)])]
 
 
+@pytest.mark.parametrize("rewound", [False, True])
+def test_what_comes_after_ctrl_c_has_the_ids_that_the_view_has(
+    db: Connection, monkeypatch: pytest.MonkeyPatch, rewound: bool
+) -> None:
+    """A view that begins anew numbers its cells anew; first of all what was computed and is only then said."""
+    view = db.view("""
+        said(value: V) :- fact(attribute: "n", value: V).
+        loud(value: T) :- said(value: V), T := concat(V, "!").
+        both(value: V) :- loud(value: V), said(value: V).
+    """)
+    for number in range(4):
+        db.transact([(bytes([number]) * 16, "n", f"v{number}")])
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rhizomedb.flow.counted.terms", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        db.transact([(b"x" * 16, "n", "v1!")])
+    monkeypatch.undo()
+    if rewound:
+        assert rows(view.rewind(3).relation("both")) == []
+        view.refresh()
+    assert rows(view.relation("both")) == [("v1!",)]
+    db.transact([(b"y" * 16, "n", "v1!!")])
+    assert sorted(rows(view.relation("both"))) == [("v1!",), ("v1!!",)]
+
+
 def test_an_aggregate_cannot_move_the_view_it_is_part_of(db: Connection) -> None:
     found: list[str] = []
 
@@ -592,6 +620,32 @@ def test_what_is_computed_and_goes_is_forgotten(db: Connection, monkeypatch: pyt
         assert max(held) <= 41, "the store holds the rest"
     else:
         assert held[-1] < 2 * (3 * 200), "each fact has a CID, an entity and a value that stays"
+
+
+def test_a_recursion_goes_on_when_its_stamps_are_used_up(db: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They have 32 bits, and a step takes one for each round: a view of a long chain needs another engine in days."""
+    monkeypatch.setattr("rhizomedb.flow.run.STAMPS_MAX", 20)
+    program = """
+        edge(x: X, y: Y) :- fact(entity: X, attribute: "to", value: Y).
+        path(x: X, y: Y) :- edge(x: X, y: Y).
+        path(x: X, y: Z) :- edge(x: X, y: Y), path(x: Y, y: Z).
+    """
+    view = db.view(program)
+    watch = view.watch("path", timeout_s=0)
+    engines: list[Engine] = []
+    told: set[tuple[Any, ...]] = set()
+    nodes = [bytes([number]) * 16 for number in range(16)]
+    for step in range(14, -1, -1):
+        db.transact([(nodes[step], "to", nodes[step + 1]), (nodes[step], "to", nodes[step // 2])])
+        if step == 5:
+            view.rewind(4)
+            view.refresh()
+        for change in watch:
+            told = (told - set(rows(change.minus))) | set(rows(change.plus))
+        assert told == set(rows(view.relation("path"))) == set(rows(db.query(program, relation="path")))
+        engines.append(view._kept()._engine)
+    assert all(engine._run.stamp < 60 for engine in engines)
+    assert len(set(map(id, engines))) > 2, "one followed the other"
 
 
 def test_an_index_that_is_made_anew(tmp_path: Path) -> None:

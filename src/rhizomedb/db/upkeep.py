@@ -53,6 +53,7 @@ class Upkeep:
         self._mend()  # before anything is read: what begins anew has a dictionary of its own
         if not self._stored.is_current():
             return self._move_anew(epoch)
+        self._mend()  # first, for that gives other ids, and what came is told by ids
         after = replace(self._window, epoch=epoch)
         changes = self._stored.changes(self._standing.flow.inputs, self.cut, after)
         derived: Mapping[str, Change] = {}
@@ -64,13 +65,18 @@ class Upkeep:
         return derived
 
     def tidy(self) -> None:
-        """Forget what is of no use any more, if there may be much of it. Changes are told by then: ids may be used again."""
+        """Forget what is of no use any more, if there may be much of it. Changes are told by then: ids may be used again.
+
+        Where the engine has come to its end, the next move begins with another.
+        """
         dictionary = self._stored.dictionary
         if self._is_whole and dictionary.own > self._own_max:
             self._is_whole = False
             dictionary.sweep(self._engine.ids())
             self._is_whole = True
             self._own_max = max(SWEPT_MIN, 2 * dictionary.own)
+        if self._engine.is_worn:
+            self._is_whole = False
 
     def reset(self, epoch: int) -> None:
         """Be where it was before a move of which nobody learned."""
@@ -122,7 +128,7 @@ class Upkeep:
         return Batch.of_rows([tuple(ids(row)) for row in rows], self._standing.flow.widths[relation])
 
     def _mend(self) -> None:
-        """Begin anew where a step was interrupted: it may have been anywhere, even in taking itself back."""
+        """Begin anew where a step was interrupted (it may have been anywhere, even in taking itself back), or was the last."""
         if not self._is_whole:
             self._begin(UNLIMITED)
             self._is_whole = True

@@ -21,6 +21,9 @@ PIECE: Final = 1 << 16
 STALE: Final = 3
 """A pipeline is put in order anew when a table that it reads has grown or shrunk by this many powers of two."""
 
+STAMPS_MAX: Final = 1 << 31
+"""After so many stamps an engine is better begun anew: a stamp has 32 bits, and a step may need many."""
+
 
 Templates: TypeAlias = dict[tuple[object, ...], Template]
 """The orders that were worked out, each by what it was asked for and the sizes that called for it.
@@ -99,6 +102,11 @@ class Run:
         """Forget the ids of the constants of rules, with the pipelines that hold them; orders are kept."""
         self._shapes.clear()
         self._pipelines.clear()
+
+    @property
+    def is_worn(self) -> bool:
+        """Whether stamps may come to an end."""
+        return self.stamp > STAMPS_MAX
 
     def next_stamp(self) -> int:
         """A stamp greater than all before."""

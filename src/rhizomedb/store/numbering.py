@@ -48,11 +48,12 @@ class Numbering:
         self._sorted_images: tuple[NDArray[Any], NDArray[Any]] | None = None
         self._words: dict[int, list[Word]] = {}
         self._rowless: dict[Cid, int] = {}
+        self._met = view.last_row, cell_last
         self._take(view, cell_last, parts)
 
     def _take(self, view: View, cell_last: int, parts: Sequence[Part]) -> None:
         assert cell_last < OWN, "an index numbers fewer cells than that"
-        self._view, self._cell_last, self._segments = view, cell_last, len(parts)
+        self._view, self._segments = view, len(parts)
         self._order = Order(view, parts)
 
     @property
@@ -120,13 +121,15 @@ class Numbering:
     def images(self) -> Mapping[Word, int]:
         """The words whose ids are others, with these."""
         if self._images is None:
-            self._images = {}
+            images: dict[Word, int] = {}
             for cid, number in self._links():
                 row = self._view.row(cid)
                 if row:
-                    self._image(number, row | ROW)
+                    images[number] = row | ROW
                 else:
                     self._rowless[cid] = number
+            self._words = {id: [number] for number, id in images.items()}
+            self._images = images  # only now: half of them, after an interruption, would be taken for all
         return self._images
 
     def replaced(self, words: NDArray[Any]) -> NDArray[Any]:
@@ -155,7 +158,9 @@ class Numbering:
         if word != id:
             self._sorted_images = None
             self._images[word] = id
-            self._words.setdefault(id, []).append(word)
+            words = self._words.setdefault(id, [])
+            if word not in words:
+                words.append(word)
 
     def _links(self) -> Iterator[tuple[Cid, int]]:
         """The links among the cells of the index, with their numbers."""
@@ -179,15 +184,16 @@ class Numbering:
         return came <= max(FEW, len(self._rowless) + len(self._images or ()))
 
     def follow(self, view: View, cell_last: int, parts: Sequence[Part]) -> None:
-        """Go on over a newer state of the same index; costs what came since."""
-        last, before = self._view.last_row, self._cell_last
-        if (last, before) == (view.last_row, cell_last):
+        """Go on over a newer state of the same index; costs what came since. If it is interrupted, the next one does it."""
+        if self._met == (view.last_row, cell_last):
             self._take(view, cell_last, parts)
             return
         _ = self.images  # as they were when the numbering began
         self._take(view, cell_last, parts)
+        last, before = self._met
         self._meet_facts(last, view.last_row)
         self._meet_cells(before, cell_last)
+        self._met = view.last_row, cell_last
 
     def _meet_facts(self, after: int, last: int) -> None:
         """What was only named so far, and is a fact that came."""
@@ -201,7 +207,8 @@ class Numbering:
         for cid in named:
             row = self._view.row(cid)
             if row:
-                self._image(row | ROW, self._rowless.pop(cid))
+                self._image(row | ROW, self._rowless[cid])
+                del self._rowless[cid]
 
     def _meet_cells(self, after: int, last: int) -> None:
         """What has an id already, and is a cell of the index that came."""
