@@ -55,8 +55,9 @@ class NumberReading:
 
     @property
     def is_small(self) -> bool:
-        """Whether few cells were computed and numbered so far."""
-        return self._numbers.numbering.own < OWN_MAX
+        """Whether few cells were computed and numbered so far, and no long ones: they are held until all are forgotten."""
+        numbering = self._numbers.numbering
+        return numbering.own < OWN_MAX and numbering.own_bytes < BYTES_MAX
 
     @property
     def dictionary(self) -> Dictionary:

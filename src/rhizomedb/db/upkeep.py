@@ -51,11 +51,13 @@ class Upkeep:
         """Go to another epoch; what it changed of each relation. Where nothing that is read changed, it costs nothing."""
         if not self._stored.is_current():
             return self._move_anew(epoch)
+        self._mend()  # before anything is read: what begins anew has ids of its own
         after = replace(self._window, epoch=epoch)
+        self._is_whole = False  # whatever cuts this off may leave cells without the ids that they should have
         changes = self._stored.changes(self._standing.flow.inputs, self.cut, after)
+        self._is_whole = True
         derived: Mapping[str, Change] = {}
         if changes:
-            self._mend()
             with self._broken_if_interrupted():
                 derived = self._engine.step(changes, self._budget.meter())
                 self.epoch = epoch

@@ -56,12 +56,15 @@ class Interned:
                 found.append(cell)
                 continue
             id = known.get(cell)
-            if id is None and self._free:
-                id = known[cell] = self._free.pop()
-                held[id - SMALL] = cell
-            elif id is None:
-                id = known[cell] = SMALL + len(held)
-                held.append(cell)
+            if id is None:
+                # An id is known last: one that an interruption leaves unknown is lost, and never stands for two cells.
+                if self._free:
+                    id = self._free.pop()
+                    held[id - SMALL] = cell
+                else:
+                    held.append(cell)
+                    id = SMALL + len(held) - 1
+                known[cell] = id
             found.append(id)
         return found
 

@@ -79,8 +79,9 @@ class StoredTable:
     def whole(self) -> Rows:
         """All of it."""
         if self._whole is None:
-            self._whole = Table(self.width)
-            self._whole.add(self._reading.read(self._input))
+            whole: Rows = Table(self.width)
+            whole.add(self._reading.read(self._input))
+            self._whole = whole  # only now: it is kept, and what interrupts the reading would leave it without rows
         return self._whole
 
     def read(self, new: bool = True, first: int = 0, last: int | None = None) -> Tuples:
@@ -199,9 +200,10 @@ class TableReading:
             columns = self._columns[input.relation]
             if not input.bound and input.columns == tuple(columns):
                 return self._tables[input.relation]
-            found = self._made[input] = Table(len(input.columns))
+            found = Table(len(input.columns))
             whole = {*input.columns, *(name for name, _ in input.bound)} == set(columns)
             (found.put if whole else found.add)(self.read(input))
+            self._made[input] = found
         return found
 
     def read(self, input: Input) -> Tuples:

@@ -38,6 +38,8 @@ class Numbering:
         self._own: dict[Cell, int] = {}
         self._own_cells: list[Cell | None] = []
         self._free: list[int] = []
+        self.own_bytes = 0
+        """About how much text and bytes was ever given a number of the reader's own."""
         self._images: dict[Word, int] | None = None
         self._words: dict[int, list[Word]] = {}
         self._rowless: dict[Cid, int] = {}
@@ -71,6 +73,8 @@ class Numbering:
         else:
             self._own_cells.append(cell)
             id = self._own[cell] = OWN + len(self._own_cells) - 1
+        if not word and isinstance(cell, str | bytes):
+            self.own_bytes += len(cell)
         if type(cell) is Cid and word < ROW:
             self._rowless[cell] = id
         return id
@@ -114,12 +118,17 @@ class Numbering:
         """The words whose ids are others, with these."""
         if self._images is None:
             self._images = {}
-            for cid, number in self._links():
-                row = self._view.row(cid)
-                if row:
-                    self._image(number, row | ROW)
-                else:
-                    self._rowless[cid] = number
+            try:
+                for cid, number in self._links():
+                    row = self._view.row(cid)
+                    if row:
+                        self._image(number, row | ROW)
+                    else:
+                        self._rowless[cid] = number
+            except BaseException:  # some of them would be taken for all
+                self._images = None
+                self._words.clear()
+                raise
         return self._images
 
     def words(self, id: int) -> list[Word]:
