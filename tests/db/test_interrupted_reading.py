@@ -125,3 +125,19 @@ def test_long_texts_that_were_computed_are_not_held_from_question_to_question(
         assert db._store.kept is first, "so few bytes are held"  # type: ignore[attr-defined]  # a store in a file has it
         db.query(TEXTS.replace("!", "."))
         assert db._store.kept is not first  # type: ignore[attr-defined]  # a store in a file has it
+
+
+def test_long_texts_that_went_are_forgotten_by_their_length(db: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """65,536 cells were held before anybody looked, were they of 10 or of 200,000 characters."""
+    monkeypatch.setattr("rhizomedb.db.upkeep.SWEPT_BYTES_MIN", 5_000)
+    program = TEXTS.replace("fact(", "stands(").replace('V + "!" + V', "concat(V, V, V, V)")
+    view = db.view(program, relation="shown")
+    for number in range(40):
+        db.transact([("it", "t", f"{number:0500}")])
+        db.retract("it", "t")
+    say(db, "last")
+    assert shown(view.relation()) == ["last" * 4]
+    dictionary = view._upkeep._stored.dictionary  # type: ignore[union-attr]  # it is open
+    assert dictionary.own_bytes < 60_000, "40 of 2,000 characters were computed, of 40 that are said for good"
+    held = getattr(dictionary, "_own", None) or dictionary._ids  # type: ignore[attr-defined]  # one of the two
+    assert dictionary.own_bytes == sum(len(cell) for cell in held if isinstance(cell, str | bytes))

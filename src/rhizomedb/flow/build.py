@@ -248,9 +248,7 @@ class _Builder:
         own = [rule for rule in self.rules if rule.head in members]
         self.rules = [rule for rule in self.rules if rule.head not in members] + factored(own, members, name)
 
-    def _stratum(
-        self, members: tuple[str, ...], graph: Mapping[str, list[str]], rules: tuple[Rule, ...]
-    ) -> Stratum:
+    def _stratum(self, members: tuple[str, ...], graph: Mapping[str, list[str]], rules: tuple[Rule, ...]) -> Stratum:
         inside = set(members)
         groupings = tuple(grouping for grouping in self.groupings if grouping.head in inside)
         graphs = tuple(each for each in self.graphs if each.head in inside)

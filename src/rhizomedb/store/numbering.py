@@ -39,7 +39,7 @@ class Numbering:
         self._own_cells: list[Cell | None] = []
         self._free: list[int] = []
         self.own_bytes = 0
-        """About how much text and bytes was ever given a number of the reader's own."""
+        """How long the texts and bytes are that have numbers of the reader's own."""
         self._images: dict[Word, int] | None = None
         self._words: dict[int, list[Word]] = {}
         self._rowless: dict[Cid, int] = {}
@@ -210,6 +210,8 @@ class Numbering:
         """Forget the own cells whose ids nobody holds; the ids come to stand for others."""
         for cell, id in [(cell, id) for cell, id in self._own.items() if id not in held]:
             del self._own[cell]
+            if isinstance(cell, str | bytes):
+                self.own_bytes -= len(cell)
             self._own_cells[id - OWN] = None
             self._free.append(id)
             words = sorted(self._words.pop(id, ()))  # a row comes last
