@@ -56,6 +56,15 @@ class Budget:
         return Meter(self, clock)
 
 
+def budget_of(given: Budget | None) -> Budget:
+    """The budget that a caller gives, or the usual one."""
+    if given is None:
+        return Budget()
+    if not isinstance(given, Budget):
+        raise RequestError("db.usage", f"{given!r:.40} is no budget", fix="budget=rhizomedb.Budget(seconds=60)")
+    return given
+
+
 UNLIMITED = Budget(facts=None, rounds=None, seconds=None, bytes=None)
 """No limits: for work whose size is that of the user's own file, such as an import."""
 

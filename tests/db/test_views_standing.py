@@ -612,3 +612,27 @@ def test_a_view_sees_what_another_connection_wrote(tmp_path: Path) -> None:
         view = one.view(COUNTED)
         numbered(two, 1, 3)
         assert rows(view.relation()) == [(3,)]
+
+
+# What is nothing that one can ask for
+
+WRONG = {
+    "an overflow": lambda db, view: view.watch(overflow=[]),
+    "a relation": lambda db, view: view.watch(5),
+    "relations": lambda db, view: view.watch([["n"]]),
+    "a relation to read": lambda db, view: view.relation(["n"]),
+    "a budget of a view": lambda db, view: db.view(COUNTED, budget=5),
+    "a budget of a question": lambda db, view: db.query(COUNTED, budget={"facts": 5}),
+    "a budget of an explanation": lambda db, view: db.explain(COUNTED, budget="5"),
+    "a budget without a database": lambda db, view: rhizomedb.evaluate("p(x: 1).", budget=0),  # type: ignore[arg-type]
+    "aggregates": lambda db, view: db.query(COUNTED, aggregates=["count"]),
+    "an aggregate": lambda db, view: db.query(COUNTED, aggregates={"count": len}),
+    "an aggregate of a view": lambda db, view: db.view(COUNTED, aggregates={"count": len}),
+}
+
+
+@pytest.mark.parametrize("ask", WRONG.values(), ids=list(WRONG))
+def test_wrong_arguments_are_told(db: Connection, ask: Callable[[Any, Any], object]) -> None:
+    with db.view(COUNTED) as view, pytest.raises(RequestError) as caught:
+        ask(db, view)
+    assert caught.value.code in ("db.usage", "db.relation") and caught.value.fix

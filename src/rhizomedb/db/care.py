@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rhizomedb.budget import Budget
+from rhizomedb.budget import Budget, budget_of
 from rhizomedb.db import doctor as doctors
 from rhizomedb.db.doctor import Ailment
 from rhizomedb.db.reader import Moment, Reader
@@ -109,7 +109,7 @@ class Care(Reader):
             relation=relation,
             parameters={**(parameters or {}), **more_parameters},
             aggregates=aggregates,
-            budget=budget or Budget(),
+            budget=budget_of(budget),
             notices=self._unknown_attributes,
         )
 

@@ -350,7 +350,7 @@ class View:
     def _known(self, name: str | None) -> str:
         if name is None:
             return self._answer
-        if name not in self._columns:
+        if not isinstance(name, str) or name not in self._columns:
             raise RequestError(
                 "db.relation",
                 f"no relation of the view is called {name!r}",
@@ -360,7 +360,7 @@ class View:
         return name
 
     def _several(self, relation: str | Iterable[str] | None) -> tuple[str, ...]:
-        names = [relation] if relation is None or isinstance(relation, str) else relation
+        names = relation if isinstance(relation, Iterable) and not isinstance(relation, str) else [relation]
         found = tuple(dict.fromkeys(map(self._known, names)))
         if not found:
             raise RequestError("db.relation", "no relation is named that should be watched", fix="view.watch()")

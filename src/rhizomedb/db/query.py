@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from rhizomedb.algebra import Relations, Source
-from rhizomedb.budget import Budget
+from rhizomedb.budget import Budget, budget_of
 from rhizomedb.db.compiled import Compiled, Prepared, compiled, parsed
 from rhizomedb.db.compiled import prepare as prepare_program
 from rhizomedb.db.result import Result
@@ -138,7 +138,7 @@ def evaluate(
     [{'a': 1, 'b': 2}, {'a': 1, 'b': 3}, {'a': 2, 'b': 3}]
     """
     whole = parsed_of(program)
-    budget = budget or Budget()
+    budget = budget_of(budget)
     rows_of = {name: list(rows) for name, rows in (relations or {}).items()}
     order = columns(whole, {name: _width(name, rows) for name, rows in rows_of.items()})
     given = {name: [_cells(name, row, order[name]) for row in rows] for name, rows in rows_of.items()}
