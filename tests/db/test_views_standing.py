@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import sqlite3
 import subprocess
 import sys
 import weakref
@@ -13,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 import rhizomedb
@@ -659,9 +659,7 @@ def test_an_index_that_is_made_anew(tmp_path: Path) -> None:
         db.rebuild_index()
         say(db, 105, "film 5")
         assert [rows(change.plus) for change in watch] == [[("film 5", 105)]]
-        with sqlite3.connect(path) as log:
-            log.execute("DELETE FROM log WHERE seq = 2")
-        log.close()
+        apsw.Connection(path).execute("DELETE FROM log WHERE seq = 2")
         db.rebuild_index()
         say(db, 106, "film 6")
         left = [("film 0", 100), ("film 2", 102), ("film 3", 103), ("film 5", 105), ("film 6", 106)]
@@ -719,3 +717,27 @@ def test_a_view_sees_what_another_connection_wrote(tmp_path: Path) -> None:
         view = one.view(COUNTED)
         numbered(two, 1, 3)
         assert rows(view.relation()) == [(3,)]
+
+
+# What is nothing that one can ask for
+
+WRONG = {
+    "an overflow": lambda db, view: view.watch(overflow=[]),
+    "a relation": lambda db, view: view.watch(5),
+    "relations": lambda db, view: view.watch([["n"]]),
+    "a relation to read": lambda db, view: view.relation(["n"]),
+    "a budget of a view": lambda db, view: db.view(COUNTED, budget=5),
+    "a budget of a question": lambda db, view: db.query(COUNTED, budget={"facts": 5}),
+    "a budget of an explanation": lambda db, view: db.explain(COUNTED, budget="5"),
+    "a budget without a database": lambda db, view: rhizomedb.evaluate("p(x: 1).", budget=0),  # type: ignore[arg-type]
+    "aggregates": lambda db, view: db.query(COUNTED, aggregates=["count"]),
+    "an aggregate": lambda db, view: db.query(COUNTED, aggregates={"count": len}),
+    "an aggregate of a view": lambda db, view: db.view(COUNTED, aggregates={"count": len}),
+}
+
+
+@pytest.mark.parametrize("ask", WRONG.values(), ids=list(WRONG))
+def test_wrong_arguments_are_told(db: Connection, ask: Callable[[Any, Any], object]) -> None:
+    with db.view(COUNTED) as view, pytest.raises(RequestError) as caught:
+        ask(db, view)
+    assert caught.value.code in ("db.usage", "db.relation") and caught.value.fix

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rhizomedb.budget import Budget
+from rhizomedb.budget import Budget, budget_of
 from rhizomedb.db import doctor as doctors
 from rhizomedb.db.doctor import Ailment
-from rhizomedb.db.query import budget_of
 from rhizomedb.db.reader import Moment, Reader
 from rhizomedb.db.watch import POLL_S, Arrived, watch
 from rhizomedb.errors import RequestError

@@ -11,7 +11,7 @@ from io import BufferedReader
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from rhizomedb.budget import Budget
+from rhizomedb.budget import Budget, budget_of
 from rhizomedb.crdt import policy as policies
 from rhizomedb.crdt.policy import Policy, agreed
 from rhizomedb.crdt.register import RESERVED_PREFIX, STANDS, with_stands
@@ -379,7 +379,7 @@ class Reader(Causality):
             relation=relation,
             parameters={**(parameters or {}), **more_parameters},
             aggregates=aggregates,
-            budget=queries.budget_of(budget),
+            budget=budget_of(budget),
             extend=with_stands,
         )
         result.notices = tuple(self._unknown_attributes(whole))
@@ -404,7 +404,7 @@ class Reader(Causality):
             relation=relation,
             parameters={**(parameters or {}), **more_parameters},
             aggregates=aggregates,
-            budget=queries.budget_of(budget),
+            budget=budget_of(budget),
             extend=with_stands,
         )
 

@@ -14,7 +14,7 @@ from rhizomedb.flow.relation import Batch, Change, nothing
 
 if TYPE_CHECKING:
     from rhizomedb.db.compiled import Standing
-    from rhizomedb.db.stored import Row, Stored
+    from rhizomedb.db.stored import Row, Stored, SweptDictionary
     from rhizomedb.flow.batch import Batch as Tuples
     from rhizomedb.store.store import Cut
 
@@ -22,11 +22,15 @@ SWEPT_MIN: Final = 1 << 16
 """So many cells a dictionary may hold before anybody looks which of them are still of use."""
 
 
+SWEPT_BYTES_MIN: Final = 64 << 20
+"""So long its texts may be together before: cells that are long are few."""
+
+
 class Upkeep:
     """What a program derives at an epoch. A move that fails or is interrupted leaves it where it was.
 
-    What is computed and goes again is forgotten: when the dictionary holds twice as many cells as were of use when that
-    was last looked at, it is looked at again. So a cell costs its share of a few looks, and no more than twice what is of
+    What is computed and goes again is forgotten: when the dictionary holds twice as many cells, or twice as long ones, as
+    were of use when that was last looked at, it is looked at again. So a cell costs its share of a few looks, and no more than twice what is of
     use is held. `stored` gives what is stored, with a dictionary of its own.
     """
 
@@ -40,7 +44,7 @@ class Upkeep:
         self._is_whole = True
         self._stored: Stored
         self._engine: Engine
-        self._own_max = SWEPT_MIN
+        self._own_max, self._own_bytes_max = SWEPT_MIN, SWEPT_BYTES_MIN
         self._begin(budget)
 
     @property
@@ -53,9 +57,10 @@ class Upkeep:
         self._mend()  # before anything is read: what begins anew has a dictionary of its own
         if not self._stored.is_current():
             return self._move_anew(epoch)
-        self._mend()  # first, for that gives other ids, and what came is told by ids
         after = replace(self._window, epoch=epoch)
+        self._is_whole = False  # whatever cuts this off may leave cells without the ids that they should have
         changes = self._stored.changes(self._standing.flow.inputs, self.cut, after)
+        self._is_whole = True
         derived: Mapping[str, Change] = {}
         if changes:
             with self._broken_if_interrupted():
@@ -70,11 +75,11 @@ class Upkeep:
         Where the engine has come to its end, the next move begins with another.
         """
         dictionary = self._stored.dictionary
-        if self._is_whole and dictionary.own > self._own_max:
+        if self._is_whole and (dictionary.own > self._own_max or dictionary.own_bytes > self._own_bytes_max):
             self._is_whole = False
             dictionary.sweep(self._engine.ids())
             self._is_whole = True
-            self._own_max = max(SWEPT_MIN, 2 * dictionary.own)
+            self._allow_twice(dictionary)
         if self._engine.is_worn:
             self._is_whole = False
 
@@ -103,17 +108,21 @@ class Upkeep:
         engine.step(given, budget.meter())
         engine.ready()
         self._stored, self._engine = stored, engine
-        self._own_max = max(SWEPT_MIN, 2 * stored.dictionary.own)
+        self._allow_twice(stored.dictionary)
+
+    def _allow_twice(self, dictionary: SweptDictionary) -> None:
+        self._own_max = max(SWEPT_MIN, 2 * dictionary.own)
+        self._own_bytes_max = max(SWEPT_BYTES_MIN, 2 * dictionary.own_bytes)
 
     def _move_anew(self, epoch: int) -> Mapping[str, Change]:
         """Go to another epoch where the ids stand for nothing any more; what that changed."""
         before = {name: set(self.rows(name)) for name in self._standing.relations}
-        was = self.epoch, self._stored, self._engine, self._own_max
+        was = self.epoch, self._stored, self._engine, self._own_max, self._own_bytes_max
         try:
             self.epoch = epoch
             self._begin(self._budget)
         except BaseException:
-            self.epoch, self._stored, self._engine, self._own_max = was
+            self.epoch, self._stored, self._engine, self._own_max, self._own_bytes_max = was
             raise
         self._is_whole = True
         derived = {}

@@ -154,6 +154,7 @@ class Run:
         exactly = (*question, sizes)
         template = self._templates.get(exactly)
         if template is None:
+            self.meter.check()  # putting thousands of bodies in order takes its time too
             template = self._templates[exactly] = self._template(use, rule, term, versions, stamps)
         made = self._pipelines[question] = template.over(self.planner.tables, self.dictionary, self.threads)
         made.sizes = sizes

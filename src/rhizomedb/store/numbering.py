@@ -44,6 +44,8 @@ class Numbering:
         self._own: dict[Cell, int] = {}
         self._own_cells: list[Cell | None] = []
         self._free: list[int] = []
+        self.own_bytes = 0
+        """How long the texts and bytes are that have numbers of the reader's own."""
         self._images: dict[Word, int] | None = None
         self._sorted_images: tuple[NDArray[Any], NDArray[Any]] | None = None
         self._words: dict[int, list[Word]] = {}
@@ -79,6 +81,8 @@ class Numbering:
         else:
             self._own_cells.append(cell)
             id = self._own[cell] = OWN + len(self._own_cells) - 1
+        if not word and isinstance(cell, str | bytes):
+            self.own_bytes += len(cell)
         if type(cell) is Cid and word < ROW:
             self._rowless[cell] = id
         return id
@@ -180,7 +184,7 @@ class Numbering:
 
     def is_near(self, view: View, cell_last: int) -> bool:
         """Whether to follow a newer state costs no more than to number it from the beginning, which looks at all links."""
-        came = view.last_row - self._view.last_row + cell_last - self._cell_last
+        came = view.last_row - self._view.last_row + cell_last - self._met[1]
         return came <= max(FEW, len(self._rowless) + len(self._images or ()))
 
     def follow(self, view: View, cell_last: int, parts: Sequence[Part]) -> None:
@@ -237,6 +241,8 @@ class Numbering:
         """Forget the own cells whose ids nobody holds; the ids come to stand for others."""
         for cell, id in [(cell, id) for cell, id in self._own.items() if id not in held]:
             del self._own[cell]
+            if isinstance(cell, str | bytes):
+                self.own_bytes -= len(cell)
             self._own_cells[id - OWN] = None
             self._free.append(id)
             words = sorted(self._words.pop(id, ()))  # a row comes last
