@@ -325,6 +325,8 @@ CODES.update(
         "db.unknown-attribute": "No fact has this attribute.",
         "db.unknown-author": "Nobody of this name has said anything here.",
         "db.unknown-policy": "There is no such policy.",
+        "crdt.no-member": "What is to be removed is not in the set.",
+        "crdt.step": "A counter is given what is no number.",
         "crdt.unknown": "There is no such data type.",
         "db.unknown-fact": "No fact has this CID here.",
         "db.expectation-failed": "The view no longer says what the transaction expected; nothing was written.",

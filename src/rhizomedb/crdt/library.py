@@ -43,6 +43,10 @@ LIBRARY: Final[dict[str, DataType]] = {
 """Every data type, by its name."""
 
 
+OPERATIONS: Final = frozenset({collection.ADD, collection.REMOVE, counter.ADD, mapping.DELETE})
+"""The attributes whose facts are operations: several stand, and nobody disagrees with anybody. They are no registers."""
+
+
 def data_type(name: str) -> DataType:
     """The data type of a name; `crdt.unknown` if there is none."""
     if name not in LIBRARY:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from rhizomedb.budget import Budget, budget_of
 from rhizomedb.crdt import policy as policies
+from rhizomedb.crdt.library import OPERATIONS
 from rhizomedb.crdt.policy import Policy, agreed
 from rhizomedb.crdt.register import RESERVED_PREFIX, with_stands
 from rhizomedb.db import attachment as attached
@@ -178,7 +179,7 @@ class Reader(Causality):
                 return None
             choice = chosen.choose(register.claims)
             return list(choice.values) if chosen.name == "all" else choice.values[0]
-        ordered = sorted(found.values(), key=lambda register: str(register.attribute))
+        ordered = _shown(found.values())
         return Record(
             subject,
             names.label(subject),
@@ -219,14 +220,14 @@ class Reader(Causality):
             self.check_attribute(attribute)
         if entity is not None:
             subject = names.entity(entity)
-            found: Iterable[view.Register] = view.registers(self._store, cut, [subject], VIEW_BUDGET).values()
+            found: Iterable[view.Register] = _shown(view.registers(self._store, cut, [subject], VIEW_BUDGET).values())
         else:
             wanted = None if attribute is None else exact(attribute)
             found = view.contested(
                 self._store,
                 cut,
                 VIEW_BUDGET,
-                lambda key: not is_reserved(key[1]) if wanted is None else key[1] == wanted,
+                lambda key: is_register(key[1]) if wanted is None else key[1] == wanted,
                 view.REGISTERS_AT_ONCE if limit is None else min(2 * limit + 1, view.REGISTERS_AT_ONCE),
             )
         contested = (
@@ -553,7 +554,7 @@ class Reader(Causality):
             names.learn(found)
             for entity in batch:
                 if entity in found:
-                    ordered = sorted(found[entity], key=lambda register: str(register.attribute))
+                    ordered = _shown(found[entity])
                     yield Record(
                         entity,
                         names.label(entity),
@@ -561,6 +562,17 @@ class Reader(Causality):
                         {register.attribute: chosen.choose(register.claims) for register in ordered},
                         frozenset(register.attribute for register in ordered if register.is_contested),
                     )
+
+
+def _shown(registers: Iterable[view.Register]) -> list[view.Register]:
+    """Those of some registers that are shown, by their attributes."""
+    shown = [register for register in registers if is_register(register.attribute)]
+    return sorted(shown, key=lambda register: str(register.attribute))
+
+
+def is_register(attribute: Attribute | Cell) -> bool:
+    """Whether the values of an attribute are rivals: not those of the database's own facts, nor operations of a data type."""
+    return not is_reserved(attribute) and attribute not in OPERATIONS
 
 
 def is_reserved(attribute: Attribute | Cell) -> bool:
