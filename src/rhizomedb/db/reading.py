@@ -33,7 +33,7 @@ def reading_of(store: Store, cut: Cut, source: StoreSource) -> Kept:
         return Kept(CellReading(source), BYTES_MAX)
     moment = (cut, store.moment(cut))
     held = store.kept
-    if isinstance(held, _Moment) and held.moment == moment and held.reading.is_small:
+    if isinstance(held, _Moment) and held.moment == moment and held.reading.is_small and held.reading.dictionary.is_whole:
         return held.kept
     lasting = held.lasting if isinstance(held, _Moment) else None
     reading = NumberReading(store.numbers(cut, _following(store, lasting)), source)
@@ -53,7 +53,7 @@ def _following(store: SqliteStore, lasting: Lasting | None) -> Numbering | None:
     if lasting is None or not store.is_settled:
         return None
     beginnings, numbering = lasting
-    is_of_now = beginnings == store.beginnings() and numbering.own < OWN_CARRIED_MAX
+    is_of_now = beginnings == store.beginnings() and numbering.own < OWN_CARRIED_MAX and numbering.is_whole
     return numbering if is_of_now and store.is_near(numbering) else None
 
 
