@@ -315,15 +315,18 @@ class File:
     def written_by_others(self) -> int:
         """What is another whenever somebody else has written to the file."""
         connection = self._open_connection()
-        # Taken out for as long as it is asked: what stops this drops it, and no statement stays open behind it.
-        asker, self._asker = self._asker, None
+        asker = self._asker
         try:
             if asker is None:
-                asker = connection.cursor()
+                asker = self._asker = connection.cursor()
             version: int = asker.execute("PRAGMA data_version").get
         except self._apsw.Error as error:
             raise self._as_ours(error) from error
-        self._asker = asker
+        except BaseException:  # Ctrl-C: a statement that is left open would keep this connection at its moment
+            self._asker = None
+            if asker is not None:
+                asker.close(force=True)
+            raise
         return version
 
     def _pragma(self, name: str) -> Any:
