@@ -26,6 +26,7 @@ from workload import Broken, examine_nothing_wrong, opened, require, small_thres
 
 from rhizomedb.db.connection import Connection
 from rhizomedb.db.outlet import ViewWatch
+from rhizomedb.db.view_change import ViewChange
 from rhizomedb.errors import Error
 from rhizomedb.facts.fact import Fact
 from rhizomedb.store import ALL
@@ -106,6 +107,7 @@ class Script:
         self.db.transact([self._edge() for _ in range(NODES)])
         self.view = self.db.view(PROGRAM)
         self.watch: ViewWatch = self.view.watch(RELATIONS, from_now=False, timeout_s=0, buffer=rng.choice([1, 3, 1000]))
+        self.handed: list[ViewChange] = []
         self.told: dict[str, set[Any]] = {name: set() for name in RELATIONS}
 
     def _edge(self) -> tuple[bytes, str, object]:
@@ -152,6 +154,13 @@ class Script:
     def take(self) -> None:
         """The watch."""
         for change in self.watch:
+            self.handed.append(change)
+
+    def apply(self) -> None:
+        """Do what the watch told."""
+        self.take()
+        changes, self.handed = self.handed, []
+        for change in changes:
             for name in RELATIONS:
                 came, went, known = set(change[name].plus), set(change[name].minus), self.told[name]
                 require(went <= known and not came & known, "every change is handed out once, and in order")
@@ -187,9 +196,9 @@ class Script:
                     require(ask(self.db) == answers[name], f"it answers like a fresh one ({name}) after {of}")
             finally:
                 fresh.close()
-            self.take()
+            self.apply()
             self.view.refresh()
-            self.take()
+            self.apply()
             for name in RELATIONS:
                 require(set(self.view.relation(name)) == answers[name], f"the view answers like a fresh one after {of}")
                 require(self.told[name] == answers[name], f"every change is handed out once: {name} after {of}")

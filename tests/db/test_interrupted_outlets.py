@@ -6,10 +6,11 @@ import sys
 
 import pytest
 
-from rhizomedb.db.outlet import OVERFLOWS, Outlet
+from rhizomedb.db.outlet import Outlet
 from rhizomedb.db.view_change import Difference
 
 MOVES = 6
+PLACES_MAX = 1_000
 
 
 class Silent:
@@ -27,64 +28,63 @@ class Silent:
         pass
 
 
-def interrupted(at, call):
-    """What a call gives, with Ctrl-C at one of the places within it; whether it came."""
-    left = at
+class Looks:
+    """Lets Ctrl-C come once, at the place of that number of all that are come by."""
 
-    def look(frame, event, argument):
-        nonlocal left
+    def __init__(self, at):
+        self.left = at
+
+    @property
+    def has_come(self):
+        return self.left <= 0
+
+    def __call__(self, frame, event, argument):
         if event in ("call", "c_return") and frame.f_code.co_filename.endswith("/db/outlet.py"):
-            left -= 1
-            if not left:
-                sys.setprofile(None)
+            self.left -= 1
+            if not self.left:
                 raise KeyboardInterrupt
 
-    sys.setprofile(look)
-    try:
-        return call(), False
-    except KeyboardInterrupt:
-        return None, True
-    finally:
-        sys.setprofile(None)
+    def done(self, call):
+        """What a call gives, done again where it was stopped."""
+        had_come = self.has_come
+        sys.setprofile(self)
+        try:
+            return call()
+        except KeyboardInterrupt:
+            assert not had_come
+        finally:
+            sys.setprofile(None)
+        return call()
 
 
-def offered(outlet, serial):
-    """What moves up to one told."""
-    row = {"r": Difference([(serial,)], [])}
-    outlet._offer(serial, serial, serial - 1, row)
+def run(overflow, buffer, looks):
+    """What was told of some moves, and how many were dropped."""
+    outlet = Outlet(Silent(), ("r",), buffer, overflow)
+    taken = []
+
+    def take():
+        change = outlet._next() if outlet._buffer else None
+        if change is not None:
+            taken.append(change)
+
+    for serial in range(1, MOVES + 1):
+        told = {"r": Difference([(serial,)], [])}
+        looks.done(lambda serial=serial, told=told: outlet._offer(serial, serial, serial - 1, told))
+        if serial % 3 == 0:  # so that the buffer fills
+            looks.done(take)
+    while outlet._buffer:
+        looks.done(take)
+    return [row[0] for change in taken for row in change["r"].plus], sum(change.missed for change in taken)
 
 
 @pytest.mark.parametrize("overflow", ["wait", "drop-oldest", "coalesce"])
 @pytest.mark.parametrize("buffer", [1, 2, MOVES])
 def test_each_change_comes_once(overflow, buffer):
-    assert overflow in OVERFLOWS
-    at, has_come = 0, True
-    while has_come:
+    at = 1
+    while (looks := Looks(at)) and at < PLACES_MAX:
+        seen, missed = run(overflow, buffer, looks)
+        assert seen == sorted(set(seen)) and len(seen) + missed == MOVES, (at, seen, missed)
+        if not looks.has_come:
+            break
         at += 1
-        has_come = False
-        outlet = Outlet(Silent(), ("r",), buffer, overflow)
-        seen, missed = [], 0
-
-        def take(outlet=outlet):
-            return outlet._next() if outlet._buffer else None
-
-        for serial in range(1, MOVES + 1):
-            for call in (lambda outlet=outlet, serial=serial: offered(outlet, serial), take):
-                if call is take and serial % 3:
-                    continue  # so that the buffer fills
-                change, was = interrupted(10**9 if has_come else at, call)
-                has_come = has_come or was
-                if was:  # what was stopped is done again
-                    change, _ = interrupted(10**9, call)
-                if call is take and change is not None:
-                    seen += [row[0] for row in change["r"].plus]
-                    missed += change.missed
-                if not has_come:
-                    at_left = at
-            assert outlet._overflow == "wait" or len(outlet._buffer) <= buffer
-        while outlet._buffer:
-            change = outlet._next()
-            seen += [row[0] for row in change["r"].plus]
-            missed += change.missed
-        assert sorted(seen) == seen and len(set(seen)) == len(seen), at
-        assert len(seen) + missed == MOVES, (at, seen, missed)
+    assert 20 < at < PLACES_MAX
