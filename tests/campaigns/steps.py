@@ -62,7 +62,9 @@ class Tally:
     seconds: float = 0.0
 
     def __str__(self) -> str:
-        return f"Ctrl-C {self.interrupted:,} times at {self.places:,} places ({dict(self.kinds)}) ({self.seconds:.0f} s)"
+        return (
+            f"Ctrl-C {self.interrupted:,} times at {self.places:,} places ({dict(self.kinds)}) ({self.seconds:.0f} s)"
+        )
 
 
 class _Looks:

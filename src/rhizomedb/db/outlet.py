@@ -113,7 +113,10 @@ class Outlet:
     def _drop_oldest(self, serial: int, change: ViewChange) -> None:
         """Drop what is oldest; the next change says how many were."""
         oldest, _ = self._buffer[0]
-        self._gone, self._missed = oldest, self._missed + 1  # at once; what stops this after it is offered the new one again
+        self._gone, self._missed = (
+            oldest,
+            self._missed + 1,
+        )  # at once; what stops this after it is offered the new one again
         self._buffer.append((serial, change))
 
     def _coalesce(self, serial: int, change: ViewChange) -> None:

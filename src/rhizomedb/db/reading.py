@@ -33,7 +33,12 @@ def reading_of(store: Store, cut: Cut, source: StoreSource) -> Kept:
         return Kept(CellReading(source), BYTES_MAX)
     moment = (cut, store.moment(cut))
     held = store.kept
-    if isinstance(held, _Moment) and held.moment == moment and held.reading.is_small and held.reading.dictionary.is_whole:
+    if (
+        isinstance(held, _Moment)
+        and held.moment == moment
+        and held.reading.is_small
+        and held.reading.dictionary.is_whole
+    ):
         return held.kept
     lasting = held.lasting if isinstance(held, _Moment) else None
     reading = NumberReading(store.numbers(cut, _following(store, lasting)), source)
