@@ -6,6 +6,7 @@ A campaign that does not catch its bugs within the time it has in a run of the t
 from __future__ import annotations
 
 import re
+import sys
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -146,24 +147,24 @@ def failed_commit_is_none() -> Any:
 
 def interrupted_write_is_kept() -> Any:
     """Ctrl-C ends a write as if it were complete."""
-    transaction = File.transaction
+    abandon = File.abandon
 
-    @contextmanager
-    def stubborn(self: File, wait_ms: int | None = None) -> Iterator[None]:
-        with transaction(self, wait_ms):
-            try:
-                yield
-            except KeyboardInterrupt:
-                self.run("COMMIT")
-                self.run("BEGIN IMMEDIATE")
-                raise
+    def stubborn(self: File) -> None:
+        if self.is_writing and isinstance(sys.exc_info()[1], KeyboardInterrupt):
+            self.run("COMMIT")
+        abandon(self)
 
-    return _patched((File, "transaction", stubborn))
+    return _patched((File, "abandon", stubborn))
 
 
 def known_deltas_come_again() -> Any:
     """A delta that is here is appended once more."""
     return _patched((Indexed, "has", lambda self, digest: False), (SqliteStore, "has", lambda self, delta: False))
+
+
+def left_open() -> Any:
+    """A write that is left without being told stays open."""
+    return _patched((SqliteStore, "abandon_write", lambda self: None))
 
 
 def batch_by_batch() -> Any:
@@ -272,6 +273,7 @@ SEGMENTS: tuple[Bug, ...] = (lost_segments_stay_in_the_catalogue, missing_segmen
 CROWD: tuple[Bug, ...] = (what_others_write_is_not_noticed, read_at_two_moments, expectation_checked_too_early)
 MUTANTS: tuple[Bug, ...] = (rows_without_seals, errors_of_sqlite_get_out, damage_is_read_again_and_again)
 INTERRUPTS: tuple[Bug, ...] = (batch_by_batch, known_deltas_come_again, interrupted_write_is_kept)
+STEPS: tuple[Bug, ...] = (left_open,)
 """Which campaign must catch which."""
 
 _DAMAGE = "verify finds nothing, but: .*"
@@ -291,6 +293,7 @@ BREAKS: Final[dict[Bug, str]] = {
     batch_by_batch: "the epochs of import '.*' are as without it",
     known_deltas_come_again: "the counts of import '.*' are as without it",
     interrupted_write_is_kept: "the epochs of import '.*' are as without it",
+    left_open: "nothing is open after|it goes on",
     rows_without_seals: "no answer is wrong, but",
     errors_of_sqlite_get_out: r"apsw\.|CorruptError|NotADBError",
     damage_is_read_again_and_again: "nothing takes longer than",

@@ -12,6 +12,7 @@ from collections import ChainMap
 from collections.abc import Callable, Collection, Iterable, Iterator, MutableMapping, Set
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Final, NamedTuple, TypeAlias
 
@@ -24,6 +25,7 @@ from rhizomedb.facts.manifest import Block, Manifest, is_manifest
 from rhizomedb.facts.value import Attribute, Entity, exact
 from rhizomedb.store.chunks import DAMAGED, Stored, missing
 from rhizomedb.store.store import ALL, Cut, Finding, Store
+from rhizomedb.store.writing import write
 
 WRITE_BYTES: Final = 8 << 20
 """How much is gathered before it is written: a reader of a slow pipe keeps no other writer waiting."""
@@ -279,8 +281,7 @@ def put_blocks(store: Store, blocks: Iterable[tuple[Cid, bytes]], limits: Limits
     new, size = 0, 0
     verified = (Block(cid, body) for cid, body in blocks)
     for batch in _batches(verified):
-        with store.writing():
-            stored = put(store, batch, limits)
+        stored = write(store, partial(put, store, batch, limits))
         new, size = new + stored.blocks, size + stored.bytes
     return Stored(new, size)
 
@@ -306,7 +307,8 @@ def collect(store: Store, *, dry_run: bool) -> Stored:
 
     An attachment that contradicts itself is none.
     """
-    with store.writing():  # so that nobody names anything between looking and removing
+
+    def drop_unnamed() -> Stored:
         kept = _kept(store)
         unnamed = (cid for cid in store.chunks.cids() if cid not in kept)
         blocks = size = 0
@@ -315,6 +317,8 @@ def collect(store: Store, *, dry_run: bool) -> Stored:
             blocks += len(found)
             size += sum(found.values())
         return Stored(blocks, size)
+
+    return write(store, drop_unnamed)  # one write, so that nobody names anything between looking and removing
 
 
 def unnamed(store: Store) -> Stored:
@@ -338,8 +342,7 @@ def drop_contradicting(store: Store, roots: Collection[Cid]) -> None:
                 manifest = manifest_of(store, cid)
                 waiting += () if manifest is None else (part.cid for part in manifest.parts)
     if store.chunks.sizes(theirs):
-        with store.writing():
-            store.chunks.drop(theirs - _kept(store, without=set(roots)))
+        write(store, lambda: store.chunks.drop(theirs - _kept(store, without=set(roots))))
 
 
 def _kept(store: Store, without: Set[Cid] = frozenset()) -> set[Cid]:

@@ -6,7 +6,7 @@ import getpass
 import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -49,6 +49,7 @@ from rhizomedb.facts.value import Attribute, Entity, Value, check_entity, check_
 from rhizomedb.store import Admission, admit, open_store, release_due
 from rhizomedb.store.chunks import Stored
 from rhizomedb.store.store import Cut, Finding, Held, Store
+from rhizomedb.store.writing import Result, write
 
 if TYPE_CHECKING:
     from rhizomedb.store.file import Durability
@@ -140,8 +141,7 @@ class Connection(Care):
             )
         self._release_if_due()
         items = list(items)  # whatever is wrong with the iterable shows before anything is locked
-        with self._writing():
-            return self._transact(items, expect or {}, author, scope, origin)
+        return self._write(lambda: self._transact(items, expect or {}, author, scope, origin))
 
     def add_wins_set(self, entity: Entity | str, *, author: str | None = None) -> ReplicatedSet:
         """A set that several people change, held by an entity: who adds a member while another removes it wins.
@@ -184,9 +184,12 @@ class Connection(Care):
 
         def say(intake: Intake) -> Attached:
             self._release_if_due()
-            with self._writing():
+
+            def finish() -> tuple[Cid, Transaction]:
                 cid = intake.finish()
-                said = self._transact([(entity, attribute, cid)], {}, author, scope, origin)
+                return cid, self._transact([(entity, attribute, cid)], {}, author, scope, origin)
+
+            cid, said = self._write(finish)
             return Attached(said.epoch, said.deltas, said.facts, cid, intake.size, intake.new)
 
         return take_in(self._store, content, self._limits, progress, say)
@@ -208,7 +211,8 @@ class Connection(Care):
         """
         self._release_if_due()
         me = self._keyring.find(self._author_name(author))
-        with self._writing():
+
+        def take_back() -> Transaction:
             cut = self.cut
             names = Names(self._store, cut)
             subject = names.entity(entity)
@@ -238,6 +242,8 @@ class Connection(Care):
             group = Group(secrets.token_bytes(16), len(parts)) if len(parts) > 1 else None
             return self._say(parts, self._key(author), author, origin, group)
 
+        return self._write(take_back)
+
     def write_source(
         self,
         batches_of_items: Iterable[Columns | Sequence[tuple[Entity, Attribute, object]] | Sequence[Fact]],
@@ -252,7 +258,8 @@ class Connection(Care):
         are said without a look at each value where nothing was said before, or the same; `plainly` takes no short cut.
         """
         key = self._key(author)
-        with self._writing():
+
+        def say() -> Transaction:
             cut, spoke_before = self.cut, self._store.has_author(key.public)
 
             def evaluated(items: Iterable[Item]) -> Iterator[Fact]:
@@ -271,6 +278,8 @@ class Connection(Care):
                 yield from chain.from_iterable(map(evaluated, changed.take(ENTITIES_AT_ONCE, rest=True)))
 
             return self._say(((batch, "own") for batch in batches(facts())), key, author, origin)
+
+        return self._write(say)
 
     def admit(
         self, envelopes: Iterable[bytes], *, origin: str, refuse: Literal["raise", "collect"] = "raise"
@@ -363,12 +372,11 @@ class Connection(Care):
 
     # -- within -----------------------------------------------------------------------------------------------------
 
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
+    def _write(self, work: Callable[[], Result]) -> Result:
         """One write, of which the views learn when it is kept."""
-        with self._store.writing():
-            yield
+        result = write(self._store, work)
         self._tell_views()
+        return result
 
     def _transact(
         self,

@@ -17,6 +17,7 @@ from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.manifest import HEIGHT_MAX, Block, Manifest, Part, is_manifest
 from rhizomedb.store.chunks import Stored
 from rhizomedb.store.store import Cut, Store
+from rhizomedb.store.writing import write
 
 WANTED_MAX: Final = 1 << 16
 """How many blocks are looked for at once: of random content, those of 4.5 GiB."""
@@ -236,8 +237,7 @@ class Filling:
         if not sound:
             return
         try:
-            with self._store.writing():
-                stored = put(self._store, [block for _, block in sound], self._limits)
+            stored = write(self._store, lambda: put(self._store, [block for _, block in sound], self._limits))
         except Error as error:
             if error.code not in _OVER:
                 raise

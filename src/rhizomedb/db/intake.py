@@ -24,6 +24,7 @@ from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.manifest import Block, Tree
 from rhizomedb.store.chunks import Stored
 from rhizomedb.store.store import Store
+from rhizomedb.store.writing import write
 
 Content: TypeAlias = bytes | bytearray | memoryview | str | os.PathLike[str] | IO[bytes]
 """What can be attached: bytes, the path of a file, or a file that is open for reading bytes."""
@@ -80,8 +81,7 @@ class Intake:
             self._gather([*self._tree.add(chunk), chunk])
             progress(self.size, total)
             if self._pending_bytes >= WRITE_BYTES:
-                with self._store.writing():
-                    self._put()
+                write(self._store, self._put)
                 self._written = True
         last = list(self._tree.close())
         self._gather(last)

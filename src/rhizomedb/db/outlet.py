@@ -57,8 +57,16 @@ class Outlet:
         self._view: Telling | None = view
         self._size = buffer
         self._overflow = overflow
-        self._buffer: deque[tuple[int, ViewChange]] = deque()  # each with the serial of its move
+        self._kept: deque[tuple[int, ViewChange]] = deque()  # each with the serial of its move
+        self._gone = -1  # the serial of the last that was handed out, or dropped
         self._missed = 0
+
+    @property
+    def _buffer(self) -> deque[tuple[int, ViewChange]]:
+        """What can be taken. To have been taken is one number, which Ctrl-C cannot part; the change itself goes here."""
+        while self._kept and self._kept[0][0] <= self._gone:
+            self._kept.popleft()
+        return self._kept
 
     @property
     def _is_full(self) -> bool:
@@ -75,7 +83,7 @@ class Outlet:
 
         Ctrl-C may come anywhere in here, and the move is then offered again: the buffer itself says what it has.
         """
-        if serial <= self._serial or (self._buffer and self._buffer[-1][0] >= serial):
+        if serial <= max(self._serial, self._gone) or (self._buffer and self._buffer[-1][0] >= serial):
             return
         of = {name: differences[name] for name in self.relations if name in differences}
         if of or before is None:
@@ -89,13 +97,11 @@ class Outlet:
             self._buffer.append((serial, change))
 
     def _next(self) -> ViewChange:
-        """The oldest change that was not taken yet."""
+        """The oldest change that was not taken yet; taken as this returns, so that Ctrl-C does not lose it on its way."""
         serial, change = self._buffer[0]
-        self._serial = max(self._serial, serial)
-        self._buffer.popleft()
         if self._missed:
             change = ViewChange(change.epoch, change.before, change.relation, change.relations, self._missed)
-            self._missed = 0
+        self._gone, self._missed = serial, 0
         return change
 
     # -- a full buffer ----------------------------------------------------------------------------------------------
@@ -106,8 +112,11 @@ class Outlet:
 
     def _drop_oldest(self, serial: int, change: ViewChange) -> None:
         """Drop what is oldest; the next change says how many were."""
-        self._buffer.popleft()
-        self._missed += 1
+        oldest, _ = self._buffer[0]
+        self._gone, self._missed = (
+            oldest,
+            self._missed + 1,
+        )  # at once; what stops this after it is offered the new one again
         self._buffer.append((serial, change))
 
     def _coalesce(self, serial: int, change: ViewChange) -> None:

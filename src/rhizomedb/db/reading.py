@@ -34,7 +34,12 @@ def reading_of(store: Store, cut: Cut, source: StoreSource) -> Kept:
         return Kept(CellReading(source), BYTES_MAX)
     moment = (cut, store.moment(cut))
     held = store.kept
-    if isinstance(held, _Moment) and held.moment == moment and held.reading.is_small:
+    if (
+        isinstance(held, _Moment)
+        and held.moment == moment
+        and held.reading.is_small
+        and held.reading.dictionary.is_whole
+    ):
         return held.kept
     lasting = held.lasting if isinstance(held, _Moment) else None
     reading = NumberReading(store.numbers(cut, _following(store, lasting)), source)
@@ -54,7 +59,7 @@ def _following(store: SqliteStore, lasting: Lasting | None) -> Numbering | None:
     if lasting is None or not store.is_settled:
         return None
     beginnings, numbering = lasting
-    is_little = numbering.own < OWN_CARRIED_MAX and numbering.own_bytes < OWN_BYTES_CARRIED_MAX
+    is_little = numbering.own < OWN_CARRIED_MAX and numbering.own_bytes < OWN_BYTES_CARRIED_MAX and numbering.is_whole
     return numbering if is_little and beginnings == store.beginnings() and store.is_near(numbering) else None
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -57,16 +56,17 @@ class Upkeep:
         self._mend()  # before anything is read: what begins anew has a dictionary of its own
         if not self._stored.is_current():
             return self._move_anew(epoch)
-        after = replace(self._window, epoch=epoch)
-        self._is_whole = False  # whatever cuts this off may leave cells without the ids that they should have
-        changes = self._stored.changes(self._standing.flow.inputs, self.cut, after)
-        self._is_whole = True
+        before, after = self.cut, replace(self._window, epoch=epoch)
+        self._is_whole = False  # until it has arrived: to read what came lets the dictionary go on too
+        changes = self._stored.changes(self._standing.flow.inputs, before, after)
         derived: Mapping[str, Change] = {}
         if changes:
-            with self._broken_if_interrupted():
+            try:
                 derived = self._engine.step(changes, self._budget.meter())
-                self.epoch = epoch
-        self.epoch = epoch
+            except Exception:
+                self._is_whole = True  # the engine has taken the step back
+                raise
+        self.epoch, self._is_whole = epoch, True
         return derived
 
     def tidy(self) -> None:
@@ -141,13 +141,3 @@ class Upkeep:
         if not self._is_whole:
             self._begin(UNLIMITED)
             self._is_whole = True
-
-    @contextmanager
-    def _broken_if_interrupted(self) -> Iterator[None]:
-        self._is_whole = False
-        try:
-            yield
-        except Exception:
-            self._is_whole = True  # the engine has taken the step back
-            raise
-        self._is_whole = True

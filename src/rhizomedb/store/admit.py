@@ -10,7 +10,6 @@ limit (`quota`).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Final, Literal, NamedTuple
 
@@ -20,6 +19,7 @@ from rhizomedb.facts.clock import AHEAD_MS_MAX
 from rhizomedb.facts.delta import Delta, Group
 from rhizomedb.store.quota import GATHERED_BYTES_MAX, Pending, over_quota
 from rhizomedb.store.store import Held, Store
+from rhizomedb.store.writing import write
 
 BATCH_BYTES: Final = 1 << 20
 """How many bytes of envelopes are gathered before they are appended."""
@@ -63,7 +63,8 @@ def admit(
 
     Joins the write that is open, or makes one of its own. A `Delta` was verified when it came to be, so it is not again.
     """
-    with _writing(store):
+
+    def admit_all() -> Admission:
         door = _Door(store, now_ms, origin)
         refused: list[Refusal] = []
         for place, envelope in enumerate(envelopes):
@@ -83,6 +84,8 @@ def admit(
         refused.sort(key=lambda refusal: refusal.place or 0)
         return replace(admission, refused=(*refused, *admission.refused))
 
+    return admit_all() if store.is_writing else write(store, admit_all)  # joins the write that is open
+
 
 def _raise_or_collect(refusal: Refusal, refuse: Literal["raise", "collect"], refused: list[Refusal]) -> None:
     if refuse == "raise":
@@ -99,7 +102,8 @@ def release_due(store: Store, now_ms: int, wait_ms: int | None = None) -> Admiss
     due_ms = store.next_due()
     if due_ms is None or due_ms > now_ms:
         return Admission()
-    with _writing(store, wait_ms):
+
+    def release_all() -> Admission:
         due = [held for held in store.held() if _is_due(held, now_ms)]
         new, epoch = 0, None
         refused: list[Refusal] = []
@@ -113,14 +117,11 @@ def release_due(store: Store, now_ms: int, wait_ms: int | None = None) -> Admiss
             refused += admission.refused
         return Admission(new=new, held=len(store.held()), epoch=epoch, refused=tuple(refused))
 
+    return release_all() if store.is_writing else write(store, release_all, wait_ms)
+
 
 def _is_due(held: Held, now_ms: int) -> bool:
     return held.due_ms is not None and held.due_ms <= now_ms
-
-
-def _writing(store: Store, wait_ms: int | None = None) -> AbstractContextManager[None]:
-    """The write that is open, or a new one."""
-    return nullcontext() if store.is_writing else store.writing(wait_ms)
 
 
 class _Over(NamedTuple):

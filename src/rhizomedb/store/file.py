@@ -20,9 +20,10 @@ import os
 import shlex
 import stat
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext, suppress
 from threading import get_ident
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 from urllib.parse import quote
 
@@ -317,12 +318,18 @@ class File:
     def written_by_others(self) -> int:
         """What is another whenever somebody else has written to the file."""
         connection = self._open_connection()
-        if self._asker is None:
-            self._asker = connection.cursor()
+        asker = self._asker
         try:
-            version: int = self._asker.execute("PRAGMA data_version").get
+            if asker is None:
+                asker = self._asker = connection.cursor()
+            version: int = asker.execute("PRAGMA data_version").get
         except self._apsw.Error as error:
             raise self._as_ours(error) from error
+        except BaseException:  # Ctrl-C: a statement that is left open would keep this connection at its moment
+            self._asker = None
+            if asker is not None:
+                asker.close(force=True)
+            raise
         return version
 
     def _pragma(self, name: str) -> Any:
@@ -416,45 +423,74 @@ class File:
             fix="close it and open it again; restore a backup only while nobody has the file open",
         )
 
-    @contextmanager
-    def transaction(self, wait_ms: int | None = None) -> Iterator[None]:
+    def transaction(self, wait_ms: int | None = None) -> AbstractContextManager[None]:
         """Become the one writer; keep everything at the end, or nothing when anything is raised.
 
-        `wait_ms`: how long to wait for another writer this time.
+        `wait_ms`: how long to wait for another writer this time. Who catches what is raised calls `abandon`: Ctrl-C may
+        come just as this is left.
         """
+        return _Transaction(self, wait_ms)
+
+    def begin(self, wait_ms: int | None = None) -> None:
+        """Become the one writer; nothing is begun where this raises."""
         if self.read_only:
             raise StoreError("store.read-only", f"{self.name} cannot be written", fix=f"chmod u+w {self.path}")
+        assert not self.is_writing, "a transaction does not begin inside another"
         self.is_committed = False
         self._patience_ms = self.wait_ms if wait_ms is None else wait_ms
+        self._open_connection()
         try:
+            self._roll_back()  # what a second Ctrl-C kept from being taken back
             ((self.data_version,),) = self.run("BEGIN IMMEDIATE; PRAGMA data_version")
             self.is_writing = True
             self._check_place()
-            yield
+        except BaseException:
+            self.abandon()
+            raise
+
+    def commit(self) -> None:
+        """Keep everything since `begin`. Where this raises, `is_committed` says whether it is kept all the same."""
+        is_asked = False
+        try:
             self._check_place()
+            is_asked = True
             self.run("COMMIT")
             self.is_committed = True
-        except BaseException:
-            self._roll_back()
-            self.undone += 1
+        except BaseException as error:
+            # An error is SQLite's own; anything else, such as Ctrl-C, may come when SQLite has done it.
+            self.is_committed = is_asked and not isinstance(error, StoreError) and not self._is_open()
+            self.abandon()
             raise
-        finally:
-            self.is_writing = False
-            self._patience_ms = self.wait_ms
+        self.is_writing = False
+        self._patience_ms = self.wait_ms
         if self.durability == "full":
             self._wait_for_disk()
 
-    @contextmanager
-    def at_one_moment(self) -> Iterator[None]:
-        """Read what belongs together, whatever others write meanwhile; inside a write it does anyway."""
-        if self.is_writing:
-            yield
-            return
-        self.run("BEGIN")
+    def abandon(self) -> None:
+        """Take back what is open, whatever it is; nothing where nothing is."""
+        self.is_writing = False
+        self._patience_ms = self.wait_ms
+        self.undone += 1
+        self._roll_back()
+
+    def at_one_moment(self) -> AbstractContextManager[None]:
+        """Read what belongs together, whatever others write meanwhile; inside a write it does anyway.
+
+        Who catches what is raised calls `abandon`, unless inside a write: Ctrl-C may come just as this is left.
+        """
+        return nullcontext() if self.is_writing else _OneMoment(self)
+
+    def _begin_reading(self) -> None:
+        self._open_connection()
         try:
-            yield
-        finally:
             self._roll_back()
+            self.run("BEGIN")
+        except BaseException:
+            self._roll_back()
+            raise
+
+    def _is_open(self) -> bool:
+        return self._connection is not None and self._connection.in_transaction
 
     def _roll_back(self) -> None:
         if self._connection is not None and self._connection.in_transaction:
@@ -596,6 +632,40 @@ def _place(path: str) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
+
+
+class _Transaction:
+    """The context of a transaction. No generator: one that Ctrl-C leaves suspended would roll back later what is open then."""
+
+    def __init__(self, file: File, wait_ms: int | None) -> None:
+        self._file = file
+        self._wait_ms = wait_ms
+
+    def __enter__(self) -> None:
+        self._file.begin(self._wait_ms)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self._file.commit()
+        else:
+            self._file.abandon()
+
+
+class _OneMoment:
+    """The context of reading at one moment."""
+
+    def __init__(self, file: File) -> None:
+        self._file = file
+
+    def __enter__(self) -> None:
+        self._file._begin_reading()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file._roll_back()
 
 
 def _reason(error: Exception) -> str:

@@ -220,13 +220,14 @@ class Indexed:
 
     def _land(self) -> None:
         """Take up the segment that was being built."""
-        build, self._build = self._build, None
+        build = self._build
         if build is None:
             return
         part = build.wait()
-        before = self._tiers.parts[: build.start]
         if part.name:
             self._written.append(part.name)
+        self._build = None  # not before: what stops this leaves it to be abandoned
+        before = self._tiers.parts[: build.start]
         if part.name and all(each.name for each in before):
             self.name([*before, part])
             for each in self._tiers.parts:
@@ -345,6 +346,7 @@ class Indexed:
         try:
             is_first = self._exchange(old, part)
         except BaseException:
+            self._file.abandon()
             self.abandon()
             raise
         if is_first:
@@ -370,20 +372,19 @@ class Indexed:
 
     def committed(self) -> None:
         """The write was kept: remove the files that it replaced, and end the worker."""
+        # First, so that nothing that stops this takes away what is named: a file that was replaced may stay.
+        replaced, self._written, self._replaced = self._replaced, [], []
         self.close()
-        for name in self._replaced:
+        for name in replaced:
             self.folder.remove(name)
-        self._written, self._replaced = [], []
 
     def abandon(self) -> None:
         """The write was not kept, or what is in the file is something else now: know nothing."""
+        waiting, cells, tiers, checked = Waiting(), Cells(), Tiers(), Mark()
         build, self._build = self._build, None
         written, self._written, self._replaced = self._written, [], []
-        self._take()
-        self._time = (0, 0)
-        self._checked = Mark()
-        self.cells = Cells()
-        self._tiers = Tiers()
+        # In one step: no call is between these, and so no Ctrl-C.
+        self._waiting, self._time, self._checked, self.cells, self._tiers = waiting, (0, 0), checked, cells, tiers
         if build is not None:  # last: to wait may be interrupted, and nothing must be left half known
             build.abandon()
         for name in written:
@@ -391,8 +392,8 @@ class Indexed:
 
     def begin_anew(self) -> None:
         """Know nothing, for the numbers are given anew."""
+        self.beginnings += self._has_numbered  # first: once too often costs only time
         self.abandon()
-        self.beginnings += self._has_numbered
 
     # -- catching up ------------------------------------------------------------------------------------------------
 

@@ -30,7 +30,8 @@ class Keeper:
     def finish(self) -> None:
         """Wait until nothing is due any more."""
         if self._thread is not None:
-            self._thread.join()
+            with suppress(RuntimeError):  # Ctrl-C came before it was started
+                self._thread.join()
 
     def stop(self) -> None:
         """Wait for the merge that is under way, and begin no other."""

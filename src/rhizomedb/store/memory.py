@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Final, NamedTuple
 
@@ -29,6 +29,7 @@ from rhizomedb.store.store import (
     Held,
     most_facts_first,
 )
+from rhizomedb.store.writing import Writing
 
 MEMORY: Final = ":memory:"
 
@@ -44,6 +45,15 @@ class Entry(NamedTuple):
         return cut.admits(self.epoch, self.delta.time.ms, self.delta.author)
 
 
+class _Before(NamedTuple):
+    """What there was when a write began."""
+
+    epochs: int
+    deltas: int
+    held: dict[Cid, tuple[Held, bytes]]
+    names: dict[bytes, str]
+
+
 class MemoryStore:
     """A database that ends with the process."""
 
@@ -57,6 +67,8 @@ class MemoryStore:
         self._held: dict[Cid, tuple[Held, bytes]] = {}
         self._names: dict[bytes, str] = {}
         self._begun: int | None = None
+        self._before: _Before | None = None
+        self._size_before = 0
         self.chunks = MemoryChunks()
         self._index()
 
@@ -352,30 +364,40 @@ class MemoryStore:
         self._index()
         return []
 
-    @contextmanager
-    def writing(self, wait_ms: int | None = None) -> Iterator[None]:
+    def writing(self, wait_ms: int | None = None) -> AbstractContextManager[None]:
         """One atomic write: everything inside is kept or nothing is."""
+        return Writing(self, wait_ms)
+
+    def begin_write(self, wait_ms: int | None) -> None:
+        """Begin a write; nothing is begun where this raises."""
         self._check_open()
         assert not self.is_writing, "a write does not begin inside another"
-        before = len(self._epochs), len(self._log), dict(self._held), dict(self._names)
-        size = self._size() if self.quota.bytes is not None else 0
+        before = _Before(len(self._epochs), len(self._log), dict(self._held), dict(self._names))
+        self._size_before = self._size() if self.quota.bytes is not None else 0
         self.chunks.begin()
-        self.is_writing = True
-        try:
-            yield
-            if self.quota.bytes is not None:
-                self.quota.check_size(self._size(), size, self.path)
-        except BaseException:
-            epochs, deltas, self._held, self._names = before
+        self._before, self.is_writing = before, True
+
+    def end_write(self) -> None:
+        """Keep what was written. Where this raises, nothing of it is kept."""
+        if self.quota.bytes is not None:
+            try:
+                self.quota.check_size(self._size(), self._size_before, self.path)
+            except BaseException:
+                self.abandon_write()
+                raise
+        self._before, self._begun, self.is_writing = None, None, False
+
+    def abandon_write(self) -> None:
+        """Take back what is open, and nothing where nothing is."""
+        before = self._before
+        if before is not None:
+            self._held, self._names = before.held, before.names
             self.chunks.rollback()
-            changed = len(self._log) > deltas
-            del self._epochs[epochs:], self._log[deltas:]
+            changed = len(self._log) > before.deltas
+            del self._epochs[before.epochs :], self._log[before.deltas :]
             if changed:
                 self._index()
-            raise
-        finally:
-            self.is_writing = False
-            self._begun = None
+        self._before, self._begun, self.is_writing = None, None, False
 
     def _size(self) -> int:
         storage = self.storage()

@@ -41,6 +41,8 @@ class Numbering:
     """The ids of cells, over an index that grows: `view` is of all of it, so far with these cells, in these segments."""
 
     def __init__(self, view: View, cell_last: int, parts: Sequence[Part]) -> None:
+        self.is_whole = True
+        """Whether nothing stopped it while it went on: where something did, ids may be missing that it gave."""
         self._own: dict[Cell, int] = {}
         self._own_cells: list[Cell | None] = []
         self._free: list[int] = []
@@ -77,14 +79,15 @@ class Numbering:
         elif self._free:
             id = self._free.pop()
             self._own_cells[id - OWN] = cell
-            self._own[cell] = id
         else:
             self._own_cells.append(cell)
-            id = self._own[cell] = OWN + len(self._own_cells) - 1
-        if not word and isinstance(cell, str | bytes):
-            self.own_bytes += len(cell)
+            id = OWN + len(self._own_cells) - 1
         if type(cell) is Cid and word < ROW:
             self._rowless[cell] = id
+        if not word:
+            if isinstance(cell, str | bytes):
+                self.own_bytes += len(cell)
+            self._own[cell] = id  # last: what stops this before leaves a number unused, and nothing half known
         return id
 
     def word(self, cell: Cell) -> Word:
@@ -126,14 +129,15 @@ class Numbering:
         """The words whose ids are others, with these."""
         if self._images is None:
             images: dict[Word, int] = {}
+            words: dict[int, list[Word]] = {}
             for cid, number in self._links():
                 row = self._view.row(cid)
                 if row:
                     images[number] = row | ROW
+                    words[row | ROW] = [number]
                 else:
                     self._rowless[cid] = number
-            self._words = {id: [number] for number, id in images.items()}
-            self._images = images  # only now: half of them, after an interruption, would be taken for all
+            self._words, self._images = words, images  # all of them or none, whatever stops this
         return self._images
 
     def replaced(self, words: NDArray[Any]) -> NDArray[Any]:
@@ -193,11 +197,13 @@ class Numbering:
             self._take(view, cell_last, parts)
             return
         _ = self.images  # as they were when the numbering began
+        self.is_whole = False
         self._take(view, cell_last, parts)
         last, before = self._met
         self._meet_facts(last, view.last_row)
         self._meet_cells(before, cell_last)
         self._met = view.last_row, cell_last
+        self.is_whole = True
 
     def _meet_facts(self, after: int, last: int) -> None:
         """What was only named so far, and is a fact that came."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from itertools import chain
 from typing import Any, Final
 
@@ -32,6 +32,7 @@ from rhizomedb.store.said import said_by
 from rhizomedb.store.storage import Storage, storage_of
 from rhizomedb.store.store import ALL, HEX_DIGITS, AttributeSummary, Cut, Epoch, Finding, Held, most_facts_first
 from rhizomedb.store.tiers import Part, Tiers
+from rhizomedb.store.writing import Writing
 
 MARKS_REMEMBERED_MAX: Final = 1024
 _NO_VIEW: Final = (None, None, None)
@@ -367,33 +368,45 @@ class SqliteStore:
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
-    @contextmanager
-    def writing(self, wait_ms: int | None = None) -> Iterator[None]:
+    def writing(self, wait_ms: int | None = None) -> AbstractContextManager[None]:
         """One atomic write: everything inside is kept or nothing is. Waits for other writers, then says who is in the way."""
+        return Writing(self, wait_ms)
+
+    def begin_write(self, wait_ms: int | None) -> None:
+        """Begin a write; nothing is begun where this raises."""
         assert not self.is_writing, "a write does not begin inside another"
         try:
-            with self._file.transaction(wait_ms):
-                mark = self._mark()
-                self.is_writing = True
-                if not self._is_ready:
-                    self._make_ready(mark)
-                self._size_before = self._size()
-                yield
-                self._end_epoch()
-                self._check_quota()
-                if self._indexed.is_tail_long():
-                    self._indexed.spill()
+            self._file.begin(wait_ms)
+            mark = self._mark()
+            self.is_writing = True
+            if not self._is_ready:
+                self._make_ready(mark)
+            self._size_before = self._size()
         except BaseException:
-            if self._file.is_committed:  # it is kept, whatever came after
-                self._indexed.committed()
-            self._forget()
+            self.abandon_write()
             raise
-        finally:
-            self.is_writing = False
-            self._begun = None
-        self._indexed.committed()
+
+    def end_write(self) -> None:
+        """Keep what was written. Where this raises, nothing of it is kept, or all of it was already."""
+        try:
+            self._end_epoch()
+            self._check_quota()
+            if self._indexed.is_tail_long():
+                self._indexed.spill()
+            self._file.commit()
+            self.is_writing, self._begun = False, None
+            self._indexed.committed()
+        except BaseException:
+            self.abandon_write()
+            raise
         if self._indexed.is_due:
             self._keeper.look()
+
+    def abandon_write(self) -> None:
+        """Take back what is open, and know nothing of the file any more."""
+        self.is_writing, self._begun = False, None
+        self._file.abandon()
+        self._forget()
 
     def _make_ready(self, mark: Mark) -> None:
         """See to what has to be so before anything is written; it stays so until somebody else writes."""
@@ -491,10 +504,10 @@ class SqliteStore:
                 found = check.rebuild(self._file, self._indexed)
                 if not keeps_holes:
                     self._raise(found)
+            self._indexed.committed()
         except BaseException:
-            self._forget()
+            self.abandon_write()
             raise
-        self._indexed.committed()
         self._version = -1
         return found
 
@@ -580,6 +593,7 @@ class SqliteStore:
 
     def _catch_up(self) -> Mark:
         """Read what is newest in the file, and index it."""
+        is_writing = self._file.is_writing
         try:
             if self._is_far_behind():
                 self._catch_up_in_files()
@@ -598,7 +612,9 @@ class SqliteStore:
                         return mark
                     missing |= gone
         except BaseException:
-            self._indexed.abandon()
+            if not is_writing:
+                self._file.abandon()
+            self._abandon_index()
             raise
 
     def _is_far_behind(self) -> bool:
@@ -615,7 +631,7 @@ class SqliteStore:
                 self._indexed.settle()
                 self._indexed.spill()
         except StoreError as error:
-            self._indexed.abandon()
+            self._abandon_index()
             if error.code not in ("store.busy", "store.read-only", "store.full"):
                 raise
         else:
@@ -628,6 +644,11 @@ class SqliteStore:
         self._version = -1
         self._marks.clear()
         self._epochs.clear()
+        self._abandon_index()
+
+    def _abandon_index(self) -> None:
+        if self._file.is_committed:  # what the catalogue names by now is kept, whatever came after
+            self._indexed.committed()
         self._indexed.abandon()
 
     def _epoch_rows(self, which: str, bindings: Sequence[Any] = ()) -> list[Any]:

@@ -279,8 +279,14 @@ class Store(Protocol):
     def writing(self, wait_ms: int | None = None) -> AbstractContextManager[None]:
         """One atomic write: everything inside is kept or nothing is. Waits for other writers, then says who is in the way.
 
+        Whoever writes uses it through `writing.write`, which Ctrl-C cannot leave open.
+
         `wait_ms`: how long this time, if not as long as the store was opened to wait.
         """
+        ...
+
+    def abandon_write(self) -> None:
+        """Take back a write that was left without being told, as Ctrl-C can leave it (`writing.write`)."""
         ...
 
     def begin(self, at_ms: int, origin: str) -> int:
