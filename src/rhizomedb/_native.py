@@ -60,7 +60,7 @@ def threads() -> int:
     asked = os.environ.get(THREADS_VARIABLE, "")
     if not asked:
         return min(THREADS_DEFAULT, _cores())
-    if not (asked.isascii() and asked.isdecimal() and 1 <= int(asked[:9]) <= THREADS_MAX):
+    if not (asked.isascii() and asked.isdecimal() and len(asked) < 9 and 1 <= int(asked) <= THREADS_MAX):
         raise RequestError(
             "backend.threads",
             f"{THREADS_VARIABLE} is {asked!r:.40}, which is no number of threads",

@@ -7,16 +7,19 @@ from a meter. Reaching a limit raises `BudgetExceeded` and leaves the database a
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from rhizomedb.errors import BudgetExceeded
+from rhizomedb.errors import BudgetExceeded, RequestError
 
 CELL_BYTES = 56
 """What one value of a derived tuple is taken to hold: a small Python object and its slot. Long computed text counts in full."""
 
 CHECK_EVERY = 4096
 """Facts between two looks at the clock."""
+
+FORMULAS_BETWEEN = 16
+"""Formulas, at most, that are worked out between two looks at the clock: one may nest, and go through long constants."""
 
 BYTES_A_STEP = 64
 """How much computed text weighs as one more fact between two looks at the clock."""
@@ -35,9 +38,35 @@ class Budget:
     seconds: float | None = 30.0
     bytes: int | None = 2 << 30
 
+    def __post_init__(self) -> None:
+        for name in ("facts", "rounds", "seconds", "bytes"):
+            limit = getattr(self, name)
+            if limit is None:
+                continue
+            # Nothing is more than NaN: as a limit it would be none.
+            if type(limit) not in (int, float) or not limit >= 0:
+                raise RequestError(
+                    "db.usage",
+                    f"a budget's `{name}` is a number from 0 on, or None for no limit, not {limit!r:.40}",
+                    fix=f"Budget({name}={getattr(type(self)(), name):,})".replace(",", "_"),
+                )
+
     def meter(self, clock: Callable[[], float] = time.monotonic) -> Meter:
         """A new count against these limits, its time starting now."""
         return Meter(self, clock)
+
+
+def budget_of(given: Budget | None) -> Budget:
+    """The budget that a caller gives, or the usual one."""
+    if given is None:
+        return Budget()
+    if not isinstance(given, Budget):
+        raise RequestError(
+            "db.usage",
+            f"a budget is a rhizomedb.Budget, not {type(given).__name__}",
+            fix="budget=rhizomedb.Budget(facts=1_000_000, seconds=10)",
+        )
+    return given
 
 
 UNLIMITED = Budget(facts=None, rounds=None, seconds=None, bytes=None)
@@ -62,6 +91,16 @@ class Meter:
     def elapsed(self) -> float:
         """Seconds since the count began."""
         return self._clock() - self.started
+
+    def look(self, cells: Iterable[object]) -> None:
+        """Count values that a formula is about to look at; look at the clock now and then, sooner where they are long."""
+        self._computed += CHECK_EVERY // FORMULAS_BETWEEN
+        for cell in cells:
+            if isinstance(cell, str | bytes):
+                self._computed += len(cell) // BYTES_A_STEP
+        if self._computed >= CHECK_EVERY:
+            self._computed = 0
+            self.check()
 
     def hold(self, cell: object) -> None:
         """Count a value that was computed, by its real size where it is long; look at the clock now and then."""

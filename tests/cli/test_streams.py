@@ -116,3 +116,11 @@ def test_interrupts_that_are_ignored_stay_ignored(folder: Path) -> None:
     assert shell("trap '' INT; rhizome get films.db Alien year") == (0, "1979\n", "")
     program = f"import os, signal; from rhizomedb import __main__; {INTERRUPT}; print('went on')"
     assert shell(f"trap '' INT; {shlex.quote(sys.executable)} -c {shlex.quote(program)}") == (0, "went on\n", "")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="it takes a device that never ends")
+def test_a_program_from_where_it_never_ends(folder: Path) -> None:
+    """All of it was copied to the disk first."""
+    asked = [sys.executable, "-m", "rhizomedb", "query", "films.db", "@/dev/zero"]
+    said = subprocess.run(asked, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    assert said.returncode == 1 and said.stderr.startswith("logic.text-size: ")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import sqlite3
 import subprocess
 import sys
 import weakref
@@ -13,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 import rhizomedb
@@ -519,6 +519,34 @@ def test_a_change_that_ctrl_c_kept_from_being_told_is_told_once(
     assert [(change.epoch, rows(change.plus)) for change in watch] == [(2, [("Alien", 137)])]
 
 
+@pytest.mark.parametrize("rewound", [False, True])
+def test_what_comes_after_ctrl_c_has_the_ids_that_the_view_has(
+    db: Connection, monkeypatch: pytest.MonkeyPatch, rewound: bool
+) -> None:
+    """A view that begins anew numbers its cells anew; first of all what was computed and is only then said."""
+    view = db.view("""
+        said(value: V) :- fact(attribute: "n", value: V).
+        loud(value: T) :- said(value: V), T := concat(V, "!").
+        both(value: V) :- loud(value: V), said(value: V).
+    """)
+    for number in range(4):
+        db.transact([(bytes([number]) * 16, "n", f"v{number}")])
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rhizomedb.flow.counted.terms", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        db.transact([(b"x" * 16, "n", "v1!")])
+    monkeypatch.undo()
+    if rewound:
+        assert rows(view.rewind(3).relation("both")) == []
+        view.refresh()
+    assert rows(view.relation("both")) == [("v1!",)]
+    db.transact([(b"y" * 16, "n", "v1!!")])
+    assert sorted(rows(view.relation("both"))) == [("v1!",), ("v1!!",)]
+
+
 def test_an_aggregate_cannot_move_the_view_it_is_part_of(db: Connection) -> None:
     found: list[str] = []
 
@@ -594,6 +622,32 @@ def test_what_is_computed_and_goes_is_forgotten(db: Connection, monkeypatch: pyt
         assert held[-1] < 2 * (3 * 200), "each fact has a CID, an entity and a value that stays"
 
 
+def test_a_recursion_goes_on_when_its_stamps_are_used_up(db: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They have 32 bits, and a step takes one for each round: a view of a long chain needs another engine in days."""
+    monkeypatch.setattr("rhizomedb.flow.run.STAMPS_MAX", 20)
+    program = """
+        edge(x: X, y: Y) :- fact(entity: X, attribute: "to", value: Y).
+        path(x: X, y: Y) :- edge(x: X, y: Y).
+        path(x: X, y: Z) :- edge(x: X, y: Y), path(x: Y, y: Z).
+    """
+    view = db.view(program)
+    watch = view.watch("path", timeout_s=0)
+    engines: list[Engine] = []
+    told: set[tuple[Any, ...]] = set()
+    nodes = [bytes([number]) * 16 for number in range(16)]
+    for step in range(14, -1, -1):
+        db.transact([(nodes[step], "to", nodes[step + 1]), (nodes[step], "to", nodes[step // 2])])
+        if step == 5:
+            view.rewind(4)
+            view.refresh()
+        for change in watch:
+            told = (told - set(rows(change.minus))) | set(rows(change.plus))
+        assert told == set(rows(view.relation("path"))) == set(rows(db.query(program, relation="path")))
+        engines.append(view._kept()._engine)
+    assert all(engine._run.stamp < 60 for engine in engines)
+    assert len(set(map(id, engines))) > 2, "one followed the other"
+
+
 def test_an_index_that_is_made_anew(tmp_path: Path) -> None:
     """With a delta that is lost, later facts have other numbers; who watches is told of what went."""
     path = str(tmp_path / "test.db")
@@ -605,9 +659,7 @@ def test_an_index_that_is_made_anew(tmp_path: Path) -> None:
         db.rebuild_index()
         say(db, 105, "film 5")
         assert [rows(change.plus) for change in watch] == [[("film 5", 105)]]
-        with sqlite3.connect(path) as log:
-            log.execute("DELETE FROM log WHERE seq = 2")
-        log.close()
+        apsw.Connection(path).execute("DELETE FROM log WHERE seq = 2")
         db.rebuild_index()
         say(db, 106, "film 6")
         left = [("film 0", 100), ("film 2", 102), ("film 3", 103), ("film 5", 105), ("film 6", 106)]
@@ -665,3 +717,27 @@ def test_a_view_sees_what_another_connection_wrote(tmp_path: Path) -> None:
         view = one.view(COUNTED)
         numbered(two, 1, 3)
         assert rows(view.relation()) == [(3,)]
+
+
+# What is nothing that one can ask for
+
+WRONG = {
+    "an overflow": lambda db, view: view.watch(overflow=[]),
+    "a relation": lambda db, view: view.watch(5),
+    "relations": lambda db, view: view.watch([["n"]]),
+    "a relation to read": lambda db, view: view.relation(["n"]),
+    "a budget of a view": lambda db, view: db.view(COUNTED, budget=5),
+    "a budget of a question": lambda db, view: db.query(COUNTED, budget={"facts": 5}),
+    "a budget of an explanation": lambda db, view: db.explain(COUNTED, budget="5"),
+    "a budget without a database": lambda db, view: rhizomedb.evaluate("p(x: 1).", budget=0),  # type: ignore[arg-type]
+    "aggregates": lambda db, view: db.query(COUNTED, aggregates=["count"]),
+    "an aggregate": lambda db, view: db.query(COUNTED, aggregates={"count": len}),
+    "an aggregate of a view": lambda db, view: db.view(COUNTED, aggregates={"count": len}),
+}
+
+
+@pytest.mark.parametrize("ask", WRONG.values(), ids=list(WRONG))
+def test_wrong_arguments_are_told(db: Connection, ask: Callable[[Any, Any], object]) -> None:
+    with db.view(COUNTED) as view, pytest.raises(RequestError) as caught:
+        ask(db, view)
+    assert caught.value.code in ("db.usage", "db.relation") and caught.value.fix

@@ -119,7 +119,9 @@ def test_it_is_read_once(say, monkeypatch):
     assert _native.threads() == 4
 
 
-@pytest.mark.parametrize("asked", ["0", "-1", "257", "two", "1.5", " 2", "²", "9" * 5000])
+@pytest.mark.parametrize(
+    "asked", ["0", "-1", "257", "two", "1.5", " 2", "²", "9" * 5000, "000000001999", "000000001" + "9" * 5000]
+)
 def test_no_number_of_threads(say, asked):
     say(asked, 2)
     with pytest.raises(RequestError) as error:

@@ -1,6 +1,7 @@
 """Entities: minted from randomness that is handed in, derived from keys that two sources share."""
 
 import hashlib
+from itertools import islice, product
 
 import pytest
 from fact_strategies import texts, values
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from rhizomedb.errors import ValueRefused
 from rhizomedb.facts import derive, mint
-from rhizomedb.facts.entity import derive_all
+from rhizomedb.facts.entity import derive_all, key_of
 
 
 def test_D26_minted_from_16_random_bytes():
@@ -123,3 +124,35 @@ def test_many_at_once_are_derived_like_each(rows):
         assert refusal.value.code == error.code
     else:
         assert derive_all(columns) == expected
+
+
+PLAIN = st.one_of(
+    st.sampled_from(["", " ", "a", "b ", "é", "e\u0301", 1, 1.0, 2.5, True, b"", b"\x01"]), st.text(max_size=3)
+)
+
+
+@given(
+    st.dictionaries(st.sampled_from(["a", "b", "a ", "é", "c"]), st.lists(PLAIN, min_size=1, max_size=3), max_size=4),
+    st.lists(st.lists(st.sampled_from(["a", "b", "a ", "é", "c"]), max_size=3, unique=True), max_size=5),
+    st.integers(0, 4),
+    st.integers(1, 6),
+)
+def test_the_key_that_is_found_is_the_first_that_derives(said, keys, which, most):
+    """Against trying each by itself."""
+
+    def derived(names):
+        for some in islice(product(*(said[name] for name in names)), most):
+            try:
+                yield some, derive(dict(zip(names, some, strict=True)))
+            except ValueRefused:
+                continue
+
+    tried = [(tuple(key), values, entity) for key in keys if set(key) <= set(said) for values, entity in derived(key)]
+    entity = tried[which % len(tried)][2] if tried else bytes(16)
+    expected = next(((names, values) for names, values, found in tried if found == entity), None)
+    found = key_of(entity, said, keys, most)
+    if expected is None:
+        assert found is None
+    else:
+        assert found is not None and found[0] == expected[0]
+        assert derive(dict(zip(*found, strict=True))) == entity

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from array import array
 from threading import Thread
-from time import sleep
+from time import perf_counter, sleep
 from types import SimpleNamespace
 
 import pytest
@@ -481,6 +481,98 @@ def test_what_no_table_does(twin):
     ):
         with pytest.raises(AssertionError):
             broken()
+
+
+@pytest.mark.parametrize("twin", TWINS)
+def test_a_count_that_never_was_can_be_taken_back(twin):
+    rows = twin.Batch.of_rows([(1, 2), (3, 4)], 2)
+    counted = twin.Table(2, counted=True)
+    counted.count(rows, 1)
+    counted.settle()
+    counted.commit()
+    counted.count(twin.Batch.of_rows([(1, 2), (5, 6)], 2), 1)
+    counted.count(twin.Batch.of_rows([(3, 4), (3, 4)], 2), -1)
+    with pytest.raises(AssertionError, match="more often than it was derived"):
+        counted.settle()
+    counted.rollback()
+    counted.count(rows, -1)  # once, as before
+    assert sorted(counted.settle()[1].rows()) == [(1, 2), (3, 4)]
+
+
+# -- what tables cost -------------------------------------------------------------------------------------------------
+
+
+@given(st.data(), st.sampled_from([PLAIN_KIND, COUNTED, STAMPED]), st.randoms(use_true_random=False))
+@settings(LAWS, max_examples=25)
+def test_rows_that_come_and_go_under_a_few_keys(data, kind, chance):
+    """The places of a key make room for others, in either version, before and after a step that was not taken."""
+    tables = Tables(kind, 2)
+    whole = [(key, number) for key in range(3) for number in range(8)]
+    (tables.add if kind != COUNTED else lambda rows: tables.count(rows, 1))(whole)
+    tables.commit()
+    for _ in range(60):
+        come, go = (chance.sample(whole, chance.randint(0, 4)) for _ in range(2))
+        if kind == COUNTED:
+            tables.count(go, -1)
+            tables.count(come, 1)
+            tables.settle()
+        else:
+            tables.remove(go)
+            tables.add(come)
+        asking = ([(key,) for key in range(3)], 1)
+        for new in (True, False):
+            for keys in ([(0, 0, 0)], [(1, 0, 0), (0, -1, 1)]):
+                pieces = tables("probe", asking, keys, [0], [0, 1], new)
+                assert len(same([sorted(piece.rows()) for piece, _ in pieces])) == sum(
+                    map(len, agreeing(tables, asking[0], keys, new))
+                )
+        (tables.rollback if chance.random() < 0.2 else tables.commit)()
+        tables.look()
+
+
+@pytest.mark.parametrize("columns", [[0], [0, 1]], ids=str)
+@pytest.mark.parametrize("twin", TWINS)
+def test_a_key_whose_rows_come_and_go_has_few_places(twin, columns):
+    """However often one group of many changes, to look it up costs what it has."""
+    held, steps = twin.Table(3), 2000
+    held.add(twin.Batch.of_rows([(number, 0, 0) for number in range(1, 3 * steps)], 3))
+    held.commit()
+    held.keys(columns)
+    for step in range(steps):
+        held.remove(twin.Batch.of_rows([(0, 0, step)], 3))
+        held.add(twin.Batch.of_rows([(0, 0, step + 1)], 3))
+        assert held.size([(column, 0) for column in columns]) <= 4
+        held.commit()
+    assert held.extent == 4 * steps - 1, "nothing was packed"
+
+
+@pytest.mark.parametrize("twin", TWINS)
+def test_pairs_that_come_one_after_the_other_are_not_written_anew_each_time(twin):
+    """Where a set of bits is outgrown by every batch, it grows as a list does."""
+    held, sizes = twin.Table(2), set()
+    for number in range(500):
+        held.add(twin.Batch.of_rows([(number, other) for other in range(64)], 2))
+        sizes.add(held.bytes - 8 * held.extent)
+    assert len(held) == 500 * 64
+    assert twin is PLAIN or len(sizes) < 30
+
+
+@pytest.mark.parametrize("twin", TWINS)
+def test_whether_there_is_any_row_is_not_asked_of_all(twin):
+    def least_s(rows):
+        held = twin.Table(1, counted=True)
+        held.count(twin.Batch.of_rows([(number,) for number in range(rows)], 1), 1)
+        held.settle()
+        held.commit()
+        asking = twin.Batch.of_rows([(1,)], 1)
+        times = []
+        for _ in range(30):
+            began = perf_counter()
+            assert not len(held.matching(asking, [], False))
+            times.append(perf_counter() - began)
+        return min(times)
+
+    assert least_s(50_000 if twin is PLAIN else 1_000_000) < 5 * least_s(100) + 10e-6
 
 
 # -- several tables at once -------------------------------------------------------------------------------------------

@@ -902,6 +902,16 @@ def test_many_slips_are_told_some_at_a_time() -> None:
     assert 0 < len(check(parse(text), {"fact": ("entity",)})) <= 50
 
 
+def test_nearest_names_are_looked_for_of_the_errors_that_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each look compares with up to a thousand names: 3,000 unknown ones took minutes."""
+    looks = []
+    monkeypatch.setattr("rhizomedb.logic.schema.nearest_names", lambda name, known: looks.append(name) or ())
+    program = parse("\n".join(f"a{n}(x: X) :- b{n}(x: X)." for n in range(500)))
+    errors = check(program, {})
+    assert [error.code for error in errors] == ["logic.unknown-relation"] * 50
+    assert [error.span.line for error in errors if error.span] == list(range(1, 51)) and len(looks) == 50
+
+
 def test_a_program_has_a_most_of_rules() -> None:
     program = parse("\n".join(f"a{n}(x: {n})." for n in range(4001)))
     assert [error.code for error in check(program, {})] == ["logic.text-size"]

@@ -161,6 +161,18 @@ def test_what_was_altered_is_found_and_not_given_out(tmp_path: Path, change: str
     place.file.close()
 
 
+@pytest.mark.parametrize("change", ["body = x'00'", "body = zeroblob(length(body))", "size = 7777"])
+def test_to_keep_the_same_again_mends_what_was_altered(tmp_path: Path, change: str) -> None:
+    path = str(tmp_path / "chunks.db")
+    place = InFile(path)
+    put(place, *CHUNKS[:5], LEAF)
+    apsw.Connection(path).execute(f"UPDATE chunk SET {change} WHERE cid = :cid", {"cid": bytes(CHUNKS[2].cid)})
+    put(place, *CHUNKS[:5])
+    assert list(place.chunks.verify()) == []
+    assert place.chunks.get(CHUNKS[2].cid) == CHUNKS[2].body
+    place.file.close()
+
+
 def test_a_page_that_is_lost_costs_the_blocks_on_it(tmp_path: Path) -> None:
     path = str(tmp_path / "chunks.db")
     place = InFile(path)

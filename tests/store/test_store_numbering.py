@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from itertools import count
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from store_helpers import VALUES, delta, deltas, write
@@ -18,6 +20,7 @@ from rhizomedb.flow.relation import Batch
 from rhizomedb.flow.stored import CellReading
 from rhizomedb.store import COLUMNS, Cut
 from rhizomedb.store.numbering import OWN, Numbering
+from rhizomedb.store.relations import View
 from rhizomedb.store.segment import ROW
 from rhizomedb.store.sqlite import SqliteStore
 
@@ -213,3 +216,52 @@ def test_a_question_is_answered_anew_where_the_index_gave_other_numbers(tmp_path
         ask()
     finally:
         store.close()
+
+
+@pytest.mark.parametrize("met", ["first", "later"])
+def test_what_was_interrupted_is_met_at_the_next_look(tmp_path, monkeypatch, met):
+    """Whichever look into the index is interrupted while words are met, afterwards each word of a cell leads to one id."""
+    film, known, own = Fact(b"film", "year", 1979), Fact(b"film", "title", "Alien"), Fact(b"film", "name", "computed")
+    naming = [Fact(b"link", "to", fact.cid) for fact in (film, known, own)]
+    look = View.row
+
+    for place in count(1):
+        looks = count(1)
+
+        def interrupted(view, cid, looks=looks, place=place):
+            if next(looks) == place:
+                raise KeyboardInterrupt
+            return look(view, cid)
+
+        store = SqliteStore(str(tmp_path / f"{place}.db"), create=True)
+        try:
+            write(store, [delta(known), delta(naming[0])])
+            if met == "first":
+                write(store, [delta(*naming[1:]), delta(film), delta(own)])
+            numbering = store.numbering()
+            computed = numbering.ids([exact("computed"), own.cid]) if met == "later" else None
+            if met == "later":
+                _ = numbering.images
+                write(store, [delta(*naming[1:]), delta(film), delta(own)])
+            with monkeypatch.context() as patch:
+                patch.setattr(View, "row", interrupted)
+                try:
+                    numbers = store.numbers(Cut(), numbering)
+                    _ = numbering.images
+                    is_interrupted = False
+                except KeyboardInterrupt:
+                    is_interrupted = True
+            numbers = store.numbers(Cut(), numbering)
+            for fact, by in zip((film, known, own), naming, strict=True):
+                (id,) = numbering.ids([fact.cid])
+                assert list(numbers.facts_of({"$cid": id}, ("$cid",))) == [(id,)]
+                assert list(numbers.facts_of({"value": id}, ("entity",))) == [tuple(numbering.ids([by.entity]))]
+                values = [int(id) for part in numbers.attribute(exact("to"), ("value",)) for id in part[0]]
+                assert values.count(id) == 1
+            if computed is not None:
+                assert numbering.ids([exact("computed"), own.cid]) == computed
+        finally:
+            store.close()
+        if not is_interrupted:
+            break
+    assert place > 3, "there were looks to interrupt"

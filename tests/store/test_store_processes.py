@@ -260,3 +260,16 @@ def test_a_forked_child_is_refused(path: str, what: str) -> None:
     assert write(store, [said(3)]) == 2, "the parent goes on as before"
     assert store.counts(ALL)["deltas"] == 2 and list(store.verify()) == []
     store.close()
+
+
+@pytest.mark.parametrize("how", ["removed", "replaced"])
+def test_nothing_is_acknowledged_that_would_go_with_a_log_that_was_taken_away(path: str, how: str) -> None:
+    store = SqliteStore(path, create=True)
+    write(store, [said(1)])
+    os.unlink(f"{path}-wal")
+    if how == "replaced":
+        Path(f"{path}-wal").touch()
+    with pytest.raises(StoreError, match=r"-wal, in which the newest of .* is, was removed or replaced") as caught:
+        write(store, [said(2)])
+    assert caught.value.code == "store.unreadable"
+    store.close()

@@ -8,6 +8,8 @@ mod condensation;
 mod first;
 mod group;
 mod hash;
+mod intersect;
+mod look_up;
 mod nodes;
 mod pairs;
 mod postings;
@@ -15,6 +17,7 @@ mod pulse;
 mod rows;
 mod table;
 mod threads;
+mod versions;
 
 use pyo3::prelude::*;
 
@@ -22,7 +25,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<batch::Batch>()?;
     module.add_class::<table::Table>()?;
     module.add_class::<group::Groups>()?;
-    module.add_function(wrap_pyfunction!(table::intersect, module)?)?;
+    module.add_function(wrap_pyfunction!(intersect::intersect, module)?)?;
     module.add_class::<closure::Closure>()?;
     module.add_function(wrap_pyfunction!(closure::reach, module)?)?;
     module.add_function(wrap_pyfunction!(first::first_reached, module)?)?;

@@ -117,9 +117,20 @@ impl Pairs {
             let mut span = [0; 2];
             for side in 0..2 {
                 let all = held[side].iter().chain(&columns[side][row..size]);
-                let (low, high) = all.fold((u32::MAX, 0), |(low, high), &id| {
+                let (mut low, mut high) = all.fold((u32::MAX, 0), |(low, high), &id| {
                     (low.min(id), high.max(id))
                 });
+                // Bits that were outgrown get room to grow: ids that come one after the other would else have all bits
+                // written anew with each of them.
+                if let Self::Bits(bits) = self {
+                    let room = (high - low) / 2;
+                    if low < bits.least[side] {
+                        low = low.saturating_sub(room);
+                    }
+                    if (high - bits.least[side].min(high)) as usize >= bits.span[side] {
+                        high = high.saturating_add(room);
+                    }
+                }
                 least[side] = low;
                 span[side] = (high - low) as usize + 1;
             }

@@ -9,7 +9,7 @@ const SPAN: usize = 4;
 #[derive(Clone, Copy)]
 struct Key {
     first: u32, // a row that has the key
-    start: u32, // where its places stand in the arena; unused while there is one
+    start: u32, // where its places stand in the arena; unused while there is room for one
     size: u32,
     room: u32,
 }
@@ -77,7 +77,7 @@ impl Postings {
                         self.begin(place);
                         self.direct[id] = self.keys.len() as u32;
                     }
-                    key => self.push(key as usize - 1, place),
+                    key => self.push(key as usize - 1, place, &skip),
                 }
             }
             return;
@@ -94,7 +94,7 @@ impl Postings {
                     .all(|&column| table[column][at] == table[column][place])
             });
             match found {
-                Some(key) => self.push(key, place),
+                Some(key) => self.push(key, place, &skip),
                 None => {
                     self.begin(place);
                     self.hashed.insert(hash, self.keys.len() - 1);
@@ -130,19 +130,38 @@ impl Postings {
         });
     }
 
-    fn push(&mut self, number: usize, place: usize) {
+    /// One more place. Where there is no room for it, places to skip make some: a key whose rows come and go all the time
+    /// would else be looked up at the price of all that it ever had, until the whole table is packed.
+    fn push(&mut self, number: usize, place: usize, skip: &impl Fn(usize) -> bool) {
         let key = &mut self.keys[number];
-        if key.size == key.room {
-            let start = self.arena.len() as u32;
-            if key.size == 1 {
-                self.arena.push(key.first);
-            } else {
-                let old = key.start as usize;
-                self.arena.extend_from_within(old..old + key.size as usize);
+        if key.room == 1 {
+            if skip(key.first as usize) {
+                key.first = place as u32;
+                return;
             }
-            key.room *= 2;
-            key.start = start;
-            self.arena.resize(start as usize + key.room as usize, 0);
+            key.start = self.arena.len() as u32;
+            key.room = 2;
+            self.arena.extend([key.first, place as u32]);
+            key.size = 2;
+            return;
+        }
+        if key.size == key.room {
+            let old = key.start as usize..(key.start + key.size) as usize;
+            key.size = 0;
+            for at in old.clone() {
+                let place = self.arena[at];
+                if !skip(place as usize) {
+                    self.arena[old.start + key.size as usize] = place;
+                    key.size += 1;
+                }
+            }
+            if 2 * key.size > key.room {
+                let kept = old.start..old.start + key.size as usize;
+                key.start = self.arena.len() as u32;
+                key.room *= 2;
+                self.arena.extend_from_within(kept);
+                self.arena.resize(key.start as usize + key.room as usize, 0);
+            }
         }
         self.arena[(key.start + key.size) as usize] = place as u32;
         key.size += 1;
@@ -186,7 +205,7 @@ impl Postings {
     #[inline(always)]
     fn places_of(&self, key: usize) -> &[u32] {
         let key = &self.keys[key];
-        if key.size == 1 {
+        if key.room == 1 {
             std::slice::from_ref(&key.first)
         } else {
             &self.arena[key.start as usize..(key.start + key.size) as usize]
@@ -235,7 +254,7 @@ impl Postings {
                 }
             }
             for &key in &ahead[..block] {
-                if key != usize::MAX && self.keys[key].size > 1 {
+                if key != usize::MAX && self.keys[key].room > 1 {
                     prefetch(&self.arena, self.keys[key].start as usize);
                 }
             }

@@ -130,15 +130,18 @@ def _ground(rule: Rule, catalog: Catalog) -> Row:
 def expression(rule: Rule, catalog: Catalog) -> Relation:
     """What a rule adds to the relation of its head."""
     relation = body(rule, catalog)
-    columns: list[str] = []
+    columns: dict[str, None] = {}
+    taken = set(relation.attributes)
+    fresh = (name for number in count(1) if (name := f"#{number}") not in taken)
     given = dict(rule.head.arguments)
     for name in catalog.attributes[rule.head.relation]:
         term = given[name]
         if isinstance(term, Variable) and term.name not in columns:
-            columns.append(term.name)
+            columns[term.name] = None
         else:
-            columns.append(_fresh(relation.attributes))
-            relation = Extend(relation, columns[-1], _operand(term))
+            column = next(fresh)
+            columns[column] = None
+            relation = Extend(relation, column, _operand(term))
     return _renamed(
         Project(relation, tuple(columns)), zip(columns, catalog.attributes[rule.head.relation], strict=True)
     )

@@ -169,7 +169,8 @@ def text_of_file(path: str) -> str:
     """The text of a small file such as a program."""
     if not os.path.exists(path):
         raise not_found(path)
-    with Source(path).open() as opened:
+    # Four bytes a character: one more than a program may have is enough to refuse it.
+    with Source(path, bytes_max=4 * (TEXT_BYTES_MAX + 1)).open() as opened:
         text = opened.text.read(TEXT_BYTES_MAX + 1)
     if match := NOT_UTF8.search(text):
         line = text.count("\n", 0, match.start()) + 1

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rhizomedb.budget import Budget
+from rhizomedb.budget import Budget, budget_of
 from rhizomedb.db import doctor as doctors
 from rhizomedb.db.doctor import Ailment
-from rhizomedb.db.query import budget_of
+from rhizomedb.db.notices import unknown_attributes
 from rhizomedb.db.reader import Moment, Reader
 from rhizomedb.db.watch import POLL_S, Arrived, watch
 from rhizomedb.errors import RequestError
@@ -111,7 +112,7 @@ class Care(Reader):
             parameters={**(parameters or {}), **more_parameters},
             aggregates=aggregates,
             budget=budget_of(budget),
-            notices=self._unknown_attributes,
+            notices=partial(unknown_attributes, store=self._store),
         )
 
     def _tell_views(self) -> None:

@@ -19,6 +19,7 @@ from rhizomedb.algebra.plan import Planned, plan_query, plan_standing
 from rhizomedb.algebra.program import CID_COLUMN
 from rhizomedb.algebra.relation import Attributes
 from rhizomedb.budget import Budget
+from rhizomedb.errors import RequestError
 from rhizomedb.facts.value import KIND_NAMES, Cell, Value, check_value, exact, kind_of
 from rhizomedb.flow.body import Flow, Input
 from rhizomedb.flow.build import build
@@ -160,10 +161,26 @@ def prepare(
 
     `relation` keeps only the rules that it depends on.
     """
-    known = {**AGGREGATES, **(aggregates or {})}
+    known = {**AGGREGATES, **checked_aggregates(aggregates)}
     whole = checked(substitute(program, values), _plain(stored), aggregates=known)
     wanted = whole if relation is None else relevant(whole, relation)
     return Prepared(wanted, lower(wanted, stored, known), known, stored)
+
+
+def checked_aggregates(aggregates: Mapping[str, Aggregate] | None) -> Mapping[str, Aggregate]:
+    """The aggregates of a caller, unless they are something else."""
+    if aggregates is None:
+        return {}
+    wrong: object = None if isinstance(aggregates, Mapping) else aggregates
+    if wrong is None:
+        wrong = next((each for each in aggregates.values() if not isinstance(each, Aggregate)), None)
+    if wrong is not None:
+        raise RequestError(
+            "db.usage",
+            f"aggregates are a mapping from names to what `user_aggregate` makes, not {type(wrong).__name__}",
+            fix='aggregates={"dot": rhizomedb.user_aggregate("dot", dot, 2)}',
+        )
+    return aggregates
 
 
 def compiled(

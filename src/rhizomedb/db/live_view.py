@@ -352,7 +352,7 @@ class View:
     def _known(self, name: str | None) -> str:
         if name is None:
             return self._answer
-        if name not in self._columns:
+        if not isinstance(name, str) or name not in self._columns:
             raise RequestError(
                 "db.relation",
                 f"no relation of the view is called {name!r}",

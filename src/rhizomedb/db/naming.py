@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from itertools import combinations as combinations_of
-from itertools import islice, product
 
 from rhizomedb.budget import Budget
 from rhizomedb.db.result import show
 from rhizomedb.db.view import Key, Register, asked
 from rhizomedb.errors import RequestError, nearest_names
-from rhizomedb.facts.entity import derive, key_text
+from rhizomedb.facts.entity import derive, key_of, key_text
 from rhizomedb.facts.value import Attribute, Cell, Entity, Value, exact, order, plain
 from rhizomedb.store.store import Cut, Store
 
@@ -106,7 +106,10 @@ class Names:
     def label(self, entity: Entity) -> str:
         """What to show for an entity: its title, name or label; else the key that derives it; else its id."""
         if entity not in self._labels:
-            self._labels[entity] = self._label(entity, self._cut) or self._label(entity, self._whole) or _hex(entity)
+            label = self._label(entity, self._cut)
+            if label is None and self._cut != self._whole:
+                label = self._label(entity, self._whole)
+            self._labels[entity] = label or _hex(entity)
         return self._labels[entity]
 
     def _label(self, entity: Entity, cut: Cut) -> str | None:
@@ -139,14 +142,13 @@ class Names:
     def _key_of(self, entity: Entity, said: Mapping[str, list[Value]]) -> str | None:
         """The values of the key that derives an entity: of the attributes last found to be a key, then of up to three."""
         few = sorted(said)[:KEY_CANDIDATES_MAX]
-        combinations = [names for count in range(1, KEY_ATTRIBUTES_MAX + 1) for names in combinations_of(few, count)]
-        for names in [*([self._key_attributes] if self._key_attributes else []), *combinations]:
-            if all(name in said for name in names):
-                for values in islice(product(*(said[name] for name in names)), VALUES_TRIED_MAX):
-                    if _derives(dict(zip(names, values, strict=True)), entity):
-                        self._key_attributes = names
-                        return ", ".join(map(show, values))
-        return None
+        combinations = (names for count in range(1, KEY_ATTRIBUTES_MAX + 1) for names in combinations_of(few, count))
+        wanted = {name: said[name] for name in {*few, *self._key_attributes} & set(said)}
+        found = key_of(entity, wanted, chain([self._key_attributes], combinations), VALUES_TRIED_MAX)
+        if found is None:
+            return None
+        self._key_attributes, values = found
+        return ", ".join(map(show, values))
 
     def attributes(self) -> list[Attribute]:
         """Every attribute in use."""

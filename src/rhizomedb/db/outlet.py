@@ -356,6 +356,6 @@ def check_buffer(buffer: Any, overflow: Any) -> None:
     """Refuse a buffer or an overflow that there cannot be."""
     if type(buffer) is not int or buffer < 1:
         raise RequestError("db.usage", f"a buffer holds 1 change or more, not {buffer!r}", fix=f"buffer={BUFFER}")
-    if overflow not in OVERFLOWS:
+    if not isinstance(overflow, str) or overflow not in OVERFLOWS:
         words = ", ".join(map(repr, OVERFLOWS))
         raise RequestError("db.usage", f"there is no overflow {overflow!r}", fix=f"one of {words}")

@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from rhizomedb.algebra import Relations, Source
-from rhizomedb.budget import Budget
+from rhizomedb.budget import Budget, budget_of
 from rhizomedb.db.compiled import Compiled, Prepared, compiled, parsed
 from rhizomedb.db.compiled import prepare as prepare_program
 from rhizomedb.db.result import Result
@@ -35,17 +35,6 @@ def prepare(
     """
     values = {name: check_value(value) for name, value in (parameters or {}).items()}
     return prepare_program(parsed_of(program), stored, values, aggregates, relation)
-
-
-def budget_of(budget: object) -> Budget:
-    """The budget that somebody gave, or the one of who gave none."""
-    if budget is not None and not isinstance(budget, Budget):
-        raise RequestError(
-            "db.usage",
-            f"a budget is a rhizomedb.Budget, not {type(budget).__name__}",
-            fix="budget=rhizomedb.Budget(facts=1_000_000, seconds=10)",
-        )
-    return budget or Budget()
 
 
 def parsed_of(program: str | Program) -> Program:

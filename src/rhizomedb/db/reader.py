@@ -11,12 +11,12 @@ from io import BufferedReader
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from rhizomedb.budget import Budget
+from rhizomedb.budget import Budget, budget_of
 from rhizomedb.crdt import policy as policies
 from rhizomedb.crdt.policy import Policy, agreed
-from rhizomedb.crdt.register import RESERVED_PREFIX, STANDS, with_stands
+from rhizomedb.crdt.register import RESERVED_PREFIX, with_stands
 from rhizomedb.db import attachment as attached
-from rhizomedb.db import content, view
+from rhizomedb.db import content, notices, view
 from rhizomedb.db import query as queries
 from rhizomedb.db.attachment import Attachment
 from rhizomedb.db.causality import Causality
@@ -43,8 +43,6 @@ from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.fact import Fact
 from rhizomedb.facts.value import KIND_NAMES, Attribute, Cell, Entity, Value, exact, kind_of, plain
 from rhizomedb.logic import Aggregate, Program
-from rhizomedb.logic.occurrences import atom_of
-from rhizomedb.logic.syntax import Constant
 from rhizomedb.store.storage import Storage
 from rhizomedb.store.store import COLUMNS, AttributeSummary, Cut, Epoch, Finding, Store
 
@@ -379,10 +377,13 @@ class Reader(Causality):
             relation=relation,
             parameters={**(parameters or {}), **more_parameters},
             aggregates=aggregates,
-            budget=queries.budget_of(budget),
+            budget=budget_of(budget),
             extend=with_stands,
         )
-        result.notices = tuple(self._unknown_attributes(whole))
+        said = [*notices.unknown_attributes(whole, self._store)]
+        if not result:
+            said += notices.other_numbers(whole, self.kind_of_attribute)
+        result.notices = tuple(said)
         return result
 
     def explain(
@@ -404,7 +405,7 @@ class Reader(Causality):
             relation=relation,
             parameters={**(parameters or {}), **more_parameters},
             aggregates=aggregates,
-            budget=queries.budget_of(budget),
+            budget=budget_of(budget),
             extend=with_stands,
         )
 
@@ -522,23 +523,6 @@ class Reader(Causality):
         for _cid, _entity, _attribute, value in self._store.scan("fact", {"attribute": exact(attribute)}, self.cut):
             return KIND_NAMES[kind_of(plain(value))]
         return None
-
-    def _unknown_attributes(self, program: Program) -> Iterator[str]:
-        """A sentence for each attribute that the program writes out and no fact here has."""
-        known = {exact(name): name for name in self._store.attribute_names()}
-        written = (
-            term.value
-            for rule in program.rules
-            for atom in (rule.head, *filter(None, map(atom_of, rule.body)))
-            if atom.relation in ("fact", STANDS)
-            for name, term in atom.arguments
-            if name == "attribute" and isinstance(term, Constant)
-        )
-        for value in dict.fromkeys(exact(value) for value in written):
-            if value not in known:
-                near = nearest_names(show(plain(value)), map(show, known.values()))
-                meant = f"; did you mean {', '.join(near)}?" if near else ""
-                yield f"no fact here has the attribute {show(plain(value))}{meant}"
 
     def attribute_names(self) -> list[Attribute]:
         """The names of all attributes that any fact here ever had."""

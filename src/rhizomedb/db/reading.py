@@ -24,7 +24,8 @@ OWN_MAX: Final = 1 << 20
 """How many computed cells are numbered before all are forgotten."""
 
 OWN_CARRIED_MAX: Final = 1 << 14
-"""With so many of them ids are not carried on to a later moment: whatever was computed before would be held."""
+OWN_BYTES_CARRIED_MAX: Final = 16 << 20
+"""With so many of them, or so long ones, ids are not carried on to a later moment: whatever was computed would be held."""
 
 
 def reading_of(store: Store, cut: Cut, source: StoreSource) -> Kept:
@@ -58,8 +59,9 @@ def _following(store: SqliteStore, lasting: Lasting | None) -> Numbering | None:
     if lasting is None or not store.is_settled:
         return None
     beginnings, numbering = lasting
-    is_of_now = beginnings == store.beginnings() and numbering.own < OWN_CARRIED_MAX and numbering.is_whole
-    return numbering if is_of_now and store.is_near(numbering) else None
+    is_little = numbering.own < OWN_CARRIED_MAX and numbering.own_bytes < OWN_BYTES_CARRIED_MAX
+    is_of_now = beginnings == store.beginnings() and numbering.is_whole
+    return numbering if is_little and is_of_now and store.is_near(numbering) else None
 
 
 class _Moment(NamedTuple):
@@ -80,8 +82,9 @@ class NumberReading:
 
     @property
     def is_small(self) -> bool:
-        """Whether few cells were computed and numbered so far."""
-        return self._numbers.numbering.own < OWN_MAX
+        """Whether few cells were computed and numbered so far, and no long ones: they are held until all are forgotten."""
+        numbering = self._numbers.numbering
+        return numbering.own < OWN_MAX and numbering.own_bytes < BYTES_MAX
 
     @property
     def dictionary(self) -> Numbering:

@@ -43,6 +43,9 @@ _ATTRIBUTE_PLACE: Final = COLUMNS["fact"].index(_ATTRIBUTE)
 class SweptDictionary(Dictionary, Protocol):
     """A dictionary that can forget."""
 
+    own_bytes: int
+    """How long the texts and bytes are that it holds itself."""
+
     @property
     def own(self) -> int:
         """How many cells it holds itself."""

@@ -13,7 +13,7 @@ from rhizomedb.flow.relation import Batch, Change, nothing
 
 if TYPE_CHECKING:
     from rhizomedb.db.compiled import Standing
-    from rhizomedb.db.stored import Row, Stored
+    from rhizomedb.db.stored import Row, Stored, SweptDictionary
     from rhizomedb.flow.batch import Batch as Tuples
     from rhizomedb.store.store import Cut
 
@@ -21,11 +21,15 @@ SWEPT_MIN: Final = 1 << 16
 """So many cells a dictionary may hold before anybody looks which of them are still of use."""
 
 
+SWEPT_BYTES_MIN: Final = 64 << 20
+"""So long its texts may be together before: cells that are long are few."""
+
+
 class Upkeep:
     """What a program derives at an epoch. A move that fails or is interrupted leaves it where it was.
 
-    What is computed and goes again is forgotten: when the dictionary holds twice as many cells as were of use when that
-    was last looked at, it is looked at again. So a cell costs its share of a few looks, and no more than twice what is of
+    What is computed and goes again is forgotten: when the dictionary holds twice as many cells, or twice as long ones, as
+    were of use when that was last looked at, it is looked at again. So a cell costs its share of a few looks, and no more than twice what is of
     use is held. `stored` gives what is stored, with a dictionary of its own.
     """
 
@@ -39,7 +43,7 @@ class Upkeep:
         self._is_whole = True
         self._stored: Stored
         self._engine: Engine
-        self._own_max = SWEPT_MIN
+        self._own_max, self._own_bytes_max = SWEPT_MIN, SWEPT_BYTES_MIN
         self._begin(budget)
 
     @property
@@ -53,7 +57,7 @@ class Upkeep:
         if not self._stored.is_current():
             return self._move_anew(epoch)
         before, after = self.cut, replace(self._window, epoch=epoch)
-        self._is_whole = False  # until it has arrived: to read what came lets the dictionary go on too
+        self._is_whole = False  # until it has arrived: what cuts this off may leave cells without ids that they should have
         changes = self._stored.changes(self._standing.flow.inputs, before, after)
         derived: Mapping[str, Change] = {}
         if changes:
@@ -66,13 +70,18 @@ class Upkeep:
         return derived
 
     def tidy(self) -> None:
-        """Forget what is of no use any more, if there may be much of it. Changes are told by then: ids may be used again."""
+        """Forget what is of no use any more, if there may be much of it. Changes are told by then: ids may be used again.
+
+        Where the engine has come to its end, the next move begins with another.
+        """
         dictionary = self._stored.dictionary
-        if self._is_whole and dictionary.own > self._own_max:
+        if self._is_whole and (dictionary.own > self._own_max or dictionary.own_bytes > self._own_bytes_max):
             self._is_whole = False
             dictionary.sweep(self._engine.ids())
             self._is_whole = True
-            self._own_max = max(SWEPT_MIN, 2 * dictionary.own)
+            self._allow_twice(dictionary)
+        if self._engine.is_worn:
+            self._is_whole = False
 
     def reset(self, epoch: int) -> None:
         """Be where it was before a move of which nobody learned."""
@@ -99,17 +108,21 @@ class Upkeep:
         engine.step(given, budget.meter())
         engine.ready()
         self._stored, self._engine = stored, engine
-        self._own_max = max(SWEPT_MIN, 2 * stored.dictionary.own)
+        self._allow_twice(stored.dictionary)
+
+    def _allow_twice(self, dictionary: SweptDictionary) -> None:
+        self._own_max = max(SWEPT_MIN, 2 * dictionary.own)
+        self._own_bytes_max = max(SWEPT_BYTES_MIN, 2 * dictionary.own_bytes)
 
     def _move_anew(self, epoch: int) -> Mapping[str, Change]:
         """Go to another epoch where the ids stand for nothing any more; what that changed."""
         before = {name: set(self.rows(name)) for name in self._standing.relations}
-        was = self.epoch, self._stored, self._engine, self._own_max
+        was = self.epoch, self._stored, self._engine, self._own_max, self._own_bytes_max
         try:
             self.epoch = epoch
             self._begin(self._budget)
         except BaseException:
-            self.epoch, self._stored, self._engine, self._own_max = was
+            self.epoch, self._stored, self._engine, self._own_max, self._own_bytes_max = was
             raise
         self._is_whole = True
         derived = {}
@@ -124,7 +137,7 @@ class Upkeep:
         return Batch.of_rows([tuple(ids(row)) for row in rows], self._standing.flow.widths[relation])
 
     def _mend(self) -> None:
-        """Begin anew where a step was interrupted: it may have been anywhere, even in taking itself back."""
+        """Begin anew where a step was interrupted (it may have been anywhere, even in taking itself back), or was the last."""
         if not self._is_whole:
             self._begin(UNLIMITED)
             self._is_whole = True

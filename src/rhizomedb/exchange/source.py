@@ -100,9 +100,14 @@ def says_nothing(name: str, line: int, much: str = f"{SILENCE_CHARACTERS_MAX >> 
 
 
 class Source:
-    """A file by its path, or `-` for standard input."""
+    """A file by its path, or `-` for standard input.
 
-    def __init__(self, path: str | os.PathLike[str], stdin: BinaryIO | None = None) -> None:
+    Of what can be read only once, and may not end, at most `bytes_max` bytes are taken.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], stdin: BinaryIO | None = None, *, bytes_max: int | None = None
+    ) -> None:
         self.name = "standard input" if os.fspath(path) == "-" else os.fspath(path)
         self._path = os.fspath(path)
         if "\0" in self._path:
@@ -111,10 +116,10 @@ class Source:
             )
         with _failures_named(self.name):
             if self._path == "-":
-                self._spool(stdin or standard_input())
+                self._spool(stdin or standard_input(), bytes_max)
             elif not stat.S_ISREG(self._stat().st_mode):
                 with open(self._path, "rb") as pipe:
-                    self._spool(pipe)
+                    self._spool(pipe, bytes_max)
             self._identity = _identity(os.stat(self._path))
             self.bytes_total = self._identity[2]
             with open(self._path, "rb") as file:
@@ -152,12 +157,15 @@ class Source:
             )
         return status
 
-    def _spool(self, stream: BinaryIO) -> None:
+    def _spool(self, stream: BinaryIO, bytes_max: int | None) -> None:
         """Copy a stream that can be read only once to a file that goes when this source does."""
         descriptor, self._path = tempfile.mkstemp(prefix="rhizome-")
         weakref.finalize(self, _unlink, self._path)
         with open(descriptor, "wb") as file:
-            shutil.copyfileobj(stream, file, 1 << 20)
+            if bytes_max is None:
+                shutil.copyfileobj(stream, file, 1 << 20)
+            else:
+                file.write(stream.read(bytes_max))
 
     def _refuse_binary(self, head: bytes) -> None:
         for magic, (what, fix) in _MAGIC.items():

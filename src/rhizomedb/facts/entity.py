@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice, product
 from typing import Any, Final
 
 from rhizomedb.errors import ValueRefused
@@ -79,6 +80,39 @@ def derive_all(key: Mapping[str, Sequence[Value]]) -> list[Entity]:
             derive([(attribute, values[row]) for attribute, values in key.items()])
     sha256 = hashlib.sha256
     return [sha256(encoded).digest()[:ENTITY_BYTES] for encoded in keys]
+
+
+def key_of(
+    entity: Entity, said: Mapping[str, Sequence[Value]], keys: Iterable[Sequence[str]], most: int
+) -> tuple[tuple[str, ...], tuple[Value, ...]] | None:
+    """The first of some keys by which what is said of an entity derives it: its attributes, and their values.
+
+    `keys` are attributes whose names are not blank, `said` the values of each; of each key no more than `most`
+    combinations of values are tried.
+
+    >>> said = {"title": ["Alien"], "year": [1979, 1980]}
+    >>> key_of(derive({"title": "Alien", "year": 1979}), said, [("title",), ("title", "year")], 10)
+    (('title', 'year'), ('Alien', 1979))
+    """
+    parts: dict[str, tuple[bytes, list[tuple[Value, bytes, bool]]]] = {}
+    for name, values in said.items():  # each is encoded once, for there are many keys
+        normal = _normal(name)
+        texts = [(value, key_text(value)) for value in islice(values, most)]
+        before = codec.head(codec.LIST, 2) + codec.encode_text(normal)
+        parts[name] = normal.encode(), [(value, before + codec.encode_text(text), not text) for value, text in texts]
+    for key in keys:
+        names = [parts[name][0] for name in key if name in parts]
+        if not names or len(names) < len(key) or len(set(names)) < len(names):
+            continue
+        order = sorted(range(len(names)), key=names.__getitem__)
+        head = DOMAIN + codec.head(codec.LIST, len(names))
+        for chosen in islice(product(*(parts[name][1] for name in key)), most):
+            if all(is_blank for _, _, is_blank in chosen):
+                continue
+            found = hashlib.sha256(head + b"".join([chosen[place][1] for place in order])).digest()
+            if found[:ENTITY_BYTES] == entity:
+                return tuple(key), tuple([value for value, _, _ in chosen])
+    return None
 
 
 def _encode_texts(values: Sequence[Value], before: bytes) -> list[bytes]:

@@ -7,10 +7,10 @@ is negated and more than one atom, get a relation with a name that begins with `
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import count
+from itertools import chain, count
 
 from rhizomedb.algebra.formula import (
     And,
@@ -182,6 +182,7 @@ class _Builder:
         self._numbers = count(1)
         self._variables = count(1)
         self._named: dict[tuple[int, Attributes], str] = {}
+        self._cut: set[int] = set()  # expressions below which too many alternatives stand
         self._kept: list[Relation] = []  # what a name was given to stays alive, so that its id is no one else's
 
     def define(self, head: str, attributes: Attributes, expression: Relation) -> None:
@@ -211,12 +212,19 @@ class _Builder:
         self._reach_first()
         self._drop_copies()
         if self.factor:
-            for members in components(self._graph_of()):
-                self._factor(frozenset(members))
+            graph = self._graph_of()
+            for members in components(graph):
+                if _is_recursive(members, graph):
+                    self._factor(frozenset(members))
         graph = self._graph_of()
-        return Flow(
-            tuple(self._stratum(members, graph) for members in components(graph)), self.widths, self.inputs, self.given
-        )
+        of: defaultdict[str, list[int]] = defaultdict(list)  # so that thousands of strata do not each look at all rules
+        for number, rule in enumerate(self.rules):
+            of[rule.head].append(number)
+        strata = []
+        for members in components(graph):
+            rules = tuple(self.rules[number] for number in sorted(chain(*(of[name] for name in members))))
+            strata.append(self._stratum(members, graph, rules))
+        return Flow(tuple(strata), self.widths, self.inputs, self.given)
 
     def _graph_of(self) -> dict[str, list[str]]:
         """For each relation, those that it is derived from."""
@@ -240,12 +248,11 @@ class _Builder:
         own = [rule for rule in self.rules if rule.head in members]
         self.rules = [rule for rule in self.rules if rule.head not in members] + factored(own, members, name)
 
-    def _stratum(self, members: tuple[str, ...], graph: Mapping[str, list[str]]) -> Stratum:
+    def _stratum(self, members: tuple[str, ...], graph: Mapping[str, list[str]], rules: tuple[Rule, ...]) -> Stratum:
         inside = set(members)
-        rules = tuple(rule for rule in self.rules if rule.head in inside)
         groupings = tuple(grouping for grouping in self.groupings if grouping.head in inside)
         graphs = tuple(each for each in self.graphs if each.head in inside)
-        recursive = len(members) > 1 or members[0] in graph[members[0]]
+        recursive = _is_recursive(members, graph)
         guarded = {a.relation for rule in rules for a in rule.body.negations}
         guarded |= {grouping.source for grouping in groupings} | {each.source for each in graphs}
         if recursive and guarded & inside:
@@ -351,10 +358,16 @@ class _Builder:
         while isinstance(node, Project | Rename | Select | Extend | Binary):
             spine.append(node)
             node = node.left if isinstance(node, Binary) else node.child
-        parts = list(self._leaf(node))
+            if id(node) in self._cut:  # what is below has a relation, and is not written out again
+                break
+        if spine and id(node) in self._cut:
+            parts = [self._read(self._relation(node, node.attributes), node.attributes)]
+        else:
+            parts = list(self._leaf(node))
         for above in reversed(spine):
             if len(parts) > ALTERNATIVES_MAX:
                 below = above.left if isinstance(above, Binary) else above.children[0]
+                self._cut.add(id(below))
                 parts = [self._read(self._relation(below, below.attributes), below.attributes)]
             parts = [made for part in parts for made in self._applied(above, part)]
         return parts
@@ -509,6 +522,10 @@ class _Builder:
                 return None  # asked for a constant, or for one column twice
             places[attribute] = atom.terms.index(term)
         return atom.relation, places, [term if isinstance(term, Given) else None for term in atom.terms]
+
+
+def _is_recursive(members: Sequence[str], graph: Mapping[str, list[str]]) -> bool:
+    return len(members) > 1 or members[0] in graph[members[0]]
 
 
 def _selected(part: _Part, formula: Formula) -> Iterator[_Part]:

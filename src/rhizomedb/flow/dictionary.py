@@ -41,6 +41,8 @@ class Interned:
         self._ids: dict[Cell, Id] = {}
         self._cells: list[Cell | None] = []
         self._free: list[Id] = []
+        self.own_bytes = 0
+        """How long the texts and bytes are that are held."""
 
     @property
     def own(self) -> int:
@@ -56,12 +58,17 @@ class Interned:
                 found.append(cell)
                 continue
             id = known.get(cell)
-            if id is None and self._free:
-                id = known[cell] = self._free.pop()
-                held[id - SMALL] = cell
-            elif id is None:
-                id = known[cell] = SMALL + len(held)
-                held.append(cell)
+            if id is None:
+                # An id is known last: one that an interruption leaves unknown is lost, and never stands for two cells.
+                if self._free:
+                    id = self._free.pop()
+                    held[id - SMALL] = cell
+                else:
+                    held.append(cell)
+                    id = SMALL + len(held) - 1
+                known[cell] = id
+                if isinstance(cell, str | bytes):
+                    self.own_bytes += len(cell)
             found.append(id)
         return found
 
@@ -74,6 +81,8 @@ class Interned:
         """Forget the cells whose ids nobody holds; the ids come to stand for others."""
         for cell, id in [(cell, id) for cell, id in self._ids.items() if id not in held]:
             del self._ids[cell]
+            if isinstance(cell, str | bytes):
+                self.own_bytes -= len(cell)
             self._cells[id - SMALL] = None
             self._free.append(id)
 

@@ -88,6 +88,11 @@ class Engine:
         yield
         self._run.seconds[name] = self.seconds(name) + self._run.meter.elapsed() - began
 
+    @property
+    def is_worn(self) -> bool:
+        """Whether another engine should go on, begun with what is there now: this one cannot take steps for ever."""
+        return self._run.is_worn
+
     def step(self, changes: Mapping[str, Change], meter: Meter | None = None) -> dict[str, Change]:
         """Take the changes of what the flow reads (`flow.inputs`) in and return those of all that the plan derives.
 

@@ -50,12 +50,16 @@ def keep(batch: Batch, formula: Formula, places: Mapping[str, int], dictionary: 
         kept = array(IDS)
         for first in range(0, len(ids), CHECK_EVERY):
             some = ids[first : first + CHECK_EVERY]
-            kept.extend(id for id, cell in zip(some, dictionary.cells(some), strict=True) if test((cell,)))
+            for id, cell in zip(some, dictionary.cells(some), strict=True):
+                meter.look((cell,))
+                if test((cell,)):
+                    kept.append(id)
             meter.check()
         return batch if len(kept) == len(ids) else batch.where_among(column, kept)
     verdicts: dict[tuple[int, ...], bool] = {}
     asked = list(_rows(batch, [places[name] for name in names]))
     for row, cells in _cells(asked, dictionary, meter):
+        meter.look(cells)
         verdicts[row] = test(cells)
     return batch.masked(bytes(verdicts[row] for row in asked))
 
@@ -102,6 +106,7 @@ def compute(batch: Batch, operand: Operand, places: Mapping[str, int], dictionar
         for first in range(0, len(distinct), CHECK_EVERY):
             some = distinct[first : first + CHECK_EVERY]
             for id, cell in zip(some, dictionary.cells(some), strict=True):
+                meter.look((cell,))
                 result = value((cell,))
                 if result is not None:
                     meter.hold(result)
@@ -112,6 +117,7 @@ def compute(batch: Batch, operand: Operand, places: Mapping[str, int], dictionar
     results: dict[tuple[int, ...], int | None] = {}
     asked = _rows(batch, [places[name] for name in names])
     for row, cells in _cells(asked, dictionary, meter):
+        meter.look(cells)
         result = value(cells)
         if result is not None:
             meter.hold(result)

@@ -21,6 +21,9 @@ PIECE: Final = 1 << 16
 STALE: Final = 3
 """A pipeline is put in order anew when a table that it reads has grown or shrunk by this many powers of two."""
 
+STAMPS_MAX: Final = 1 << 31
+"""After so many stamps an engine is better begun anew: a stamp has 32 bits, and a step may need many."""
+
 
 Templates: TypeAlias = dict[tuple[object, ...], Template]
 """The orders that were worked out, each by what it was asked for and the sizes that called for it.
@@ -100,6 +103,11 @@ class Run:
         self._shapes.clear()
         self._pipelines.clear()
 
+    @property
+    def is_worn(self) -> bool:
+        """Whether stamps may come to an end."""
+        return self.stamp > STAMPS_MAX
+
     def next_stamp(self) -> int:
         """A stamp greater than all before."""
         self.stamp += 1
@@ -146,6 +154,7 @@ class Run:
         exactly = (*question, sizes)
         template = self._templates.get(exactly)
         if template is None:
+            self.meter.check()  # putting thousands of bodies in order takes its time too
             template = self._templates[exactly] = self._template(use, rule, term, versions, stamps)
         made = self._pipelines[question] = template.over(self.planner.tables, self.dictionary, self.threads)
         made.sizes = sizes

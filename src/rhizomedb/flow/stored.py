@@ -67,7 +67,7 @@ class StoredTable:
         self._whole: Rows | None = None
         self._size = reading.size(input)
         self._spent = 0
-        self._looked_up: tuple[Tuples, tuple[int, ...], Rows] | None = None
+        self._looked_up: tuple[Tuples, list[Key], Rows] | None = None
 
     def __len__(self) -> int:
         return self._size if self._whole is None else len(self._whole)
@@ -83,7 +83,7 @@ class StoredTable:
             there, whole = self._reading.read(self._input), Table(self.width)
             for first in range(0, len(there), LIMIT):  # Ctrl-C is heard in between
                 whole.add(there.slice(first, first + LIMIT))
-            self._whole = whole
+            self._whole = whole  # only now: a read that fails must leave no part of it
         return self._whole
 
     def read(self, new: bool = True, first: int = 0, last: int | None = None) -> Tuples:
@@ -132,9 +132,9 @@ class StoredTable:
         """A table that has at least all rows that agree with the keys."""
         if self._whole is not None or not keys:
             return self.whole()
-        places = tuple(column for column, _, _ in keys)
-        if self._looked_up is not None and self._looked_up[0] is batch and self._looked_up[1] == places:
+        if self._looked_up is not None and self._looked_up[0] is batch and self._looked_up[1] == keys:
             return self._looked_up[2]
+        places = [column for column, _, _ in keys]
         if len(batch) > self._size // 2 + LOOK_UP_COST:
             return self.whole()
         columns = [column for _, column, _ in keys]
@@ -147,7 +147,7 @@ class StoredTable:
             return self.whole()
         found = Table(self.width)
         found.add(self._reading.look_up(self._input, places, asked))
-        self._looked_up = batch, places, found
+        self._looked_up = batch, keys, found
         return found
 
 
@@ -202,9 +202,10 @@ class TableReading:
             columns = self._columns[input.relation]
             if not input.bound and input.columns == tuple(columns):
                 return self._tables[input.relation]
-            found = self._made[input] = Table(len(input.columns))
+            found = Table(len(input.columns))
             whole = {*input.columns, *(name for name, _ in input.bound)} == set(columns)
             (found.put if whole else found.add)(self.read(input))
+            self._made[input] = found
         return found
 
     def read(self, input: Input) -> Tuples:

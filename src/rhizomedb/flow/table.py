@@ -37,6 +37,28 @@ Row: TypeAlias = tuple[int, ...]
 _ALIVE, _DYING, _DEAD = range(3)
 
 
+class _Postings:
+    """For the ids of some columns the places of the rows that have them, in the order in which the rows came."""
+
+    __slots__ = ("_rooms", "done", "places")
+
+    def __init__(self) -> None:
+        self.done = 0
+        self.places: dict[Row, list[int]] = {}
+        self._rooms: defaultdict[Row, int] = defaultdict(lambda: 1)
+
+    def push(self, key: Row, place: int, states: Sequence[int]) -> None:
+        """One more place. Where there is no room for it, the dead make some: a key whose rows come and go all the time
+        would else be looked up at the price of all that it ever had, until the whole table is packed.
+        """
+        places = self.places.setdefault(key, [])
+        if len(places) >= self._rooms[key]:
+            places[:] = [each for each in places if states[each] != _DEAD]
+            if 2 * len(places) > self._rooms[key]:
+                self._rooms[key] *= 2
+        places.append(place)
+
+
 class Table:
     """The tuples of one relation: what they were before this step, and what they are."""
 
@@ -51,7 +73,7 @@ class Table:
         self._dying: list[int] = []
         self._pending: defaultdict[Row, int] = defaultdict(int)
         self._undo: list[tuple[int, int]] = []
-        self._postings: dict[tuple[int, ...], tuple[int, defaultdict[Row, list[int]]]] = {}
+        self._postings: dict[tuple[int, ...], _Postings] = {}
 
     def __len__(self) -> int:
         return self._states.count(_ALIVE)
@@ -266,14 +288,14 @@ class Table:
         state = self._states[place]
         return state == _ALIVE if new else place < self.mark and state != _DEAD
 
-    def _posted(self, columns: tuple[int, ...]) -> defaultdict[Row, list[int]]:
-        done, postings = self._postings.get(columns, (0, defaultdict(list)))
-        for place in range(done, len(self._log)):
+    def _posted(self, columns: tuple[int, ...]) -> dict[Row, list[int]]:
+        postings = self._postings.setdefault(columns, _Postings())
+        for place in range(postings.done, len(self._log)):
             if self._states[place] != _DEAD:
                 row = self._log[place]
-                postings[tuple(row[column] for column in columns)].append(place)
-        self._postings[columns] = len(self._log), postings
-        return postings
+                postings.push(tuple(row[column] for column in columns), place, self._states)
+        postings.done = len(self._log)
+        return postings.places
 
 
 def intersect(

@@ -7,13 +7,14 @@ can be stratified (PomoLogic 1.1, 2.1–2.5). The order of rules, of predicates 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 
 from rhizomedb.errors import ProgramError, ProgramErrors, nearest_names
 from rhizomedb.logic.aggregates import AGGREGATES, Aggregate
 from rhizomedb.logic.builtins import FUNCTIONS, Function
 from rhizomedb.logic.expressions import DEPTH_MAX, ERRORS_MAX
 from rhizomedb.logic.kinds import ill_typed
-from rhizomedb.logic.occurrences import depth, expressions, parts, program_parameters, variables
+from rhizomedb.logic.occurrences import atoms, depth, expressions, parts, program_parameters, variables
 from rhizomedb.logic.safety import misplaced_defaults, misplaced_parameters, unsafe
 from rhizomedb.logic.schema import (
     Schema,
@@ -35,6 +36,11 @@ CONTENT_ADDRESSED = frozenset({"fact"})
 
 RULES_MAX = 4_000
 """The most rules of one program: what it costs to check one grows faster than its length."""
+
+ATTRIBUTES_MAX = 1_000
+"""The most attributes of one atom, for the same reason."""
+
+WIDE = "one tuple for each value, with the name of the attribute as a column"
 
 
 def check(
@@ -62,6 +68,11 @@ def check(
     if len(program.rules) > RULES_MAX:
         message = f"the program has {len(program.rules):,} rules, more than {RULES_MAX:,}"
         return [ProgramError("logic.text-size", message, fix="run it in parts", source=program.source)]
+    whole = (atom for rule in program.rules for atom in atoms(rule))
+    wide = next((atom for atom in whole if len(atom.arguments) > ATTRIBUTES_MAX), None)
+    if wide is not None:
+        message = f"an atom of `{wide.relation}` has {len(wide.arguments):,} attributes, more than {ATTRIBUTES_MAX:,}"
+        return [ProgramError("logic.text-size", message, where=name_span(wide), fix=WIDE, source=program.source)]
     deep = [error for rule in program.rules for error in _too_deep(rule)]
     if deep:  # nothing else may follow such an expression
         return _in_order(deep, program)
@@ -69,12 +80,15 @@ def check(
     errors = [
         *bad_declarations(program, schema, stored),
         *bad_heads(program, schema),
-        *bad_atoms(program, schema),
+        *islice(bad_atoms(program, schema), ERRORS_MAX),  # each looks for the nearest names; they come in order
         *_bad_cids(program, schema, content_addressed),
         *unstratifiable(program, cids=False),
         *restless(program, schema),
     ]
+    found = len(errors)
     for rule in program.rules:
+        if len(errors) - found > ERRORS_MAX:
+            break
         errors += unsafe(rule, _meant_as_atoms(rule, schema, functions))
         errors += misplaced_parameters(rule)
         errors += misplaced_defaults(rule)

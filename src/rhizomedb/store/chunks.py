@@ -81,12 +81,23 @@ class Chunks:
         blocks = iter(blocks)
         while some := {block.cid: block for block in islice(blocks, WRITE_BLOCKS)}:
             known = self.sizes(some)
+            self._mend(block for cid, block in some.items() if cid in known)
             rows = [(bytes(cid), len(block.body), block.body) for cid, block in some.items() if cid not in known]
             self._file.run_many("INSERT INTO chunk(cid, size, body) VALUES (?, ?, ?)", rows)
             added = Stored(len(rows), sum(row[1] for row in rows))
             self._count(added.blocks, added.bytes)
             new, size = new + added.blocks, size + added.bytes
         return Stored(new, size)
+
+    def _mend(self, blocks: Iterable[Block]) -> None:
+        """Put the bytes of blocks in the place of those that were altered since they were written."""
+        for block in blocks:
+            key, size = bytes(block.cid), len(block.body)
+            rows = self._file.run(
+                "SELECT 1 FROM chunk WHERE cid = ? AND (size != ? OR body IS NOT ?)", (key, size, block.body)
+            )
+            if rows:
+                self._file.run("UPDATE chunk SET size = ?, body = ? WHERE cid = ?", (size, block.body, key))
 
     def get(self, cid: Cid) -> bytes | None:
         """The bytes of a block, hashed again, or None; `store.damaged` if they are not what they were."""
@@ -198,7 +209,10 @@ class MemoryChunks:
         """Keep blocks; gives how many were new. Inside `writing`."""
         new = size = 0
         for block in blocks:
-            if block.cid not in self._blocks:
+            known = self._blocks.get(block.cid)
+            if known is not None and known != block.body:  # altered since it was written
+                self._blocks[block.cid] = block.body
+            if known is None:
                 self._before.setdefault(block.cid, None)
                 self._blocks[block.cid] = block.body
                 new += 1

@@ -119,14 +119,17 @@ class File:
         self.undone = 0
         self.data_version = 0
         self._place: tuple[int, int] | None = None
+        self._log_place: tuple[int, int] | None = None
         self._is_alone = False
         deadline = time.monotonic() + min(wait_ms / 1000, MAKING_S_MAX)
         while self._place is None:
             try:
                 self._look(create)
                 self._open(create)
-                status = os.stat(self.absolute)
-                self._place = (status.st_dev, status.st_ino)
+                self._log_place = _place(f"{self.absolute}-wal")
+                self._place = _place(self.absolute)
+                if self._place is None:  # somebody has taken it away since
+                    self.close()
             except apsw.Error as error:
                 ours = self._as_ours(error)  # before the connection is closed, which knows what the system said
                 self.close()
@@ -403,12 +406,15 @@ class File:
         """Refuse to write where another file has taken the place of the one that was opened."""
         if self._place is None:  # it is being made
             return
-        try:
-            status = os.stat(self.absolute)
-        except OSError:
-            status = None
-        if status is None or (status.st_dev, status.st_ino) != self._place:
+        if _place(self.absolute) != self._place:
             raise self._replaced()
+        if self._log_place is not None and _place(f"{self.absolute}-wal") != self._log_place:
+            raise _Moved(
+                "store.unreadable",
+                f"{self.name}-wal, in which the newest of {self.name} is, was removed or replaced while it was open; "
+                "nothing was written",
+                fix="close it and open it again, and look at what is there: rhizome verify",
+            )
 
     def _replaced(self) -> StoreError:
         return _Moved(
@@ -651,6 +657,15 @@ class _OneMoment:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file._roll_back()
+
+
+def _place(path: str) -> tuple[int, int] | None:
+    """Which file a path leads to; None if to none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _reason(error: Exception) -> str:

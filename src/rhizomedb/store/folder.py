@@ -1,7 +1,7 @@
 """The folder beside a database file in which its index is kept, one file for each segment.
 
-Nothing here is truth: a file that is lost, cut short or altered is made again. So nothing is waited for until it is on
-the disk, and whatever the file system says no to only means that a segment stays in memory.
+Nothing here is truth: a file that is lost, cut short or altered is made again. Whatever the file system says no to only
+means that a segment stays in memory.
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ READ_BYTES_MAX: Final = 1 << 20
 class Folder:
     """The index folder of the database file at an absolute path."""
 
-    def __init__(self, database: str) -> None:
+    def __init__(self, database: str, *, is_durable: bool = False) -> None:
         self.path = database + SUFFIX
         self._database = database
+        self._is_durable = is_durable
 
     def place(self) -> str:
         """Where the database file is, as only this machine can know: a copy of the file has another place."""
@@ -50,6 +51,10 @@ class Folder:
                     piece = memoryview(data)[at : at + WRITE_BYTES]
                     while piece:
                         piece = piece[file.write(piece) :]
+                if (
+                    self._is_durable
+                ):  # before anything names it: else a loss of power could leave pages of nothing in it
+                    _sync(file.fileno())
         except OSError:
             self.remove(name)
             return None
@@ -144,6 +149,9 @@ def let_go(buffer: bytes | memoryview) -> None:
     mapped = buffer.obj if isinstance(buffer, memoryview) else None
     if isinstance(mapped, mmap.mmap) and hasattr(mapped, "madvise"):
         mapped.madvise(mmap.MADV_DONTNEED)
+
+
+_sync: Final[Callable[[int], None]] = getattr(os, "fdatasync", os.fsync)
 
 
 @cache

@@ -120,7 +120,7 @@ class Indexed:
     def __init__(self, file: File, share: float = 1.0) -> None:
         self._file = file
         self._share = share
-        self.folder = Folder(file.absolute)
+        self.folder = Folder(file.absolute, is_durable=file.durability == "full")
         self._tiers = Tiers()
         self._build: Build | None = None
         self._worker: Executor | None = None

@@ -46,15 +46,18 @@ class Numbering:
         self._own: dict[Cell, int] = {}
         self._own_cells: list[Cell | None] = []
         self._free: list[int] = []
+        self.own_bytes = 0
+        """How long the texts and bytes are that have numbers of the reader's own."""
         self._images: dict[Word, int] | None = None
         self._sorted_images: tuple[NDArray[Any], NDArray[Any]] | None = None
         self._words: dict[int, list[Word]] = {}
         self._rowless: dict[Cid, int] = {}
+        self._met = view.last_row, cell_last
         self._take(view, cell_last, parts)
 
     def _take(self, view: View, cell_last: int, parts: Sequence[Part]) -> None:
         assert cell_last < OWN, "an index numbers fewer cells than that"
-        self._view, self._cell_last, self._segments = view, cell_last, len(parts)
+        self._view, self._segments = view, len(parts)
         self._order = Order(view, parts)
 
     @property
@@ -79,6 +82,8 @@ class Numbering:
         else:
             self._own_cells.append(cell)
             id = OWN + len(self._own_cells) - 1
+        if not word and isinstance(cell, str | bytes):
+            self.own_bytes += len(cell)
         if type(cell) is Cid and word < ROW:
             self._rowless[cell] = id
         if not word:
@@ -124,15 +129,14 @@ class Numbering:
         """The words whose ids are others, with these."""
         if self._images is None:
             images: dict[Word, int] = {}
-            words: dict[int, list[Word]] = {}
             for cid, number in self._links():
                 row = self._view.row(cid)
                 if row:
                     images[number] = row | ROW
-                    words[row | ROW] = [number]
                 else:
                     self._rowless[cid] = number
-            self._words, self._images = words, images  # all of them or none, whatever stops this
+            self._words = {id: [number] for number, id in images.items()}
+            self._images = images  # only now: half of them, after an interruption, would be taken for all
         return self._images
 
     def replaced(self, words: NDArray[Any]) -> NDArray[Any]:
@@ -161,7 +165,9 @@ class Numbering:
         if word != id:
             self._sorted_images = None
             self._images[word] = id
-            self._words.setdefault(id, []).append(word)
+            words = self._words.setdefault(id, [])
+            if word not in words:
+                words.append(word)
 
     def _links(self) -> Iterator[tuple[Cid, int]]:
         """The links among the cells of the index, with their numbers."""
@@ -181,20 +187,21 @@ class Numbering:
 
     def is_near(self, view: View, cell_last: int) -> bool:
         """Whether to follow a newer state costs no more than to number it from the beginning, which looks at all links."""
-        came = view.last_row - self._view.last_row + cell_last - self._cell_last
+        came = view.last_row - self._view.last_row + cell_last - self._met[1]
         return came <= max(FEW, len(self._rowless) + len(self._images or ()))
 
     def follow(self, view: View, cell_last: int, parts: Sequence[Part]) -> None:
-        """Go on over a newer state of the same index; costs what came since."""
-        last, before = self._view.last_row, self._cell_last
-        if (last, before) == (view.last_row, cell_last):
+        """Go on over a newer state of the same index; costs what came since. If it is interrupted, the next one does it."""
+        if self._met == (view.last_row, cell_last):
             self._take(view, cell_last, parts)
             return
         _ = self.images  # as they were when the numbering began
         self.is_whole = False
         self._take(view, cell_last, parts)
+        last, before = self._met
         self._meet_facts(last, view.last_row)
         self._meet_cells(before, cell_last)
+        self._met = view.last_row, cell_last
         self.is_whole = True
 
     def _meet_facts(self, after: int, last: int) -> None:
@@ -209,7 +216,8 @@ class Numbering:
         for cid in named:
             row = self._view.row(cid)
             if row:
-                self._image(row | ROW, self._rowless.pop(cid))
+                self._image(row | ROW, self._rowless[cid])
+                del self._rowless[cid]
 
     def _meet_cells(self, after: int, last: int) -> None:
         """What has an id already, and is a cell of the index that came."""
@@ -238,6 +246,8 @@ class Numbering:
         """Forget the own cells whose ids nobody holds; the ids come to stand for others."""
         for cell, id in [(cell, id) for cell, id in self._own.items() if id not in held]:
             del self._own[cell]
+            if isinstance(cell, str | bytes):
+                self.own_bytes -= len(cell)
             self._own_cells[id - OWN] = None
             self._free.append(id)
             words = sorted(self._words.pop(id, ()))  # a row comes last
