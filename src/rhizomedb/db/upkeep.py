@@ -57,7 +57,8 @@ class Upkeep:
         if not self._stored.is_current():
             return self._move_anew(epoch)
         before, after = self.cut, replace(self._window, epoch=epoch)
-        self._is_whole = False  # until it has arrived: what cuts this off may leave cells without ids that they should have
+        # Until it has arrived: whatever cuts this off may leave cells without the ids that they should have.
+        self._is_whole = False
         changes = self._stored.changes(self._standing.flow.inputs, before, after)
         derived: Mapping[str, Change] = {}
         if changes:
