@@ -52,19 +52,27 @@ def _patched(*changes: tuple[Any, str, Any]) -> Iterator[None]:
 
 def acknowledged_before_the_commit() -> Any:
     """A write returns, and is committed when the next one begins."""
-    run = File.run
+    run, roll_back = File.run, File._roll_back
     late: set[int] = set()
 
     def lazily(self: File, sql: str, bindings: Any = ()) -> list[Any]:
         if sql == "COMMIT":
             late.add(id(self))
             return []
-        if sql.startswith(("BEGIN", "PRAGMA")) and id(self) in late:
-            late.discard(id(self))
-            run(self, "COMMIT")
+        if sql.startswith(("BEGIN", "PRAGMA")):
+            at_last(self)
         return run(self, sql, bindings)
 
-    return _patched((File, "run", lazily))
+    def at_last(self: File) -> None:
+        if id(self) in late:
+            late.discard(id(self))
+            run(self, "COMMIT")
+
+    def committed_first(self: File) -> None:
+        at_last(self)
+        roll_back(self)
+
+    return _patched((File, "run", lazily), (File, "_roll_back", committed_first))
 
 
 def committed_in_the_middle() -> Any:

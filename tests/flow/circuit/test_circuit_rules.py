@@ -354,7 +354,7 @@ CHAIN = ZSet.of((n, n + 1) for n in range(12))
         (Budget(facts=60), "budget.facts"),
         (Budget(rounds=4), "budget.rounds"),
         (Budget(bytes=2000), "budget.memory"),
-        (Budget(seconds=-1), "budget.time"),
+        (Budget(seconds=0), "budget.time"),
     ],
 )
 def test_a_step_over_its_budget_does_not_happen(budget, code):
