@@ -137,6 +137,8 @@ class View:
 
     def scan(self, relation: str, bound: Bound) -> Tuples:
         """The distinct tuples of a relation that agree with `bound`."""
+        if relation == "fact" and len(bound) == 1 and "$cid" in bound:
+            return iter(self._named(bound["$cid"]))  # at once: it is a tuple or none
         found: Tuples = getattr(self, f"_{relation}")(bound)
         if not bound or (relation, *bound) in _EXACT:
             return found
@@ -148,9 +150,7 @@ class View:
 
     def _fact(self, bound: Bound) -> Tuples:
         if "$cid" in bound:
-            row = self._row(bound["$cid"])
-            if row:
-                yield from self._facts(self.index.facts([row]))
+            yield from self._named(bound["$cid"])
             return
         numbers = self._numbers(bound)
         if numbers is None:
@@ -161,6 +161,11 @@ class View:
             if entity and value:
                 rows = [row for row in rows if row[4] == value]  # noqa: PLW2901  # those that are asked for
             yield from self._facts(rows)
+
+    def _named(self, cid: Cell) -> list[tuple[Cell, ...]]:
+        """The fact that a CID names, if it is here and visible."""
+        row = self._row(cid)
+        return self._facts(self.index.facts([row])) if row else []
 
     def _numbers(self, bound: Bound) -> list[int] | None:
         """The numbers of the bound columns of `fact`, 0 for the others; None if one was never said."""
@@ -269,7 +274,7 @@ class View:
         """The row of a fact that is here by the mark; with `newest`, that is here at all."""
         if type(cid) is not Cid or not cid.is_block:
             return 0
-        row = int(self.index.find_fact(bytes(cid)[len(PREFIX) :]))
+        row: int = self.index.find_fact(bytes(cid)[len(PREFIX) :])
         return row if newest or row <= self._mark.facts else 0
 
     def _seen(self, rows: Sequence[int]) -> Sequence[int]:
