@@ -219,6 +219,11 @@ CASES = [
     Case('get films.db "The Matrix" --since 2026-02-31', "db.time", "2026-02-31"),
     Case('get films.db "The Matrix" --as-of 1793534400', "db.time", "seconds"),
     Case('get films.db "The Matrix" --epoch 99', "db.epoch", "99"),
+    # data types
+    Case("crdt lst", "db.usage", "lst", exit=2, near="list"),
+    Case("crdt list counter", "db.usage", "counter", exit=2),
+    Case("crdt show", "db.usage", "show", exit=2),
+    Case("crdt show lst", "crdt.unknown", "lst", near="list"),
     # what cannot be said or taken back
     Case('retract films.db "The Matrix" runtime 999', "db.nothing-to-retract", "The Matrix"),
     Case('retract films.db "The Matrix" --own --as imdb runtime 138', "db.nothing-to-retract", "The Matrix"),

@@ -73,7 +73,7 @@ class Parser(argparse.ArgumentParser):
             choices = list(map(str, action.choices))
             if action.dest == "verb":
                 raise self._refused(f"there is no verb {value!r}", nearest_names(value, choices))
-            option = action.option_strings[0]
+            option = action.option_strings[0] if action.option_strings else self.prog  # where it is an argument
             near = nearest_names(value, choices)
             raise self._refused(
                 f"{option} cannot be {value!r}", near, f"{option} {', '.join(choices[:-1])} or {choices[-1]}"
