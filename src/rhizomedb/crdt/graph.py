@@ -8,23 +8,17 @@ from __future__ import annotations
 
 from typing import Final
 
-PAST: Final = """\
-// what lies in the causal past of what
-ancestor(anc: P, desc: C) :- cause(from: C, to: P).
-ancestor(anc: A, desc: C) :- cause(from: C, to: P), ancestor(anc: A, desc: P).
-"""
-
-GRAPH: Final = (
-    """\
+GRAPH: Final = """\
 known(fact: C) :- C := fact().
 
 // where it begins, and where it ends so far
 genesis(fact: C) :- known(fact: C), !cause(from: C).
 head(fact: C) :- known(fact: C), !cause(to: C).
 
-"""
-    + PAST
-    + """
+// what lies in the causal past of what
+ancestor(anc: P, desc: C) :- cause(from: C, to: P).
+ancestor(anc: A, desc: C) :- cause(from: C, to: P), ancestor(anc: A, desc: P).
+
 // neither was known to whoever said the other
 concurrent(x: X, y: Y) :- known(fact: X), known(fact: Y), X < Y,
                           !ancestor(anc: X, desc: Y), !ancestor(anc: Y, desc: X).
@@ -38,4 +32,3 @@ not_ready(fact: C) :- dangling(fact: C).
 not_ready(fact: C) :- cause(from: C, to: P), not_ready(fact: P).
 ready(fact: C) :- known(fact: C), !not_ready(fact: C).
 """
-)

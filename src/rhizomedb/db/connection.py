@@ -24,7 +24,7 @@ from rhizomedb.db.limits import Limits
 from rhizomedb.db.naming import Authors, Names
 from rhizomedb.db.quotas import quota_of
 from rhizomedb.db.reader import VIEW_BUDGET, now_ms
-from rhizomedb.db.replicated import ReplicatedCounter, ReplicatedSet
+from rhizomedb.db.replicated import Replicating
 from rhizomedb.db.result import show
 from rhizomedb.db.standing import Changed, sort_out
 from rhizomedb.db.transaction import (
@@ -45,7 +45,7 @@ from rhizomedb.facts.entity import derive
 from rhizomedb.facts.fact import Fact
 from rhizomedb.facts.signature import Key
 from rhizomedb.facts.stretch import Stretch
-from rhizomedb.facts.value import Attribute, Entity, Value, check_entity, check_value, exact
+from rhizomedb.facts.value import Attribute, Entity, Value, check_value, exact
 from rhizomedb.store import Admission, admit, open_store, release_due
 from rhizomedb.store.chunks import Stored
 from rhizomedb.store.store import Cut, Finding, Held, Store
@@ -69,7 +69,7 @@ NOTHING = Cid.of(b"")
 """Stands for an attachment whose name is not known yet."""
 
 
-class Connection(Care):
+class Connection(Care, Replicating):
     """An open database. Reads see the newest epoch; `snapshot()` keeps one.
 
     `author` is who speaks unless a call says otherwise: a name in the user's keyring (default: the login name), for
@@ -142,25 +142,6 @@ class Connection(Care):
         self._release_if_due()
         items = list(items)  # whatever is wrong with the iterable shows before anything is locked
         return self._write(lambda: self._transact(items, expect or {}, author, scope, origin))
-
-    def add_wins_set(self, entity: Entity | str, *, author: str | None = None) -> ReplicatedSet:
-        """A set that several people change, held by an entity: who adds a member while another removes it wins.
-
-        Copies that met agree on it. Keep the handle while you write: each says once that it is a writer.
-        """
-        return ReplicatedSet(self, self._held_by(entity), "add-wins-set", author)
-
-    def remove_wins_set(self, entity: Entity | str, *, author: str | None = None) -> ReplicatedSet:
-        """The same, where who removes a member while another adds it wins."""
-        return ReplicatedSet(self, self._held_by(entity), "remove-wins-set", author)
-
-    def counter(self, entity: Entity | str, *, author: str | None = None) -> ReplicatedCounter:
-        """A number to which several people add, held by an entity: copies that met agree on the sum, and no step is lost."""
-        return ReplicatedCounter(self, self._held_by(entity), author)
-
-    def _held_by(self, entity: Entity | str) -> Entity:
-        """The entity of a replicated value: by its id, of which nothing need be said yet, or by name."""
-        return check_entity(entity) if isinstance(entity, bytes) else self.entity(entity)
 
     def attach(
         self,

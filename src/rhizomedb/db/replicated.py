@@ -17,7 +17,7 @@ from rhizomedb.db.transaction import Transaction
 from rhizomedb.errors import RequestError
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.fact import Fact
-from rhizomedb.facts.value import Entity, Value, check_value, exact
+from rhizomedb.facts.value import Entity, Value, check_entity, check_value, exact
 
 WRITER: Final = "rhizome/writer"
 """The attribute of the fact by which a handle says that it is one: its value is random."""
@@ -43,6 +43,10 @@ class Writing(Protocol):
 
     def query(self, program: str, parameters: Mapping[str, object] | None = None) -> Result:
         """The tuples of a program."""
+        ...
+
+    def entity(self, name: str | Entity) -> Entity:
+        """The id of the entity that a name means."""
         ...
 
 
@@ -137,3 +141,27 @@ class ReplicatedCounter(Handle):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.value!r})"
+
+
+class Replicating:
+    """The replicated values of a connection."""
+
+    def add_wins_set(self: Writing, entity: Entity | str, *, author: str | None = None) -> ReplicatedSet:
+        """A set that several people change, held by an entity: who adds a member while another removes it wins.
+
+        Copies that met agree on it. Keep the handle while you write: each says once that it is a writer.
+        """
+        return ReplicatedSet(self, _held_by(self, entity), "add-wins-set", author)
+
+    def remove_wins_set(self: Writing, entity: Entity | str, *, author: str | None = None) -> ReplicatedSet:
+        """The same, where who removes a member while another adds it wins."""
+        return ReplicatedSet(self, _held_by(self, entity), "remove-wins-set", author)
+
+    def counter(self: Writing, entity: Entity | str, *, author: str | None = None) -> ReplicatedCounter:
+        """A number to which several people add, held by an entity: copies that met agree on the sum, and no step is lost."""
+        return ReplicatedCounter(self, _held_by(self, entity), author)
+
+
+def _held_by(db: Writing, entity: Entity | str) -> Entity:
+    """The entity of a replicated value: by its id, of which nothing need be said yet, or by name."""
+    return check_entity(entity) if isinstance(entity, bytes) else db.entity(entity)

@@ -22,14 +22,15 @@ import stat
 import time
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext, suppress
+from functools import partial
 from threading import get_ident
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 from urllib.parse import quote
 
 from rhizomedb.errors import RequestError, StoreError, nearest_names
 from rhizomedb.store import holder, stranger, upgrade
 from rhizomedb.store.layout import APPLICATION_ID, FORMAT, INDEX, LOG
+from rhizomedb.store.writing import Open
 
 if TYPE_CHECKING:
     import apsw
@@ -429,7 +430,7 @@ class File:
         `wait_ms`: how long to wait for another writer this time. Who catches what is raised calls `abandon`: Ctrl-C may
         come just as this is left.
         """
-        return _Transaction(self, wait_ms)
+        return Open(partial(self.begin, wait_ms), self.commit, self.abandon)
 
     def begin(self, wait_ms: int | None = None) -> None:
         """Become the one writer; nothing is begun where this raises."""
@@ -478,7 +479,7 @@ class File:
 
         Who catches what is raised calls `abandon`, unless inside a write: Ctrl-C may come just as this is left.
         """
-        return nullcontext() if self.is_writing else _OneMoment(self)
+        return nullcontext() if self.is_writing else Open(self._begin_reading, self._roll_back, self._roll_back)
 
     def _begin_reading(self) -> None:
         self._open_connection()
@@ -632,40 +633,6 @@ def _place(path: str) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
-
-
-class _Transaction:
-    """The context of a transaction. No generator: one that Ctrl-C leaves suspended would roll back later what is open then."""
-
-    def __init__(self, file: File, wait_ms: int | None) -> None:
-        self._file = file
-        self._wait_ms = wait_ms
-
-    def __enter__(self) -> None:
-        self._file.begin(self._wait_ms)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is None:
-            self._file.commit()
-        else:
-            self._file.abandon()
-
-
-class _OneMoment:
-    """The context of reading at one moment."""
-
-    def __init__(self, file: File) -> None:
-        self._file = file
-
-    def __enter__(self) -> None:
-        self._file._begin_reading()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._file._roll_back()
 
 
 def _reason(error: Exception) -> str:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from typing import Final, NamedTuple
 
 from rhizomedb.errors import Error, StoreError
@@ -29,7 +30,7 @@ from rhizomedb.store.store import (
     Held,
     most_facts_first,
 )
-from rhizomedb.store.writing import Writing
+from rhizomedb.store.writing import Open
 
 MEMORY: Final = ":memory:"
 
@@ -366,7 +367,7 @@ class MemoryStore:
 
     def writing(self, wait_ms: int | None = None) -> AbstractContextManager[None]:
         """One atomic write: everything inside is kept or nothing is."""
-        return Writing(self, wait_ms)
+        return Open(partial(self.begin_write, wait_ms), self.end_write, self.abandon_write)
 
     def begin_write(self, wait_ms: int | None) -> None:
         """Begin a write; nothing is begun where this raises."""

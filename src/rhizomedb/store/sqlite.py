@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from itertools import chain
 from typing import Any, Final
 
@@ -32,7 +33,7 @@ from rhizomedb.store.said import said_by
 from rhizomedb.store.storage import Storage, storage_of
 from rhizomedb.store.store import ALL, HEX_DIGITS, AttributeSummary, Cut, Epoch, Finding, Held, most_facts_first
 from rhizomedb.store.tiers import Part, Tiers
-from rhizomedb.store.writing import Writing
+from rhizomedb.store.writing import Open
 
 MARKS_REMEMBERED_MAX: Final = 1024
 _NO_VIEW: Final = (None, None, None)
@@ -370,7 +371,7 @@ class SqliteStore:
 
     def writing(self, wait_ms: int | None = None) -> AbstractContextManager[None]:
         """One atomic write: everything inside is kept or nothing is. Waits for other writers, then says who is in the way."""
-        return Writing(self, wait_ms)
+        return Open(partial(self.begin_write, wait_ms), self.end_write, self.abandon_write)
 
     def begin_write(self, wait_ms: int | None) -> None:
         """Begin a write; nothing is begun where this raises."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from rhizomedb.store.store import Store
@@ -18,39 +18,31 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 
-class Writer(Protocol):
-    """What a write is of, in the steps of which it consists."""
-
-    def begin_write(self, wait_ms: int | None) -> None:
-        """Begin; nothing is begun where this raises."""
-        ...
-
-    def end_write(self) -> None:
-        """Keep everything; where this raises, it was taken back, or was kept already."""
-        ...
-
-    def abandon_write(self) -> None:
-        """Take back what is open, and nothing where nothing is."""
-        ...
+Step: TypeAlias = Callable[[], None]
 
 
-class Writing:
-    """The context of one write."""
+class Open:
+    """The context of something that is begun, and then kept or taken back.
 
-    def __init__(self, writer: Writer, wait_ms: int | None) -> None:
-        self._writer = writer
-        self._wait_ms = wait_ms
+    Nothing is begun where `begin` raises; where `keep` raises, it was taken back, or kept already; `take_back` takes back
+    what is open, and nothing where nothing is.
+    """
+
+    def __init__(self, begin: Step, keep: Step, take_back: Step) -> None:
+        self._begin = begin
+        self._keep = keep
+        self._take_back = take_back
 
     def __enter__(self) -> None:
-        self._writer.begin_write(self._wait_ms)
+        self._begin()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is None:
-            self._writer.end_write()
+            self._keep()
         else:
-            self._writer.abandon_write()
+            self._take_back()
 
 
 def write(store: Store, work: Callable[[], Result], wait_ms: int | None = None) -> Result:
