@@ -386,7 +386,7 @@ def test_all_at_once(capsys: pytest.CaptureFixture[str]) -> None:
         ("t.jsonl", b'{"a": 1}\n', "JSON", "rhizome import t.db t.jsonl --key COLUMN"),
         ("d.jsonl", b'[{"/": {"bytes": "x"}}]\n', "exported deltas", "rhizome import d.db d.jsonl"),
         ("d.car", b"\x3a\xa2eroots\x81\xd8*X%\x00", "an archive of deltas (CAR)", "rhizome import d.db d.car"),
-        ("t.csv.gz", gzip.compress(b"a,b\n"), "a file that gzip compressed", "if it is a table or an export: rhizome import t.db t.csv.gz"),
+        ("t.csv.gz", gzip.compress(b"a,b\n", mtime=0), "a file that gzip compressed", "if it is a table or an export: rhizome import t.db t.csv.gz"),
         ("t.xlsx", b"PK\x03\x04....", "a spreadsheet or zip archive", "save the sheet as CSV, and: rhizome import t.db table.csv --key COLUMN"),
         ("t.txt", b"words and more words\n", "a text", "a table is taken in with: rhizome import films.db table.csv --key COLUMN"),
         ("t.bin", b"\x00\x01\x02,\n", "something else", "a table is taken in with: rhizome import films.db table.csv --key COLUMN"),
