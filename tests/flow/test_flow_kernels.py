@@ -217,9 +217,9 @@ class Tables:
         return found
 
     def add(self, rows):
-        self.stamp += 1
-        options = {"stamp": self.stamp} if self.kind == STAMPED else {}
+        options = {"stamp": self.stamp + 1} if self.kind == STAMPED else {}
         new = same(self("add", (rows, self.width), **options))
+        self.stamp += new
         assert new == len(set(rows) - self.model.new)
         self.model.new |= set(rows)
 

@@ -1,7 +1,8 @@
 //! Joins with several tables of pairs at once: what all of them pair with a row, from the one that has the fewest.
 
+use super::adjacent::{meet, Adjacent};
 use super::batch::{broken, Batch};
-use super::hash::{mix, prefetch, seed};
+use super::hash::{mix, seed};
 use super::look_up::KeyPart;
 use super::postings::Asked;
 use super::rows::{fold, AHEAD};
@@ -13,6 +14,9 @@ use std::ops::Range;
 /// An id that is made counts as many as this that are only looked at, towards the end of a piece of an intersection.
 const LOOKS: usize = 4;
 
+/// Neighbours are sorted for a batch that has, of the rows of a table, at least one in so many.
+const SORTED: usize = 4;
+
 /// How many ids of a row are asked for ahead of it.
 const FIRST: usize = 4;
 
@@ -20,6 +24,7 @@ const FIRST: usize = 4;
 struct Side<'a> {
     table: &'a Table,
     postings: usize,
+    adjacent: Option<&'a Adjacent>,
     asked: Asked<'a>,
     bounds: Option<&'a Vec<u32>>,
     column: usize,
@@ -58,18 +63,10 @@ impl Side<'_> {
 
     /// Ask for where a pair seems to stand, once the slot that tells is at hand.
     fn prefetch_place(&self, row: usize, id: u32) {
-        let table = self.table;
-        if table.pairs.is_some() {
-            return;
-        }
-        let (left, right) = self.pair(row, id);
-        if let Some(place) = table.rows.guess(fold(mix(mix(seed(), left), right))) {
-            for column in &table.columns {
-                prefetch(column, place);
-            }
-            if let Some(stamps) = &table.stamps {
-                prefetch(stamps, place);
-            }
+        if self.table.pairs.is_none() {
+            let (left, right) = self.pair(row, id);
+            self.table
+                .prefetch_place(fold(mix(mix(seed(), left), right)));
         }
     }
 
@@ -145,6 +142,49 @@ impl Common {
     }
 }
 
+/// What `common` gives, where the neighbours of all sides are sorted.
+fn common_sorted(
+    sides: &[(&Asked<'_>, &Adjacent)],
+    rows: Range<usize>,
+    once: bool,
+    most: usize,
+) -> (Common, usize) {
+    let mut common = Common::default();
+    let mut cost = 0;
+    let mut lists = Vec::with_capacity(sides.len());
+    for block in rows.clone().step_by(AHEAD) {
+        let block = block..rows.end.min(block + AHEAD);
+        for row in block.clone() {
+            sides
+                .iter()
+                .for_each(|(asked, held)| held.prefetch(asked.id(row)));
+        }
+        for row in block.clone() {
+            sides
+                .iter()
+                .for_each(|(asked, held)| held.prefetch_ids(asked.id(row)));
+        }
+        for row in block {
+            if cost >= most {
+                return (common, cost);
+            }
+            lists.clear();
+            lists.extend(sides.iter().map(|(asked, held)| held.of(asked.id(row))));
+            lists.sort_unstable_by_key(|list| list.len());
+            let (least, before) = (lists[0].len(), common.ids.len());
+            meet(&mut lists, |id| {
+                common.rows.push(row as u32);
+                common.ids.push(id);
+                !once
+            });
+            let more = least + LOOKS * (common.ids.len() - before);
+            common.costs.push(more);
+            cost += more;
+        }
+    }
+    (common, cost)
+}
+
 /// What all sides pair with some rows, taken for each from the side that has the fewest. It ends after the row with which
 /// they cost `most`, and says what they cost.
 fn common(sides: &[Side<'_>], rows: Range<usize>, once: bool, most: usize) -> (Common, usize) {
@@ -203,6 +243,18 @@ fn common(sides: &[Side<'_>], rows: Range<usize>, once: bool, most: usize) -> (C
     (common, cost)
 }
 
+impl Table {
+    /// Have the neighbours by a column sorted, if they are not yet and so many rows that are asked for are worth it.
+    fn adjoin(&mut self, column: usize, asked: usize) {
+        let is_known =
+            matches!(&self.adjacent[column], Some((extent, _)) if *extent == self.extent);
+        if !is_known && asked.saturating_mul(SORTED) >= self.extent {
+            let made = Adjacent::new(&self.columns[column], &self.columns[1 - column]);
+            self.adjacent[column] = Some((self.extent, made));
+        }
+    }
+}
+
 /// Join with several tables of pairs at once: for each row of the batch the ids that every table pairs with what the row
 /// has for it, taken from the table that has the fewest. `bounds` are for each table a column of the batch that stamps must
 /// be less than, or -1; with `once`, a row that has any such id is kept as it is, without it. The twin of the function of that
@@ -234,7 +286,11 @@ pub fn intersect(
             if table.loose {
                 table.place_rows();
             }
-            table.posted(vec![column])
+            let number = table.posted(vec![column]);
+            if table.is_whole(true) && table.postings[number].is_direct() {
+                table.adjoin(column, batch.size);
+            }
+            number
         }));
     }
     let tables = tables
@@ -244,6 +300,7 @@ pub fn intersect(
     let mut sides = Vec::with_capacity(tables.len());
     let asking = tables.iter().zip(&keys).zip(&bounds).zip(postings);
     for (((table, &(column, from, id)), &bound), postings) in asking {
+        let is_whole = table.is_whole(true) && bound < 0;
         let asked = match usize::try_from(from) {
             Ok(from) => Asked::Each(batch.column_at(from)?),
             Err(_) => Asked::Same(id),
@@ -251,6 +308,10 @@ pub fn intersect(
         sides.push(Side {
             table,
             postings,
+            adjacent: table.adjacent[column]
+                .as_ref()
+                .filter(|(extent, _)| is_whole && *extent == table.extent)
+                .map(|(_, adjacent)| adjacent),
             asked,
             bounds: usize::try_from(bound)
                 .ok()
@@ -271,7 +332,14 @@ pub fn intersect(
         let rows = start.min(batch.size)..batch.size;
         let cost = sides.iter().map(Side::expected).min().unwrap_or(0);
         let piece = piece_of(threads, rows.len(), cost, most);
-        let work = |rows| common(&sides, rows, once, most);
+        let sorted = sides
+            .iter()
+            .map(|side| side.adjacent.map(|adjacent| (&side.asked, adjacent)))
+            .collect::<Option<Vec<_>>>();
+        let work = |rows| match &sorted {
+            Some(sorted) => common_sorted(sorted, rows, once, most),
+            None => common(&sides, rows, once, most),
+        };
         let mut pieces = in_pieces(threads, rows, piece, most, work).into_iter();
         let mut found = pieces.next().unwrap_or_default();
         pieces.for_each(|more| found.extend(more));

@@ -1,7 +1,7 @@
 //! Look-ups in a table: the places of the rows that agree with keys, in either version, with stamps below a bound.
 
 use super::batch::{broken, Batch};
-use super::hash::{mix, prefetch, seed};
+use super::hash::{mix, seed};
 use super::pairs::Pairs;
 use super::postings::{Asked, Postings};
 use super::rows::{fold, AHEAD};
@@ -124,14 +124,7 @@ impl Table {
                 self.rows.prefetch(*hash);
             }
             for &hash in &hashes[..block] {
-                if let Some(place) = self.rows.guess(hash) {
-                    for column in &self.columns {
-                        prefetch(column, place);
-                    }
-                    if let Some(stamps) = &self.stamps {
-                        prefetch(stamps, place);
-                    }
-                }
+                self.prefetch_place(hash);
             }
             for (offset, &hash) in hashes[..block].iter().enumerate() {
                 let found = self.rows.find(hash, |place| {

@@ -1,6 +1,7 @@
 //! Kernels of the dataflow engine: batches, tables and groups of dense ids, and what of graphs needs no rounds. The twins
 //! of `rhizomedb/flow/batch.py`, `table.py`, `groups.py`, `closure.py` and `components.py`.
 
+mod adjacent;
 mod batch;
 mod closure;
 mod components;
@@ -11,6 +12,7 @@ mod hash;
 mod intersect;
 mod look_up;
 mod nodes;
+mod pages;
 mod pairs;
 mod postings;
 mod pulse;

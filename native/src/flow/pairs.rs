@@ -2,6 +2,7 @@
 //! a bit for each pair where the ids lie close together.
 
 use super::hash::{mix, prefetch, seed};
+use super::pages::prefer_large;
 use super::rows::AHEAD;
 
 /// No row has this key: ids stay below the greatest number.
@@ -141,6 +142,7 @@ impl Pairs {
                     span,
                     words: vec![0; words],
                 };
+                prefer_large(&bits.words, words);
                 for (&left, &right) in held[0].iter().zip(&held[1]) {
                     let (word, bit) = bits.place(left, right).expect("the span has every row");
                     bits.words[word] |= bit;
@@ -150,7 +152,9 @@ impl Pairs {
             }
         }
         let room = (4 * (rows + 1)).next_power_of_two().max(16);
-        let mut keys = vec![EMPTY; room];
+        let mut keys = Vec::with_capacity(room);
+        prefer_large(&keys, room);
+        keys.resize(room, EMPTY);
         for at in 0..rows {
             let key = key_at(held, at);
             let mut slot = slot_of(key, room - 1);

@@ -1,6 +1,7 @@
 //! Postings: for the ids of some columns, the places of the rows that have them, in the order in which the rows came.
 
 use super::hash::{mix, prefetch, seed};
+use super::pages::prefer_large_if_grown;
 use super::rows::{fold, Rows, AHEAD};
 
 /// Ids of one column may span this many times as many numbers as there are rows, to be looked up without hashing.
@@ -37,6 +38,11 @@ impl Postings {
         }
     }
 
+    /// Whether the ids that are looked up are dense.
+    pub fn is_direct(&self) -> bool {
+        self.is_direct
+    }
+
     pub fn keys(&self) -> usize {
         self.keys.len()
     }
@@ -53,6 +59,7 @@ impl Postings {
             return;
         }
         let first = self.done;
+        let room = self.arena.capacity();
         self.done = extent;
         if self.is_direct {
             let column = &table[self.columns[0]][first..extent];
@@ -80,6 +87,7 @@ impl Postings {
                     key => self.push(key as usize - 1, place, &skip),
                 }
             }
+            prefer_large_if_grown(&self.arena, room);
             return;
         }
         for place in first..extent {
@@ -101,6 +109,7 @@ impl Postings {
                 }
             }
         }
+        prefer_large_if_grown(&self.arena, room);
     }
 
     fn hash_instead(&mut self, table: &[Vec<u32>]) {

@@ -1,6 +1,7 @@
 //! Where rows stand: an open-addressing table from the hash of a row to its place.
 
 use super::hash::{mix, prefetch, seed, tag};
+use super::pages::prefer_large;
 
 /// How many rows are hashed before the first of them is looked up, so that memory answers meanwhile.
 pub const AHEAD: usize = 16;
@@ -18,6 +19,7 @@ impl Rows {
         } else {
             vec![0; (2 * rows).next_power_of_two()]
         };
+        prefer_large(&slots, slots.len());
         Self { slots, used: 0 }
     }
 
@@ -84,6 +86,7 @@ impl Rows {
         // A slot keeps the upper half of its hash only; the lower half of a larger table must come from it too.
         let size = (2 * self.slots.len()).max(16);
         let old = std::mem::replace(&mut self.slots, vec![0; size]);
+        prefer_large(&self.slots, size);
         for held in old {
             if held != 0 {
                 Self::put(&mut self.slots, held, fold(tag(held)));

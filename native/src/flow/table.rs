@@ -1,7 +1,9 @@
 //! Tables: the tuples of one relation, through one step of change at a time. The twin of `rhizomedb/flow/table.py`.
 
+use super::adjacent::Adjacent;
 use super::batch::{broken, Batch};
 use super::look_up::{stamp_of, KeyPart};
+use super::pages::prefer_large_if_grown;
 use super::pairs::Pairs;
 use super::postings::Postings;
 use super::rows::{hash_of, hashes, Rows, AHEAD};
@@ -42,6 +44,7 @@ pub struct Table {
     pub(super) pending: Pending,
     pub(super) undo: Vec<(u32, i64)>,
     pub(super) postings: Vec<Postings>,
+    pub(super) adjacent: [Option<(usize, Adjacent)>; 2], // by the column that is known, of so many rows
 }
 
 #[pymethods]
@@ -65,6 +68,7 @@ impl Table {
             pending: Pending::default(),
             undo: Vec::new(),
             postings: Vec::new(),
+            adjacent: [None, None],
         }
     }
 
@@ -97,10 +101,15 @@ impl Table {
             + 4 * self.stamps.as_ref().map_or(0, Vec::len)
             + 8 * self.counts.as_ref().map_or(0, Vec::len);
         let pairs = self.pairs.as_ref().map_or(0, Pairs::bytes);
-        held + pairs + self.rows.bytes() + self.postings.iter().map(Postings::bytes).sum::<usize>()
+        let adjacent = self.adjacent.iter().flatten();
+        let adjacent: usize = adjacent.map(|(_, held)| held.bytes()).sum();
+        held + pairs
+            + adjacent
+            + self.rows.bytes()
+            + self.postings.iter().map(Postings::bytes).sum::<usize>()
     }
 
-    /// Add the rows that are not there; how many were new.
+    /// Add the rows that are not there; how many were new. The first of them has the stamp, the others the next ones.
     #[pyo3(signature = (batch, stamp=0))]
     fn add(&mut self, py: Python<'_>, batch: &Batch, stamp: u32) -> PyResult<usize> {
         if self.counts.is_some() || batch.columns.len() != self.columns.len() {
@@ -108,13 +117,18 @@ impl Table {
                 "rows are added to an uncounted table of their width",
             ));
         }
+        if stamp as usize + batch.size >= GONE as usize {
+            return Err(broken("stamps have 32 bits"));
+        }
         let before = self.extent;
+        let room: Vec<usize> = self.columns.iter().map(Vec::capacity).collect();
         if self.loose {
             py.detach(|| self.place_rows());
         }
         if let Some(pairs) = &mut self.pairs {
             py.detach(|| pairs.add(&mut self.columns, &batch.columns, batch.size));
             self.extent = self.columns[0].len();
+            self.prefer_large_columns(&room);
             return Ok(self.extent - before);
         }
         py.detach(|| {
@@ -125,6 +139,9 @@ impl Table {
             for (row, &hash) in hashes.iter().enumerate() {
                 if let Some(&ahead) = hashes.get(row + AHEAD) {
                     self.rows.prefetch(ahead);
+                }
+                if let Some(&ahead) = hashes.get(row + AHEAD / 2) {
+                    self.prefetch_place(ahead); // its slot is at hand by now
                 }
                 let found = self.find_row(&batch.columns, row, hash);
                 if found.is_some_and(|place| self.is_in(place, true)) {
@@ -137,9 +154,12 @@ impl Table {
                 }
             }
             if let Some(stamps) = &mut self.stamps {
-                stamps.resize(self.extent, stamp);
+                let room = stamps.capacity();
+                stamps.extend((stamp..).take(self.extent - before));
+                prefer_large_if_grown(stamps, room);
             }
         });
+        self.prefer_large_columns(&room);
         Ok(self.extent - before)
     }
 

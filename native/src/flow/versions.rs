@@ -1,6 +1,8 @@
 //! The log of a table: where its rows stand, and which of them are in the old version and in the new one.
 
 use super::batch::{broken, Batch};
+use super::hash::prefetch;
+use super::pages::prefer_large_if_grown;
 use super::rows::{hash_of, hashes, Rows, AHEAD};
 use super::table::{Table, ALIVE, DEAD, DYING, GONE};
 use pyo3::prelude::*;
@@ -29,6 +31,19 @@ impl Table {
         })
     }
 
+    /// Ask for where a row seems to stand, once the slot that tells is at hand.
+    #[inline(always)]
+    pub(super) fn prefetch_place(&self, hash: u64) {
+        if let Some(place) = self.rows.guess(hash) {
+            for column in &self.columns {
+                prefetch(column, place);
+            }
+            if let Some(stamps) = &self.stamps {
+                prefetch(stamps, place);
+            }
+        }
+    }
+
     /// From here on it matters where a row stands.
     pub(super) fn place_rows(&mut self) {
         if self.pairs.take().is_some() || self.loose {
@@ -37,6 +52,13 @@ impl Table {
             for (place, &hash) in hashes(&self.columns, 0, self.extent).iter().enumerate() {
                 self.rows.insert(hash, place);
             }
+        }
+    }
+
+    /// The columns had room for so much; those that got more since.
+    pub(super) fn prefer_large_columns(&self, room: &[usize]) {
+        for (column, &before) in self.columns.iter().zip(room) {
+            prefer_large_if_grown(column, before);
         }
     }
 
@@ -94,6 +116,7 @@ impl Table {
             }
         }
         self.postings.clear();
+        self.adjacent = [None, None];
     }
 
     pub(super) fn pack(&mut self) {

@@ -1,6 +1,6 @@
 """Relations that depend on themselves: added to round by round, and taken from by what no longer stands on its own.
 
-Every tuple carries a number that grows from piece to piece of what is added, its *stamp*. A tuple is *supported* while some
+Every tuple carries a number that grows with what is added, its *stamp*. A tuple is *supported* while some
 derivation of it uses only tuples of the recursion with smaller stamps; support of that kind cannot be circular. A step that
 takes tuples away goes on in three phases:
 
@@ -155,7 +155,7 @@ class _Recursion:
                     back.append((name, self._rederived(rule, seeds, stamped=False)))
         for name, found in back:
             for batch in found:
-                self.tables[name].add(batch, self.run.next_stamp())
+                self.run.add(self.tables[name], batch)
 
     def _begin_from_inputs(self) -> None:
         for rule in self.stratum.rules:
@@ -187,8 +187,7 @@ class _Recursion:
             return
         table, meter = self.tables[rule.head], self.run.meter
         for batch in self.run.pipeline(rule, number).run(seeds, self.run.dictionary, meter):
-            # A stamp for each piece: what it was joined with may have come in this very round.
-            meter.spend(table.add(batch, self.run.next_stamp()), table.width)
+            meter.spend(self.run.add(table, batch), table.width)
 
 
 def _except(batch: Tuples, without: Iterable[Tuples]) -> Tuples:

@@ -11,7 +11,7 @@ from rhizomedb.flow.body import Atom, Rule, Term
 from rhizomedb.flow.dictionary import Dictionary
 from rhizomedb.flow.pipeline import Pipeline, Template
 from rhizomedb.flow.planner import STAMP, Planner
-from rhizomedb.flow.relation import Change, Held
+from rhizomedb.flow.relation import Change, Held, Table
 from rhizomedb.flow.seeds import Shape, keys_of, variables_of
 from rhizomedb.logic.builtins import Aggregate
 
@@ -108,10 +108,15 @@ class Run:
         """Whether stamps may come to an end."""
         return self.stamp > STAMPS_MAX
 
-    def next_stamp(self) -> int:
-        """A stamp greater than all before."""
-        self.stamp += 1
-        return self.stamp
+    def add(self, table: Table, batch: Batch) -> int:
+        """Add what was derived from tuples that are there, each with a stamp greater than all before; how many were new.
+
+        One stamp for all of a batch would do, but then no tuple of it could support another: a batch of a large
+        closure holds most of what is reached in as many steps, and half as many tuples lost their support with an edge.
+        """
+        added = table.add(batch, self.stamp + 1)
+        self.stamp += added
+        return added
 
     def pipeline(self, rule: Rule, term: int | None, versions: tuple[bool, ...] = ()) -> Pipeline:
         """The pipeline for the change of one input of a rule (`None`: for the whole rule).

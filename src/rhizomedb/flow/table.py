@@ -91,7 +91,7 @@ class Table:
     # -- changing ---------------------------------------------------------------------------------------------------
 
     def add(self, batch: Batch, stamp: int = 0) -> int:
-        """Add the rows that are not there; how many were new."""
+        """Add the rows that are not there; how many were new. The first of them has the stamp, the others the next ones."""
         assert self._counts is None and batch.width == self.width, "rows are added to an uncounted table of their width"
         before = len(self._log)
         for row in batch.rows():
@@ -99,7 +99,7 @@ class Table:
             if place is None or self._states[place] != _ALIVE:
                 self._append(row)
                 if self._stamps is not None:
-                    self._stamps.append(stamp)
+                    self._stamps.append(stamp + len(self._log) - before - 1)
         return len(self._log) - before
 
     def put(self, batch: Batch) -> None:
