@@ -90,6 +90,7 @@ def what_is_restored_is_not_joined(patch: pytest.MonkeyPatch) -> None:
 @planted
 def all_that_comes_has_one_stamp(patch: pytest.MonkeyPatch) -> None:
     """What a tuple was derived from may be as young as it is, and then never was its support."""
+
     def add(self: Any, table: Any, batch: Any) -> int:
         added = 0
         for row in batch.rows():

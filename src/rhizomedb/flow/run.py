@@ -11,8 +11,9 @@ from rhizomedb.flow.body import Atom, Rule, Term
 from rhizomedb.flow.dictionary import Dictionary
 from rhizomedb.flow.pipeline import Pipeline, Template
 from rhizomedb.flow.planner import STAMP, Planner
-from rhizomedb.flow.relation import Change, Held, Table
+from rhizomedb.flow.relation import Change, Held
 from rhizomedb.flow.seeds import Shape, keys_of, variables_of
+from rhizomedb.flow.table import Table
 from rhizomedb.logic.builtins import Aggregate
 
 PIECE: Final = 1 << 16

@@ -8,8 +8,8 @@
 ... after(a: X, b: Y) :- skip(a: X, b: Y), shown(of: Y).
 ... '''
 >>> plan = lower(parse(text), {"next": ("a", "b"), "shown": ("of",)})
->>> print(restrict_loops(plan, Context(asked=frozenset({"after"}))).block.statements[0])
-skip :- semijoin(project[a, b](rename[X → a, Y → b](rename[a → X, b → Y](next))), \
+>>> print(restrict_loops(plan, Context(asked=frozenset({"after"}))).block.statements[0].body.statements[0])
+skip :- semijoin(rename[X → a, Y → b](project[X, Y](rename[a → X, b → Y](next))), \
 rename[Y → b](project[Y](rename[of → Y](shown))))
 
 Here the end of a way through what is not shown is handed on from step to step, and only ends that are shown are asked for;
@@ -52,7 +52,10 @@ def _filters(loop: Loop, plan: Plan, context: Context) -> list[Relation]:
     ]
     if relation in context.asked or not readers:
         return []
-    known = _known_before(loop, plan)
+    later = plan.block.statements[_first_reader(relation, plan) :]
+    known = (
+        {*plan.stored, *plan.derived} - {assign.relation for each in later for assign in assigns_of(each)} - {relation}
+    )
     found: list[Relation] = []
     for column in columns:
         asked = [list(_asked(reader, relation, column, known)) for reader in readers]
@@ -63,15 +66,17 @@ def _filters(loop: Loop, plan: Plan, context: Context) -> list[Relation]:
     return found
 
 
-def _known_before(loop: Loop, plan: Plan) -> frozenset[str]:
-    """The relations that are whole when a loop begins."""
-    statements = plan.block.statements
-    place = next(number for number, each in enumerate(statements) if each is loop)
-    later = {assign.relation for each in statements[place:] for assign in assigns_of(each)}
-    return frozenset((set(plan.stored) | set(plan.derived)) - later)
+def _first_reader(relation: str, plan: Plan) -> int:
+    """The place of the first statement that reads a relation without deriving it: the loop can wait until then."""
+    return next(
+        place
+        for place, statement in enumerate(plan.block.statements)
+        for assign in assigns_of(statement)
+        if assign.relation != relation and relation in reads(assign.expression)
+    )
 
 
-def _asked(expression: Relation, relation: str, column: str, known: frozenset[str]) -> Iterator[Relation]:
+def _asked(expression: Relation, relation: str, column: str, known: set[str]) -> Iterator[Relation]:
     """What an expression that reads a relation in one place joins a column of it with: relations of that one column."""
     if sum(scan.relation == relation for scan in scans(expression)) != 1:
         return
@@ -102,7 +107,7 @@ def _column(relation: Relation, name: str, column: str) -> Relation:
 
 
 def _restricted(plan: Plan, loop: Loop, filters: list[Relation]) -> Plan:
-    """The plan with what begins a loop restricted, and done right before the loop, when the filters are known."""
+    """The plan with what begins a loop restricted, and the loop where the filters are known."""
     [relation] = loop.relations
 
     def begin(assign: Assign) -> Assign:
@@ -113,14 +118,14 @@ def _restricted(plan: Plan, loop: Loop, filters: list[Relation]) -> Plan:
             expression = SemiJoin(expression, each)
         return replace(assign, expression=expression)
 
-    statements: list[Statement] = []
-    first: list[Statement] = []
-    for statement in plan.block.statements:
-        if isinstance(statement, Assign) and statement.relation == relation:
-            first.append(begin(statement))
-        elif statement is loop:
-            body = Block(tuple(begin(each) if isinstance(each, Assign) else each for each in loop.body.statements))
-            statements += [*first, replace(loop, body=body)]
+    own: list[Statement] = []
+    others: list[list[Statement]] = [[], []]
+    reader = _first_reader(relation, plan)
+    for place, statement in enumerate(plan.block.statements):
+        if statement is loop:
+            own.append(replace(loop, body=Block(tuple(begin(assign) for assign in loop.body.assignments()))))
+        elif isinstance(statement, Assign) and statement.relation == relation:
+            own.append(begin(statement))
         else:
-            statements.append(statement)
-    return replace(plan, block=Block(tuple(statements)))
+            others[place >= reader].append(statement)
+    return replace(plan, block=Block((*others[0], *own, *others[1])))
