@@ -78,6 +78,7 @@ class Care(Reader):
         parameters: Mapping[str, object] | None = None,
         *,
         relation: str | None = None,
+        only: str | Iterable[str] | None = None,
         aggregates: Mapping[str, Aggregate] | None = None,
         budget: Budget | None = None,
         by: str | Iterable[str] = (),
@@ -93,7 +94,8 @@ class Care(Reader):
                     print(change.plus, change.minus)
 
         The program is that of a `query`, of which a view has every relation, or with `relation` only that one and what
-        it depends on. `by`, `since` and `as_of` narrow what it sees, as for a reader. The first evaluation, and each
+        it depends on. With `only` no relation but these can be read, the first of them is the answer, and of the others
+        no more is derived than these need. `by`, `since` and `as_of` narrow what it sees, as for a reader. The first evaluation, and each
         step after it, has to keep within the budget.
         """
         reader: Reader = self
@@ -109,6 +111,7 @@ class Care(Reader):
             program,
             reader.cut,
             relation=relation,
+            only=[only] if isinstance(only, str) else only,
             parameters={**(parameters or {}), **more_parameters},
             aggregates=aggregates,
             budget=budget_of(budget),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,7 @@ class OpenViews:
         window: Cut,
         *,
         relation: str | None,
+        only: Iterable[str] | None,
         parameters: Mapping[str, object],
         aggregates: Mapping[str, Aggregate] | None,
         budget: Budget,
@@ -40,9 +41,10 @@ class OpenViews:
     ) -> View:
         """A view of a program, at the newest epoch, of what is in a window."""
         whole = parsed_of(program)
-        answer = answer_relation(whole, relation)
+        read = None if only is None else [answer_relation(whole, each) for each in only]
+        answer = answer_relation(whole, relation or (read[0] if read else None))
         prepared = prepare(with_stands(whole), COLUMNS, parameters, aggregates, relation)
-        heads = dict.fromkeys(rule.head.relation for rule in whole.rules)
+        heads = dict.fromkeys([answer, *read] if read else [rule.head.relation for rule in whole.rules])
         relations = [name for name in heads if name in prepared.plan.derived]
         view = View(
             self._store,
