@@ -625,7 +625,7 @@ def test_what_is_computed_and_goes_is_forgotten(db: Connection, monkeypatch: pyt
 
 def test_a_recursion_goes_on_when_its_stamps_are_used_up(db: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     """They have 32 bits, and each tuple that comes takes one: a view of much that comes and goes needs another engine some day."""
-    monkeypatch.setattr("rhizomedb.flow.run.STAMPS_MAX", 300)
+    monkeypatch.setattr("rhizomedb.flow.run.STAMPS_MAX", 100)
     program = """
         edge(x: X, y: Y) :- fact(entity: X, attribute: "to", value: Y).
         path(x: X, y: Y) :- edge(x: X, y: Y).
@@ -645,8 +645,7 @@ def test_a_recursion_goes_on_when_its_stamps_are_used_up(db: Connection, monkeyp
             told = (told - set(rows(change.minus))) | set(rows(change.plus))
         assert told == set(rows(view.relation("path"))) == set(rows(db.query(program, relation="path")))
         engines.append(view._kept()._engine)
-    assert all(engine._run.stamp < 600 for engine in engines)
-    assert len(set(map(id, engines))) > 1
+    assert all(engine._run.stamp < 500 for engine in engines)
     assert len(set(map(id, engines))) > 2, "one followed the other"
 
 
