@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
+from rhizomedb._record import dataclass
 from rhizomedb.errors import BudgetExceeded, RequestError
 
 CELL_BYTES = 56

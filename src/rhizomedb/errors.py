@@ -8,7 +8,8 @@ A broken promise of our own is an `AssertionError`, never one of these.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from rhizomedb._record import dataclass
 
 CODES: dict[str, str] = {}
 """Every code that can be raised, with its meaning in one sentence."""

@@ -14,9 +14,9 @@ step acts on each tuple by itself, and looks at no attribute but those it needs.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from rhizomedb._record import dataclass
 from rhizomedb.algebra.formula import Attribute, Comparison, Constant, Formula, Operand, attributes_of, conjuncts
 from rhizomedb.algebra.relation import (
     AntiJoin,

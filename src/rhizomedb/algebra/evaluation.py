@@ -14,8 +14,9 @@ number, the *stamp* of the tuples that it adds: that is all that an explanation 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from rhizomedb._record import dataclass
 from rhizomedb.algebra.formula import Row
 from rhizomedb.algebra.program import Assign, Block, Loop, Plan, nodes, scans
 from rhizomedb.algebra.provenance import Derivation, explain

@@ -9,10 +9,10 @@ the same reason `not a < b` is never turned into `a >= b`, since both are false 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import product
 from typing import TypeAlias
 
+from rhizomedb._record import dataclass
 from rhizomedb.errors import PlanError, nearest_names
 from rhizomedb.facts.value import TRUE, Cell, plain
 from rhizomedb.logic.builtins import FUNCTIONS, compare

@@ -8,9 +8,10 @@ product.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol
 
+from rhizomedb._record import dataclass
 from rhizomedb.algebra.conjunction import Compute, Conjunction, Keep, OrElse, Step, Without, within
 from rhizomedb.algebra.formula import Row, conjunction, test_of, value_of
 from rhizomedb.algebra.relation import Attributes, Relation

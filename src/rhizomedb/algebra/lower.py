@@ -18,9 +18,9 @@ to attributes that are called so (L25). The order in which atoms are joined is f
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from itertools import count
 
+from rhizomedb._record import dataclass
 from rhizomedb.algebra.formula import Attribute, Call, Comparison, Constant, Formula, Holds, Operand, Row, conjunction
 from rhizomedb.algebra.program import CID_COLUMN, Assign, Block, Loop, Plan, Statement
 from rhizomedb.algebra.relation import (

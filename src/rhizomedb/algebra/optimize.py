@@ -15,8 +15,8 @@ fuse_renames: tc
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
+from rhizomedb._record import dataclass
 from rhizomedb.algebra.program import Loop, Plan
 from rhizomedb.algebra.rewrites.closure import closure
 from rhizomedb.algebra.rewrites.components import components

@@ -17,8 +17,8 @@ pass_through: ancestor`fb
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
+from rhizomedb._record import dataclass
 from rhizomedb.algebra.lower import lower
 from rhizomedb.algebra.optimize import RULES, STANDING_RULES, Applied, traced
 from rhizomedb.algebra.program import CID_COLUMN, Plan

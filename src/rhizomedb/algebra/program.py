@@ -8,9 +8,9 @@ read: what is stored, and what it derives.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from rhizomedb._record import dataclass
 from rhizomedb.algebra.relation import Attributes, Relation, Scan
 from rhizomedb.errors import PlanError, nearest_names
 from rhizomedb.logic.syntax import Rule

@@ -9,10 +9,10 @@ What it gives is a first derivation, one of the shortest in rounds; there may be
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol, TypeAlias
 
+from rhizomedb._record import dataclass
 from rhizomedb.algebra.formula import Row
 from rhizomedb.algebra.lower import Catalog, body
 from rhizomedb.algebra.program import CID_COLUMN, Assign, Plan

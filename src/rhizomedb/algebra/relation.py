@@ -13,9 +13,10 @@ node what a loop says in many rounds, so that an engine can use an algorithm of 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from typing import Any, TypeAlias
 
+from rhizomedb._record import dataclass
 from rhizomedb.algebra.formula import (
     Attribute,
     Comparison,

@@ -13,10 +13,11 @@ slower, simpler, and the oracle for the other way.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import chain, islice
 from typing import Any
 
+from rhizomedb._record import dataclass
 from rhizomedb.algebra.conjunction import Conjunction, conjunction_of, within
 from rhizomedb.algebra.formula import Row
 from rhizomedb.algebra.join import Joined, LookUp, Matches

@@ -16,9 +16,9 @@ end
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rhizomedb._record import dataclass
 from rhizomedb.algebra.conjunction import conjunction_of
 from rhizomedb.algebra.program import CID_COLUMN, Block, Loop, Plan
 from rhizomedb.algebra.relation import Relation, Scan, Select

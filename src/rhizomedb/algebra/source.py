@@ -7,10 +7,10 @@ added it, and hash indexes that are made at the first question and kept up to da
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, Protocol, TypeAlias
 
+from rhizomedb._record import dataclass
 from rhizomedb.algebra.formula import Row
 from rhizomedb.algebra.relation import Attributes
 from rhizomedb.errors import PlanError, nearest_names

@@ -9,10 +9,11 @@ and of two columns that are joined, the one with fewer different cells has all o
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import prod
 from typing import Protocol
 
+from rhizomedb._record import dataclass
 from rhizomedb.algebra.formula import Attribute, Comparison, Constant, Formula, conjuncts
 from rhizomedb.algebra.program import CID_COLUMN, Assign, Loop, Plan
 from rhizomedb.algebra.relation import (

@@ -12,9 +12,9 @@ import re
 import shutil
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, TextIO
 
+from rhizomedb._record import dataclass
 from rhizomedb.exchange.output import to_line
 from rhizomedb.facts.cid import Cid
 
@@ -138,6 +138,7 @@ def terminal_width(stream: TextIO, otherwise: int | None = None) -> int | None:
 # Tables.
 
 _GAP: Final = "  "
+_PLAIN: Final = Style()
 _NARROWEST: Final = 8
 
 
@@ -146,7 +147,7 @@ def table(
     rows: Iterable[Sequence[object]],
     *,
     width_max: int | None = None,
-    style: Style = Style(),
+    style: Style = _PLAIN,
     colours: Mapping[str, str] | None = None,
     whole: Collection[str] = (),
 ) -> list[str]:

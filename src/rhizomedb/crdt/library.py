@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+from rhizomedb._record import dataclass
 from rhizomedb.crdt import collection, counter, graph, mapping, register, sequence, tree
 from rhizomedb.errors import RequestError, nearest_names
 

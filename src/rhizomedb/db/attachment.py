@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections import ChainMap
 from collections.abc import Callable, Collection, Iterable, Iterator, MutableMapping, Set
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from typing import Final, NamedTuple, TypeAlias
 
+from rhizomedb._record import dataclass
 from rhizomedb.crdt.register import RESERVED_PREFIX
 from rhizomedb.db.limits import VARIABLES, Limits
 from rhizomedb.errors import AttachmentError, Error, StoreError

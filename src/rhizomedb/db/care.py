@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rhizomedb._record import dataclass
 from rhizomedb.budget import Budget, budget_of
-from rhizomedb.db import doctor as doctors
-from rhizomedb.db.doctor import Ailment
 from rhizomedb.db.notices import unknown_attributes
 from rhizomedb.db.reader import Moment, Reader
 from rhizomedb.db.watch import POLL_S, Arrived, watch
@@ -22,6 +20,7 @@ from rhizomedb.facts.payload import FACTS_MAX
 from rhizomedb.facts.value import VALUE_BYTES_MAX
 
 if TYPE_CHECKING:
+    from rhizomedb.db.doctor import Ailment
     from rhizomedb.db.keyring import Keyring
     from rhizomedb.db.live_view import View
     from rhizomedb.db.open_views import OpenViews
@@ -134,6 +133,8 @@ class Care(Reader):
         With `fix` what can be mended without losing anything is mended; `rebuild_index` makes the index anew in any
         case; `quick` leaves out what `verify` does, whose time grows with the file; `progress` is told of it.
         """
+        from rhizomedb.db import doctor as doctors  # only for who asks
+
         file = self._own_file()
         patient = doctors.Patient(self._store, file, self._keyring, self._clock(), fix, rebuild_index, quick, progress)
         return list(doctors.examine(patient))

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from threading import Lock
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from rhizomedb._record import dataclass
 from rhizomedb.algebra import Plan, Source, lower
 from rhizomedb.algebra.optimize import Applied, traced
 from rhizomedb.algebra.plan import Planned, plan_query, plan_standing

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from rhizomedb._record import dataclass
 from rhizomedb.db.attachment import unnamed
 from rhizomedb.db.keyring import Keyring
 from rhizomedb.db.moment import show_ms

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rhizomedb._record import dataclass
 from rhizomedb.crdt.policy import Choice, Claim
 from rhizomedb.db.moment import show_ms
 from rhizomedb.db.result import show

@@ -12,9 +12,9 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import IO, Final, TypeAlias, TypeVar
 
+from rhizomedb._record import dataclass
 from rhizomedb.db.attachment import WRITE_BYTES, missing_blocks, put
 from rhizomedb.db.limits import Limits, check_size
 from rhizomedb.db.transaction import Transaction

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
 
+from rhizomedb._record import dataclass
 from rhizomedb.errors import AttachmentError, RequestError
 
 FILE_BYTES_MAX: Final = 16 << 30

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from rhizomedb._record import dataclass
 from rhizomedb.crdt.policy import agreed
 from rhizomedb.errors import RequestError, nearest_names
 from rhizomedb.facts.value import KIND_NAMES, Attribute, Cell, Entity, Value, check_value, exact, kind_of, plain

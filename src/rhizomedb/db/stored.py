@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
+from rhizomedb._record import dataclass
 from rhizomedb.db.reading import NumberReading
 from rhizomedb.db.source import StoreSource
 from rhizomedb.errors import Error, StoreError

@@ -9,10 +9,11 @@ what it said before, whatever others say. Saying again what one already says add
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import chain, islice
 from typing import NamedTuple, TypeAlias
 
+from rhizomedb._record import dataclass
 from rhizomedb.crdt.policy import Claim
 from rhizomedb.crdt.register import RESERVED_PREFIX, RETRACTS
 from rhizomedb.db.view import Key, Surroundings

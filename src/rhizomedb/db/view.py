@@ -6,11 +6,12 @@ There is one path: `get`, `conflicts`, `why`, `history`, an import and a transac
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
+from rhizomedb._record import dataclass
 from rhizomedb.algebra import Table
 from rhizomedb.budget import Budget
 from rhizomedb.crdt.policy import Claim, agreed, distinct

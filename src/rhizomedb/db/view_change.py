@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rhizomedb._record import dataclass
 from rhizomedb.facts.value import exact, order_cell, plain
 from rhizomedb.flow import bounded
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from rhizomedb._record import dataclass
 from rhizomedb.crdt.register import RETRACTS
 from rhizomedb.db.moment import show_ms
 from rhizomedb.errors import RequestError, StoreError

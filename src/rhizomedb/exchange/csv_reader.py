@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import compress
 from typing import Any, Final
 
+from rhizomedb._record import dataclass
 from rhizomedb.errors import ExchangeError, ValueRefused
 from rhizomedb.exchange.infer import CONVERT, Seen, are_numbers_with_commas, look, parse_as, settle, why_not
 from rhizomedb.exchange.source import NOT_UTF8, SILENCE_CHARACTERS_MAX, Opened, Source, says_nothing

@@ -13,9 +13,10 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import IO, Final
 
+from rhizomedb._record import dataclass
 from rhizomedb.errors import ExchangeError
 from rhizomedb.exchange.source import not_found
 

@@ -11,8 +11,8 @@ import itertools
 import os
 import shlex
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
+from rhizomedb._record import dataclass
 from rhizomedb.crdt.register import RESERVED_PREFIX
 from rhizomedb.db.connection import Connection
 from rhizomedb.db.transaction import Columns, Transaction

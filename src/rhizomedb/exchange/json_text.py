@@ -8,9 +8,9 @@ can go on after them and a whole row can be refused by its line.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any, Final, TextIO
 
+from rhizomedb._record import dataclass
 from rhizomedb.errors import ExchangeError
 from rhizomedb.exchange.source import NOT_UTF8, SILENCE_CHARACTERS_MAX, says_nothing
 

@@ -20,10 +20,10 @@ import weakref
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import BinaryIO, Final, TextIO, cast
 
+from rhizomedb._record import dataclass
 from rhizomedb.errors import ExchangeError, RequestError, nearest_names
 
 LINE_CHARACTERS_MAX: Final = 16 << 20

@@ -13,9 +13,10 @@ one is written.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, NamedTuple, TypeAlias
 
+from rhizomedb._record import dataclass
 from rhizomedb.errors import ExchangeError, nearest_names
 from rhizomedb.facts.value import KIND_NAMES, Value
 from rhizomedb.store.room import share

@@ -14,9 +14,10 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final, TypeAlias
+
+from rhizomedb._record import dataclass
 
 if TYPE_CHECKING:
     import numpy

@@ -6,8 +6,9 @@ the wall clock stands still. Nothing here reads a clock: the wall time comes in 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+from rhizomedb._record import dataclass
 
 MS_MAX: Final = 2**48 - 1
 COUNTER_MAX: Final = 2**16 - 1

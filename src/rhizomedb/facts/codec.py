@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from struct import Struct
 from typing import Any, Final, TypeAlias
 
+from rhizomedb._record import dataclass
 from rhizomedb.errors import ValueRefused
 from rhizomedb.facts.cid import CID_BYTES, LINK_BYTES_MAX, Cid
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 from typing import Final, NamedTuple
 
+from rhizomedb._record import dataclass
 from rhizomedb.errors import AttachmentError
 from rhizomedb.facts import codec
 from rhizomedb.facts.chunking import SIZES

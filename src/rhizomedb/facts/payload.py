@@ -7,11 +7,11 @@ Its parts stand in a dict, in the canonical order of their keys: `edge`, `time`,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from typing import Any, Final, Literal, TypeAlias
 
+from rhizomedb._record import dataclass
 from rhizomedb.errors import DeltaRefused
 from rhizomedb.facts import codec
 from rhizomedb.facts.clock import COUNTER_MAX, MS_MAX, HybridTime

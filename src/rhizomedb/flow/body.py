@@ -10,9 +10,10 @@ Variables are names; a term in a column is a variable, a constant cell, or nothi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
+from rhizomedb._record import dataclass
 from rhizomedb.algebra.formula import Formula, Operand, attributes_of
 from rhizomedb.algebra.formula import Row as Cells
 from rhizomedb.facts.value import Cell, plain

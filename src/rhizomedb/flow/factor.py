@@ -14,9 +14,9 @@ one is of the recursion itself: elsewhere it would only copy.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from rhizomedb._record import dataclass
 from rhizomedb.flow.body import Atom, Body, Compute, Rule, Variable
 
 Shape: TypeAlias = tuple[object, ...]

@@ -10,9 +10,9 @@ and what each stage does is a template; over some tables it becomes a pipeline.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from rhizomedb._record import dataclass
 from rhizomedb.algebra.formula import Formula, Operand
 from rhizomedb.budget import Meter
 from rhizomedb.flow import formulas

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
 from rhizomedb._native import kernel
+from rhizomedb._record import dataclass
 from rhizomedb.flow import batch, table
 from rhizomedb.flow.ledger import Ledger
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from rhizomedb._record import dataclass
 from rhizomedb.errors import ValueRefused
 from rhizomedb.facts.value import INTEGER_MAX, INTEGER_MIN, Cell, Exact, Value, check_value, exact, order_cell, plain
 

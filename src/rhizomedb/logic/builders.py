@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import NoReturn, TypeAlias
 
+from rhizomedb._record import dataclass
 from rhizomedb.errors import ProgramError
 from rhizomedb.facts.value import Value, check_text, check_value
 from rhizomedb.logic.builtins import FUNCTIONS

@@ -11,9 +11,9 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
+from rhizomedb._record import dataclass
 from rhizomedb.facts.value import (
     FALSE,
     INTEGER_MAX,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from rhizomedb._record import dataclass
 from rhizomedb.logic.syntax import (
     Aggregation,
     Assignment,

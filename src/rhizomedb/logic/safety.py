@@ -9,8 +9,8 @@ The order of the text does not matter (L14): what counts is whether some order w
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
+from rhizomedb._record import dataclass
 from rhizomedb.errors import ProgramError, Span, nearest_names
 from rhizomedb.logic.occurrences import atom_variables, expressions, variables
 from rhizomedb.logic.syntax import (

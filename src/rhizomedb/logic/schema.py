@@ -7,8 +7,8 @@ a relation given as plain rows has them in the order in which the text first nam
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
+from rhizomedb._record import dataclass
 from rhizomedb.errors import ProgramError, Span, nearest_names
 from rhizomedb.logic.occurrences import atoms
 from rhizomedb.logic.syntax import TYPES, Atom, Declaration, Program, Rule, show_name

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+from rhizomedb._record import dataclass
 from rhizomedb.errors import ProgramError, ProgramErrors
 from rhizomedb.logic.occurrences import Dependency, dependencies
 from rhizomedb.logic.syntax import Program, Rule

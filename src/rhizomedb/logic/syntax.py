@@ -15,9 +15,10 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
+from rhizomedb._record import dataclass
 from rhizomedb.errors import Span
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.value import Value

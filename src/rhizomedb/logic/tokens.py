@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass
 
+from rhizomedb._record import dataclass
 from rhizomedb.errors import ProgramError, Span
 from rhizomedb.logic.syntax import PLAIN_NAME, Atom
 

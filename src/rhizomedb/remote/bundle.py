@@ -14,10 +14,10 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, Literal
 
+from rhizomedb._record import dataclass
 from rhizomedb.errors import BundleRefused
 from rhizomedb.remote.kind import DIGEST_BYTES, Kind
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from rhizomedb._record import dataclass
 from rhizomedb.errors import BundleRefused, Error, RemoteError
 from rhizomedb.remote.bundle import Head, Name, read_body, read_head
 from rhizomedb.remote.kind import DIGEST_BYTES, Kind

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from rhizomedb._record import dataclass
 from rhizomedb.db.connection import Connection
 from rhizomedb.db.filling import Filling
 from rhizomedb.errors import Error

@@ -7,10 +7,10 @@ folder they are, what they are called, and what makes an item one.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
+from rhizomedb._record import dataclass
 from rhizomedb.facts.cid import CID_BYTES, PREFIX, Cid
 from rhizomedb.facts.delta import Delta
 from rhizomedb.facts.manifest import CHUNK_PREFIX, Block

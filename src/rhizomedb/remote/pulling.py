@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
+from rhizomedb._record import dataclass
 from rhizomedb.db.connection import Connection
 from rhizomedb.errors import DeltaRefused, Error, RemoteError, ValueRefused
 from rhizomedb.remote import known

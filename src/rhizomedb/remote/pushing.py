@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import filterfalse
 
+from rhizomedb._record import dataclass
 from rhizomedb.db.connection import Connection
 from rhizomedb.errors import RemoteError
 from rhizomedb.facts.cid import PREFIX, Cid

@@ -10,9 +10,10 @@ limit (`quota`).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, Literal, NamedTuple
 
+from rhizomedb._record import dataclass
 from rhizomedb.errors import Error, StoreError
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.clock import AHEAD_MS_MAX

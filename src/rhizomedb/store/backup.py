@@ -15,10 +15,11 @@ import stat
 import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice, zip_longest
 from typing import Any, Final
 
+from rhizomedb._record import dataclass
 from rhizomedb.errors import Error, StoreError
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.delta import Delta

@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 
+from rhizomedb._record import dataclass
 from rhizomedb.errors import Error, StoreError
 from rhizomedb.facts.delta import Delta
 from rhizomedb.facts.signature import PUBLIC_BYTES

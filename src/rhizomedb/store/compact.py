@@ -9,9 +9,9 @@ import os
 import shutil
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from typing import Final
 
+from rhizomedb._record import dataclass
 from rhizomedb.errors import StoreError
 from rhizomedb.store.file import File
 from rhizomedb.store.folder import Folder

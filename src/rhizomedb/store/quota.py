@@ -6,9 +6,10 @@ much of it waiting. What goes beyond is refused with `store.quota` and nothing e
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING, Final
 
+from rhizomedb._record import dataclass
 from rhizomedb.errors import RequestError, StoreError
 
 if TYPE_CHECKING:

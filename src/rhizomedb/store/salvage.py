@@ -17,9 +17,9 @@ import stat
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+from rhizomedb._record import dataclass
 from rhizomedb.errors import Error, StoreError
 from rhizomedb.facts.delta import ENVELOPE_BYTES_MAX, Delta
 from rhizomedb.store.check import LOG_ROW_BYTES_MIN

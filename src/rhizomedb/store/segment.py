@@ -39,10 +39,10 @@ it is met and costs nothing where it is not.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from struct import Struct
 from typing import Final, TypeAlias
 
+from rhizomedb._record import dataclass
 from rhizomedb.errors import StoreError
 
 Buffer: TypeAlias = "bytes | memoryview"

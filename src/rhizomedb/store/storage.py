@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from rhizomedb._record import dataclass
 
 if TYPE_CHECKING:
     from rhizomedb.store.chunks import Chunks

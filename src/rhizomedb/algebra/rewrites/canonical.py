@@ -8,9 +8,10 @@ expression holds, whatever its variables are called in the rule that it comes fr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from rhizomedb._record import dataclass
 from rhizomedb.algebra.formula import And, Attribute, Call, Comparison, Constant, Formula, Holds, Not, Operand, Or
 from rhizomedb.algebra.relation import (
     Closure,

@@ -20,8 +20,9 @@ handed through beside the two is left as it is, and so is a loop of several rela
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from rhizomedb._record import dataclass
 from rhizomedb.algebra.conjunction import spine
 from rhizomedb.algebra.program import Assign, Block, Loop, Plan, Statement
 from rhizomedb.algebra.relation import Closure, Join, Project, Relation, Rename, Scan, Union

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from rhizomedb._record import dataclass
 from rhizomedb.algebra.formula import Attribute, Comparison, conjuncts
 from rhizomedb.algebra.relation import (
     AntiJoin,

@@ -18,9 +18,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import count
 
+from rhizomedb._record import dataclass
 from rhizomedb.algebra.formula import Attribute
 from rhizomedb.algebra.program import Assign, Block, Loop, Plan, Statement, scans
 from rhizomedb.algebra.relation import (

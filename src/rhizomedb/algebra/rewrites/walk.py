@@ -6,9 +6,10 @@ No walk recurs: the left side of an expression may be a thousand operators long.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from typing import Any, TypeAlias
 
+from rhizomedb._record import dataclass
 from rhizomedb.algebra.program import Assign, Block, Loop, Plan, Statement, scans
 from rhizomedb.algebra.relation import Relation, Union
 from rhizomedb.algebra.statistics import UNKNOWN, Statistics

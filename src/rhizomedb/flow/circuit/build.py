@@ -19,8 +19,8 @@ A loop in which a relation may lose tuples when a relation of the loop grows has
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
+from rhizomedb._record import dataclass
 from rhizomedb.algebra.evaluation import is_monotone
 from rhizomedb.algebra.formula import Attribute, Comparison, Formula, conjuncts, test_of, value_of
 from rhizomedb.algebra.program import CID_COLUMN, Assign, Block, Loop, Plan, scans

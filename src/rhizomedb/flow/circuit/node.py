@@ -16,9 +16,10 @@ moment is in one cell of the circuit.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from rhizomedb._record import dataclass
 from rhizomedb.flow.circuit.operator import Kind, Operator, Strict
 from rhizomedb.flow.circuit.zset import ZSet
 

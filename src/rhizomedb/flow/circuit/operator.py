@@ -8,10 +8,10 @@ each of two inputs, and otherwise neither. A stateful one remembers something fr
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, ClassVar, TypeAlias
 
+from rhizomedb._record import dataclass
 from rhizomedb.budget import Meter
 from rhizomedb.errors import Error, FlowError
 from rhizomedb.flow.circuit.indexed import IndexedZSet

@@ -13,9 +13,9 @@ from __future__ import annotations
 import inspect
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from rhizomedb._record import dataclass
 from rhizomedb.errors import Error, FlowError
 from rhizomedb.flow.circuit.signal import Signal
 from rhizomedb.flow.circuit.zset import ZSet

@@ -16,10 +16,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from heapq import merge
 from typing import Any, TypeAlias
 
+from rhizomedb._record import dataclass
 from rhizomedb.flow.circuit.indexed import IndexedZSet
 from rhizomedb.flow.circuit.order import NO_VALUE, Element, sort_key, written
 from rhizomedb.flow.circuit.timestamp import Timestamp

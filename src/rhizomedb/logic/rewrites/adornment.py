@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from rhizomedb._record import dataclass
 from rhizomedb.logic.occurrences import atom_of, atom_variables
 from rhizomedb.logic.rewrites.containment import follows
 from rhizomedb.logic.rewrites.dependence import Dependence

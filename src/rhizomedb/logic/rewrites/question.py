@@ -7,9 +7,10 @@ nobody can write, so that they never meet a relation of the program's own.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
+from rhizomedb._record import dataclass
 from rhizomedb.facts.value import Value
 from rhizomedb.logic.syntax import Program
 

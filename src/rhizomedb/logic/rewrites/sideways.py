@@ -15,8 +15,8 @@ Two things are kept apart from being bound:
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
 
+from rhizomedb._record import dataclass
 from rhizomedb.logic.occurrences import atom_of, atom_variables, expressions, variables
 from rhizomedb.logic.safety import Step, body_steps
 from rhizomedb.logic.syntax import Atom, Negation, OptionalAtom, Predicate, Rule, Selection, Term, Variable
