@@ -105,3 +105,6 @@ character(before: X, after: A, run: Y, at: B, character: Z) :-
 
 TEXT: Final = EXTRACTION + WALK
 """Characters in their order, each with the one before it."""
+
+OF_ONE: Final = EXTRACTION.replace(": D", ": $text")
+"""`EXTRACTION` of the one text that the parameter `text` names: what `crdt.rope` keeps the walk of."""
