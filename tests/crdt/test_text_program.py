@@ -154,11 +154,11 @@ def test_the_plain_evaluator_says_the_same(facts):
 # What is broken on purpose must be caught by the tables above: else they would catch nothing.
 BROKEN = [
     ("N > M.", "N < M."), ("S > T.", "S < T."), ("X > Y.", "X < Y."), ("A - S < N.", "A - S <= N."), ("A >= S,", "A > S,"),
-    ("of(fact: C, run: P) :- causes(of: C, count: 1),", "of(fact: C, run: P) :- operation(fact: C),"),
+    ("characters: K), causes(of: C, count: 1),", "characters: K),"),
     ("length(S) == 8", "length(S) > 0"), ("N >= 1, length", "N >= 0, length"),
     ("!has_down(run: C, at: A).", "place(run: C, at: A)."), ("!has_sibling(run: X), ", ""),
-    (", !caused(fact: C).", "."), ("H == concat(text(O), \".\", text(N), \".\", S), ", ""), ("put(run: R, text: D).", "put(run: R)."),
-    ("put(run: P, text: D, characters: L)", "put(run: P, characters: L)"), (', K != "".', "."),
+    (", !cause(from: C).", "."), ("H == concat(text(O), \".\", text(N), \".\", S), ", ""), ("place(run: R, text: D, at: A), A", "place(run: R, at: A), A"),
+    ("offset: O), place(run: P, text: D, at: O)", "offset: O), place(run: P, at: O)"), (', K != "".', "."),
 ]  # fmt: skip
 
 

@@ -14,8 +14,8 @@ run's own next character comes last. A counter is one more than the greatest tha
 claims the greatest number there is spoils one place, not the text (traps T5 and T7).
 
 `EXTRACTION` says which facts are runs and deletions at all: whatever is malformed is none, and so is nowhere in any
-copy. `WALK` says in what order the characters stand; a run whose parent is missing waits for it. Characters are written
-(run, at), and (D, 0) is the beginning. The answer is a chain that begins there.
+copy. `WALK` says in what order the characters stand; a run that stands after what is not there waits for it, for ever
+where that is no character of the text. Characters are written (run, at), and (D, 0) is the beginning. The answer is a chain that begins there.
 """
 
 from __future__ import annotations
@@ -42,27 +42,23 @@ take(fact: X, text: D, start: S, count: N) :-
     X := fact(entity: D, attribute: "text/delete", value: V),
     S := int(split_part(V, ".", 1)), N := int(split_part(V, ".", 2)), V == concat(text(S), ".", text(N)), S >= 0, N >= 1.
 
-// each names one run of the same text, or none: then it stands where the text begins
-operation(fact: C) :- put(run: C).
-operation(fact: X) :- take(fact: X).
-causes(of: C, count: N) :- operation(fact: C), N := count : cause(from: C, to: P).
-caused(fact: C) :- operation(fact: C), cause(from: C).
-of(fact: C, run: P) :- causes(of: C, count: 1), cause(from: C, to: P).
-inserted(run: C, parent: D, offset: 0, counter: N, session: S, characters: K) :-
-    put(run: C, text: D, offset: 0, counter: N, session: S, characters: K), !caused(fact: C).
-inserted(run: C, parent: P, offset: O, counter: N, session: S, characters: K) :-
-    put(run: C, text: D, offset: O, counter: N, session: S, characters: K), of(fact: C, run: P),
-    put(run: P, text: D, characters: L), O < length(L).
-deleted(fact: X, run: R, start: S, count: N) :-
-    take(fact: X, text: D, start: S, count: N), of(fact: X, run: R), put(run: R, text: D).
+// each names one run, or none: then it stands where the text begins
+causes(of: C, count: N) :- cause(from: C), N := count : cause(from: C, to: P).
+inserted(run: C, text: D, parent: D, offset: 0, counter: N, session: S, characters: K) :-
+    put(run: C, text: D, offset: 0, counter: N, session: S, characters: K), !cause(from: C).
+inserted(run: C, text: D, parent: P, offset: O, counter: N, session: S, characters: K) :-
+    put(run: C, text: D, offset: O, counter: N, session: S, characters: K), causes(of: C, count: 1), cause(from: C, to: P).
+deleted(fact: X, text: D, run: R, start: S, count: N) :-
+    take(fact: X, text: D, start: S, count: N), causes(of: X, count: 1), cause(from: X, to: R).
 """
 
 WALK: Final = """\
-// what is there: the runs whose parents are, and their characters
-placed(run: C) :- put(run: C, text: D), inserted(run: C, parent: D).
-placed(run: C) :- inserted(run: C, parent: P), placed(run: P).
-place(run: C, at: 0) :- placed(run: C).
-place(run: C, at: B) :- place(run: C, at: A), inserted(run: C, characters: K), B := A + 1, B < length(K).
+// what is there: the runs whose parents are there and of the same text, and their characters
+placed(run: C, text: D) :- inserted(run: C, text: D, parent: D).
+placed(run: C, text: D) :- inserted(run: C, text: D, parent: P, offset: O), place(run: P, text: D, at: O).
+place(run: C, text: D, at: 0) :- placed(run: C, text: D).
+place(run: C, text: D, at: B) :-
+    place(run: C, text: D, at: A), inserted(run: C, characters: K), B := A + 1, B < length(K).
 
 // siblings, newest first
 under(run: C, parent: P, offset: O, counter: N, session: S) :-
@@ -93,8 +89,9 @@ next(run: P, at: O, to: C, then: 0) :- down(run: P, at: O, to: C).
 next(run: C, at: A, to: Y, then: B) :- on(run: C, at: A, to: Y, then: B), !has_down(run: C, at: A).
 
 // what was deleted is stepped over
-gone(run: R, at: A) :- deleted(run: R, start: S, count: N), place(run: R, at: A), A >= S, A - S < N.
-stop(run: D, at: 0) :- put(text: D).
+gone(run: R, at: A) :-
+    deleted(text: D, run: R, start: S, count: N), place(run: R, text: D, at: A), A >= S, A - S < N.
+stop(run: D, at: 0) :- placed(text: D).
 stop(run: C, at: A) :- place(run: C, at: A), !gone(run: C, at: A).
 step(run: X, at: A, to: Y, then: B) :- stop(run: X, at: A), next(run: X, at: A, to: Y, then: B).
 step(run: X, at: A, to: Z, then: C) :-

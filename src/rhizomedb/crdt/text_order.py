@@ -18,10 +18,10 @@ Rope = kernel(rope.Rope)
 
 
 Inserted: TypeAlias = "tuple[Any, ...]"
-"""A tuple of `inserted`: run, parent (the text itself at the beginning), offset, counter, session, characters."""
+"""A tuple of `inserted`: run, text, parent (the text itself at the beginning), offset, counter, session, characters."""
 
 Deleted: TypeAlias = "tuple[Any, ...]"
-"""A tuple of `deleted`: the fact that says it, run, start, count."""
+"""A tuple of `deleted`: the fact that says it, text, run, start, count."""
 
 Edited = Callable[[int, int, str, Cid], None]
 """Is told of each edit: the position, how many characters went there, what came in their place, by which fact."""
@@ -66,7 +66,7 @@ class Order:
         """Take in runs and deletions."""
         numbers, waiting = self.numbers, self._waiting
         for row in inserted:
-            run, parent = row[:2]
+            run, _, parent = row[:3]
             if run in numbers:
                 continue
             if type(parent) is Cid and parent not in numbers:
@@ -82,10 +82,14 @@ class Order:
             self._delete(each, edited)
 
     def _insert(self, row: Inserted, edited: Edited | None) -> None:
-        run, parent, offset, counter, session, characters = row
+        run, _, parent, offset, counter, session, characters = row
         above = self.numbers[parent] if type(parent) is Cid else None
-        number, position = self.add(above, offset, counter, tie_of(session, run), characters)
-        self.names[number] = run
+        number = len(self.names)
+        position = self.rope.insert(number, above, offset, len(characters), counter, tie_of(session, run))
+        if position is None:  # the parent has no such character, and never will
+            return
+        self.names.append(run)
+        self.characters.append(characters)
         self.numbers[run] = number
         if edited is not None:
             edited(position, 0, characters, run)
@@ -94,7 +98,7 @@ class Order:
                 self._delete(each, edited)
 
     def _delete(self, row: Deleted, edited: Edited | None) -> None:
-        fact, run, start, count = row
+        fact, _, run, start, count = row
         number = self.numbers.get(run)
         if number is None:
             self._waiting_deletions[run].append(row)

@@ -360,7 +360,9 @@ class Text:
         self._epoch = epoch
 
     def _say(self, facts: list[Fact]) -> None:
-        self._db.transact(facts, author=self._author)
+        said = self._db.transact(facts, author=self._author)
+        if said.epoch is None or self._view.epoch < said.epoch:
+            self._view.refresh()
 
 
 class Batch:
@@ -407,7 +409,6 @@ class Batch:
                 text._say(facts)
                 text._order = None if self._is_rough else order
                 own = () if self._splices is None else tuple(self._splices)
-                text._view.refresh()
                 text._follow(own)
         except BaseException:
             text._order = None
