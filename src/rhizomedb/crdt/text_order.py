@@ -76,7 +76,7 @@ class Order:
             while ready:
                 row = ready.pop()  # noqa: PLW2901  # and then those that waited for it
                 self._insert(row, edited)
-                if row[0] in waiting:
+                if row[0] in waiting and row[0] in numbers:
                     ready += (each for each in waiting.pop(row[0]) if each[0] not in numbers)
         for each in deleted:
             self._delete(each, edited)
