@@ -169,7 +169,7 @@ def test_closed(db: Connection) -> None:
     text.close()
     text.close()
     assert list(watch) == [] and "closed" in repr(text) and "closed" in repr(watch)
-    for call in (lambda: str(text), lambda: text.insert(0, "x"), lambda: len(text), lambda: text.watch()):
+    for call in (lambda: str(text), lambda: text.insert(0, "x"), lambda: len(text), text.watch):
         with pytest.raises(RequestError, match="the text is closed"):
             call()
     with db.text(D) as other:
@@ -408,7 +408,9 @@ def test_interrupted_anywhere_it_is_as_the_log_has_it(tmp_path, monkeypatch, see
                     for _ in range(chance.randint(1, 3)):
                         size = len(who)
                         position = chance.randint(0, size)
-                        who.splice(position, min(chance.choice([0, 0, 1, 2]), size - position), chance.choice(["", "a", "bc"]))
+                        who.splice(
+                            position, min(chance.choice([0, 0, 1, 2]), size - position), chance.choice(["", "a", "bc"])
+                        )
                 for change in watch:
                     told = change.apply(told)
             except KeyboardInterrupt:
