@@ -36,20 +36,20 @@ EXTRACTION: Final = """\
 put(run: C, text: D, offset: O, counter: N, session: S, characters: K) :-
     C := fact(entity: D, attribute: "text/insert", value: V),
     H := split_part(V, ":", 1), O := int(split_part(H, ".", 1)), N := int(split_part(H, ".", 2)),
-    S := split_part(H, ".", 3), H == concat(text(O), ".", text(N), ".", S), O >= 0, N >= 1, length(S) == 8,
+    S := split_part(H, ".", 3), H == concat(text(O), ".", text(N), ".", S), N >= 1, length(S) == 8,
     K := slice(V, length(H) + 1), K != "".
 take(fact: X, text: D, start: S, count: N) :-
     X := fact(entity: D, attribute: "text/delete", value: V),
     S := int(split_part(V, ".", 1)), N := int(split_part(V, ".", 2)), V == concat(text(S), ".", text(N)), S >= 0, N >= 1.
 
 // each names one run, or none: then it stands where the text begins
-causes(of: C, count: N) :- cause(from: C), N := count : cause(from: C, to: P).
+of(fact: C, run: P) :- cause(from: C, to: P), N := count : cause(from: C, to: Q), N == 1.
 inserted(run: C, text: D, parent: D, offset: 0, counter: N, session: S, characters: K) :-
     put(run: C, text: D, offset: 0, counter: N, session: S, characters: K), !cause(from: C).
 inserted(run: C, text: D, parent: P, offset: O, counter: N, session: S, characters: K) :-
-    put(run: C, text: D, offset: O, counter: N, session: S, characters: K), causes(of: C, count: 1), cause(from: C, to: P).
+    put(run: C, text: D, offset: O, counter: N, session: S, characters: K), of(fact: C, run: P).
 deleted(fact: X, text: D, run: R, start: S, count: N) :-
-    take(fact: X, text: D, start: S, count: N), causes(of: X, count: 1), cause(from: X, to: R).
+    take(fact: X, text: D, start: S, count: N), of(fact: X, run: R).
 """
 
 WALK: Final = """\

@@ -58,7 +58,7 @@ class TextDatabase(Protocol):
         program: str,
         parameters: Mapping[str, object] | None = None,
         *,
-        relation: str | None = None,
+        only: str | Iterable[str] | None = None,
         budget: Budget | None = None,
     ) -> View:
         """A standing view of a program."""
@@ -110,7 +110,7 @@ class Text:
         self.entity = entity
         self._author = author
         self._session = secrets.token_urlsafe(_SESSION_BYTES)
-        self._view = db.view(OF_ONE, {"text": entity}, budget=VIEW_BUDGET)
+        self._view = db.view(OF_ONE, {"text": entity}, only=_RELATIONS, budget=VIEW_BUDGET)
         self._feed = _Feed(self._view, _RELATIONS, BUFFER, "wait")
         self._view._attach(self._feed, True)
         self._order: Order | None = None  # None: as the log has it is known to the view alone
