@@ -393,7 +393,7 @@ def test_interrupted_anywhere_it_is_as_the_log_has_it(tmp_path, monkeypatch, see
 
     for owner, names in [
         (text_order.Order, ["take", "_insert", "_delete", "add", "name"]), (texts.Text, ["_tell", "_follow", "_anew", "_say"]),
-        (texts.Batch, ["_facts", "_insert"]), (texts._Feed, ["_take"]), (texts.TextWatch, ["tell", "_take"]),
+        (texts.Batch, ["_facts", "_insert"]), (texts._Feed, ["_take"]), (texts.TextWatch, ["_told", "_take"]),
     ]:  # fmt: skip
         for name in names:
             monkeypatch.setattr(owner, name, counted(getattr(owner, name)))

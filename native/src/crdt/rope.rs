@@ -563,8 +563,6 @@ impl Rope {
         let place =
             (self.character(parent, offset)).ok_or_else(|| broken("there is such a character"))?;
         let greatest = self.under.get(&place).and_then(|siblings| siblings.last());
-        Ok(greatest.map_or(1, |&run| {
-            self.run(run).counter.saturating_add(1)
-        }))
+        Ok(greatest.map_or(1, |&run| self.run(run).counter.saturating_add(1)))
     }
 }

@@ -207,7 +207,7 @@ class Text:
         watch = TextWatch(self, buffer, overflow, poll_s, timeout_s)
         watch._serial = self._serial - 1
         if not from_now and len(order):
-            watch.tell(self._serial, TextChange(self._epoch, None, (Splice(0, 0, order.text(0, len(order))),)))
+            watch._told(self._serial, TextChange(self._epoch, None, (Splice(0, 0, order.text(0, len(order))),)))
         watch._serial = self._serial
         self._watches.append(watch)
         return watch
@@ -295,7 +295,7 @@ class Text:
     def _read(self) -> Order:
         """The order that is shown: of the batch that is open, or the newest."""
         batch = self._batch_of()
-        return self._current() if batch is None else batch.order()
+        return self._current() if batch is None else batch._shown()
 
     def _current(self) -> Order:
         """The order of the newest epoch, or of the one to which the text was rewound."""
@@ -355,7 +355,7 @@ class Text:
         if splices and self._watches:
             change = TextChange(epoch, before, splices)
             for watch in list(self._watches):
-                watch.tell(self._serial + 1, change)
+                watch._told(self._serial + 1, change)
             self._serial += 1
         self._epoch = epoch
 
@@ -403,7 +403,7 @@ class Batch:
             if kind is not None:
                 text._order = None
                 return
-            facts = self._facts(self.order())
+            facts = self._facts(self._shown())
             if facts:
                 text._order = None  # until it is known what became of them
                 text._say(facts)
@@ -418,7 +418,7 @@ class Batch:
 
     # -- editing ----------------------------------------------------------------------------------------------------
 
-    def order(self) -> Order:
+    def _shown(self) -> Order:
         """The order with what was edited up to now."""
         order = self._order
         assert order is not None, "the batch is open"
@@ -461,7 +461,7 @@ class Batch:
             self._typed.append(inserted)
             self._end = position + size
             return
-        self.order()
+        self._shown()
         for start in range(0, size, RUN_CHARACTERS_MAX):
             piece = inserted[start : start + RUN_CHARACTERS_MAX]
             parent, offset = (order.rope.at(position - 1) or (None, 0)) if position else (None, 0)
@@ -477,7 +477,7 @@ class Batch:
         growing = self._growing
         if growing is not None and position + count == self._end and order.rope.shrink(growing.number, count):
             growing.length -= count
-            of = self.order().characters
+            of = self._shown().characters
             of[growing.number] = of[growing.number][: growing.length]
             self._end = position
             if not growing.length:

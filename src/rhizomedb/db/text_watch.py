@@ -77,7 +77,7 @@ class TextWatch(ViewWatch):
     def __init__(self, text: Telling, buffer: int, overflow: Overflow, poll_s: float, timeout_s: float | None) -> None:
         super().__init__(text, ("text",), buffer, overflow, poll_s, timeout_s)
 
-    def tell(self, serial: int, change: TextChange) -> None:
+    def _told(self, serial: int, change: TextChange) -> None:
         """Take in a change, once, however often it is told."""
         if serial > max(self._serial, self._gone):
             self._take(serial, change)  # type: ignore[arg-type]  # it has what an outlet asks of a change
