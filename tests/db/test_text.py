@@ -392,7 +392,7 @@ def test_interrupted_anywhere_it_is_as_the_log_has_it(tmp_path, monkeypatch, see
         return call
 
     for owner, names in [
-        (text_order.Order, ["take", "_insert", "_delete", "add", "name"]), (texts.Text, ["_tell", "_follow", "_anew", "_say"]),
+        (text_order.Order, ["take", "_insert", "_delete", "add", "name"]), (texts.Text, ["_tell", "_follow", "_anew", "_said", "_hand_out", "_see_own"]),
         (texts.Batch, ["_facts", "_insert"]), (texts._Feed, ["_take"]), (texts.TextWatch, ["_told", "_take"]),
     ]:  # fmt: skip
         for name in names:

@@ -43,6 +43,12 @@ _SESSION_BYTES: Final = 6
 _KEPT_MAX: Final = 1_024
 """How many changes wait for the text to be read; where there are more, it is made anew."""
 
+_UNSEEN_MAX: Final = 1_024
+"""How many facts may be said here before the view looks at them."""
+
+_EPOCH_COSTS: Final = 8
+"""What an epoch costs beside its facts, in facts."""
+
 _NOWHERE: Final = -1
 
 
@@ -113,11 +119,13 @@ class Text:
         self._view = db.view(OF_ONE, {"text": entity}, only=_RELATIONS, budget=VIEW_BUDGET)
         self._feed = _Feed(self._view, _RELATIONS, BUFFER, "wait")
         self._view._attach(self._feed, True)
+        self._view._is_told = False
         self._order: Order | None = None  # None: as the log has it is known to the view alone
-        self._epoch = self._view.epoch  # what who watches was told up to
+        # What was told last, its serial, and the epoch that the order is at: one value, which Ctrl-C cannot part.
+        self._move: tuple[int, int, TextChange | None] = (0, self._view.epoch, None)
+        self._unseen = 0
         self._is_rewound = False
         self._watches: list[TextWatch] = []
-        self._serial = 0
         self._batch: ReferenceType[Batch] | None = None
 
     # -- reading ----------------------------------------------------------------------------------------------------
@@ -147,7 +155,8 @@ class Text:
     @property
     def epoch(self) -> int:
         """The epoch whose text this is."""
-        return self._open().epoch
+        self._open()
+        return self._epoch
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
@@ -204,11 +213,11 @@ class Text:
         check_pauses(poll_s, timeout_s)
         self._check_no_batch()
         order = self._current()
-        watch = TextWatch(self, buffer, overflow, poll_s, timeout_s)
-        watch._serial = self._serial - 1
+        watch, serial = TextWatch(self, buffer, overflow, poll_s, timeout_s), self._move[0]
+        watch._serial = serial - 1
         if not from_now and len(order):
-            watch._told(self._serial, TextChange(self._epoch, None, (Splice(0, 0, order.text(0, len(order))),)))
-        watch._serial = self._serial
+            watch._told(serial, TextChange(self._epoch, None, (Splice(0, 0, order.text(0, len(order))),)))
+        watch._serial = serial
         self._watches.append(watch)
         return watch
 
@@ -217,10 +226,10 @@ class Text:
         if self._view._upkeep is None:
             self.close()
             return False
-        before = self._serial
+        before = self._move[0]
         if self._batch_of() is None and not self._is_rewound:
             self._current()
-        return self._serial != before
+        return self._move[0] != before
 
     def _holding_back(self) -> Outlet | None:
         return None
@@ -228,7 +237,7 @@ class Text:
     @property
     def is_behind(self) -> bool:
         """Whether there is a newer epoch that the text should be at."""
-        return not self._is_rewound and self._view.is_behind
+        return not self._is_rewound and self._epoch < self._view._newest()
 
     def _detach(self, outlet: Outlet) -> None:
         self._watches = [watch for watch in self._watches if watch is not outlet]
@@ -239,6 +248,7 @@ class Text:
         """Show the text as it was at an epoch, and stay there until `refresh`; the text itself. It cannot be edited there."""
         self._check_no_batch()
         view = self._open()
+        self._see_own()
         view.rewind(epoch)
         self._is_rewound = True
         self._follow()
@@ -297,33 +307,66 @@ class Text:
         batch = self._batch_of()
         return self._current() if batch is None else batch._shown()
 
+    @property
+    def _epoch(self) -> int:
+        return self._move[1]
+
     def _current(self) -> Order:
         """The order of the newest epoch, or of the one to which the text was rewound."""
-        view = self._open()
-        if not self._is_rewound:
-            view.refresh()
+        view, order = self._open(), self._order
+        if self._is_rewound:
+            return self._follow()
+        if order is not None and view._newest() == self._epoch:
+            self._hand_out()
+            return order
+        self._see_own()
+        view.refresh()
         return self._follow()
+
+    def _see_own(self) -> None:
+        """Let the view see what was said here, of which the order knows: all of it at once."""
+        view = self._open()
+        if view.epoch < self._epoch and view.error is None and not self._is_rewound:
+            view._advance(self._epoch)
+        self._unseen = 0
 
     def _follow(self, own: tuple[Splice, ...] = ()) -> Order:
         """The order as the view is. Who watches is told of what was edited here, and of what came besides."""
-        feed, order = self._feed, self._order
+        self._hand_out()
+        feed, view, order = self._feed, self._open(), self._order
         waits = list(feed._buffer)
-        if order is not None and not waits and not own:
-            return order
         if order is None or feed.is_short or any(change[name].minus for _, change in waits for name in _RELATIONS):
             return self._anew(order if not own else None)
-        if own:  # they stand in the order already, so what came before them is told after them, as one change
-            if not waits:  # the very same was said by somebody else before
-                self._tell(self._open().epoch, own)
-            waits = [(waits[-1][0], _one(waits))] if waits else []
+        if own and waits:  # they stand in the order already, so what came before them is told after them, as one change
+            waits = [(waits[-1][0], _one(waits))]
         for serial, change in waits:
             self._order = None
-            splices = list(own)
+            splices, own = list(own), ()
             take = splices.append if self._watches else None
             order.take(change["inserted"].plus, change["deleted"].plus, None if take is None else self._edited(take))
             self._tell(change.epoch, tuple(splices))
             self._order, feed._gone = order, serial
+        if view.epoch != self._epoch:
+            self._tell(view.epoch, own)
         return order
+
+    def _said(self, epoch: int | None, order: Order, facts: int, own: tuple[Splice, ...]) -> None:
+        """Go on with an order that has what was just said, unless something else was said before it.
+
+        Then nobody needs the view: it looks at the facts later, many at once, which costs little more than one.
+        """
+        if epoch != self._epoch + 1:
+            self._see_own()
+            self._open().refresh()
+            self._order = order
+            self._follow(own)
+            return
+        self._tell(epoch, own)
+        self._order = order
+        self._unseen += facts + _EPOCH_COSTS
+        if self._unseen >= _UNSEEN_MAX:
+            self._see_own()
+            self._follow()
 
     def _edited(self, take: Callable[[Splice], None]) -> Callable[[int, int, str, Cid], None]:
         return lambda position, count, inserted, fact: take(
@@ -343,7 +386,9 @@ class Text:
         if old is not None:
             self._tell(view.epoch, difference(old, new.text(0, len(new))))
         feed.is_short = False
-        self._order, self._epoch, feed._gone = new, view.epoch, last
+        if view.epoch != self._epoch:
+            self._tell(view.epoch, ())
+        self._order, feed._gone = new, last
         return new
 
     def _rows_at(self, epoch: int) -> list[Result]:
@@ -351,18 +396,20 @@ class Text:
         return [asked.query(OF_ONE, {"text": self.entity}, relation=name, budget=VIEW_BUDGET) for name in _RELATIONS]
 
     def _tell(self, epoch: int, splices: tuple[Splice, ...]) -> None:
-        before = self._epoch
+        """Be at an epoch, and tell who watches what that changed."""
+        serial, before, _ = self._move
         if splices and self._watches:
-            change = TextChange(epoch, before, splices)
-            for watch in list(self._watches):
-                watch._told(self._serial + 1, change)
-            self._serial += 1
-        self._epoch = epoch
+            self._move = serial + 1, epoch, TextChange(epoch, before, splices)
+            self._hand_out()
+        else:
+            self._move = serial, epoch, self._move[2]
 
-    def _say(self, facts: list[Fact]) -> None:
-        said = self._db.transact(facts, author=self._author)
-        if said.epoch is None or self._view.epoch < said.epoch:
-            self._view.refresh()
+    def _hand_out(self) -> None:
+        """Tell everybody of the last change who was not told yet."""
+        serial, _, change = self._move
+        if change is not None:
+            for watch in list(self._watches):
+                watch._told(serial, change)
 
 
 class Batch:
@@ -406,10 +453,12 @@ class Batch:
             facts = self._facts(self._shown())
             if facts:
                 text._order = None  # until it is known what became of them
-                text._say(facts)
-                text._order = None if self._is_rough else order
-                own = () if self._splices is None else tuple(self._splices)
-                text._follow(own)
+                said = text._db.transact(facts, author=text._author)
+                if self._is_rough:
+                    text._current()
+                else:
+                    own = () if self._splices is None else tuple(self._splices)
+                    text._said(said.epoch, order, len(facts), own)
         except BaseException:
             text._order = None
             raise
