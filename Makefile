@@ -11,7 +11,7 @@ NATIVE       := $(if $(CARGO),$(VENV)/.installed-native,plain)
 BACKEND      := $(if $(CARGO),rust,python)
 KERNEL_TESTS := tests/facts tests/store $(wildcard tests/flow/test_*.py)
 
-.PHONY: demo test lint lint-native native plain soak-store soak-flow bench bench-flow docs clean
+.PHONY: demo test lint lint-native native plain soak-store soak-flow bench bench-flow bench-crdt docs clean
 .NOTPARALLEL:
 
 demo: $(VENV)/.installed
@@ -52,6 +52,10 @@ bench: $(VENV)/.installed-bench native
 # The edit history of a text is read from the folder that RHIZOMEDB_BENCH_DATA names (see bench/flow/edits.py).
 bench-flow: $(VENV)/.installed-bench native
 	@$(BIN)/python -m bench flow
+
+# Real editing histories are read from the same folder (see bench/crdt/traces.py).
+bench-crdt: $(VENV)/.installed-bench native
+	@$(BIN)/python -m bench crdt
 
 native: $(NATIVE)
 

@@ -14,7 +14,18 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-LIBRARIES = ("rhizomedb", "apsw", "pynacl", "sqlite-utils", "duckdb", "lmdb", "numpy", "cozo-embedded")
+LIBRARIES = (
+    "rhizomedb",
+    "apsw",
+    "pynacl",
+    "sqlite-utils",
+    "duckdb",
+    "lmdb",
+    "numpy",
+    "cozo-embedded",
+    "pycrdt",
+    "loro",
+)
 
 
 @dataclass(frozen=True, slots=True)

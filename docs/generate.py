@@ -25,6 +25,8 @@ from rhizomedb.db.doctor import Ailment
 from rhizomedb.db.filling import Filling
 from rhizomedb.db.live_view import View
 from rhizomedb.db.outlet import Sink, ViewWatch
+from rhizomedb.db.text import Batch, Text
+from rhizomedb.db.text_watch import Splice, TextChange, TextWatch
 from rhizomedb.db.view_change import Difference, ViewChange
 from rhizomedb.db.watch import Arrived
 from rhizomedb.errors import CODES, Span
@@ -51,6 +53,7 @@ COMES_BACK = (
     *(explanation.Record, explanation.Conflicts, explanation.Conflict, explanation.Said, explanation.Explanation),
     *(explanation.Support, explanation.History, explanation.Statement, Derivation, transaction.Transaction),
     *(View, ViewWatch, ViewChange, Difference, Sink),
+    *(Text, Batch, TextWatch, TextChange, Splice),
     *(intake.Attached, attachment.Attachment, attachment.Place, Stored, Filling),
     *(Arrived, Ailment, Backup, Compaction, Limit, Storage),
     *(reader.Stats, Epoch, AttributeSummary, Held, Admission, Finding, Cut, Span, Push, Pull),

@@ -3,6 +3,7 @@
 //! also explains it; so a kernel can be wrong only by being different, and the tests compare the two byte for byte.
 
 mod codec;
+mod crdt;
 mod flow;
 mod store;
 
@@ -12,6 +13,7 @@ use pyo3::prelude::*;
 fn rhizomedb_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("VERSION", env!("CARGO_PKG_VERSION"))?;
     codec::register(module)?;
+    crdt::register(module)?;
     flow::register(module)?;
     store::register(module)
 }

@@ -395,15 +395,18 @@ ATTRIBUTES = {
     "graph": ["x", "y"], "multi-value-register": ["x", "y"], "last-writer-register": ["x", "y"],
     "counter": ["counter/add"], "grow-only-counter": ["counter/add"], "map": ["k", "map/delete"],
     "list": ["list/after", "list/counter", "list/value", "list/deleted"], "tree": ["tree/parent"],
+    "text": ["text/insert", "text/delete"],
     **{name: ["set/add", "set/remove"] for name in SETS},
 }  # fmt: skip
+
+VALUES = {"text": ["0.1.aaaaaaaa:x", "1.1.bbbbbbbb:yz", "1.2.aaaaaaaa:abc", "0.1", "1.2", "0.1.aaaaaaaa:"]}
 
 
 @pytest.mark.parametrize("name", LIBRARY)
 @given(data=st.data())
 @settings(max_examples=30)
 def test_order_duplication_and_partition_never_show(name, data):
-    facts = data.draw(histories(ATTRIBUTES[name], [1, 2, True, b"e", b"f", "k"], most=7))
+    facts = data.draw(histories(ATTRIBUTES[name], VALUES.get(name, [1, 2, True, b"e", b"f", "k"]), most=7))
     random = data.draw(st.randoms(use_true_random=False))
     whole = by_engine(name, facts)
     shuffled = [*facts, *(random.choices(facts, k=2) if facts else [])]

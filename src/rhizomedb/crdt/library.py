@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from rhizomedb._record import dataclass
-from rhizomedb.crdt import collection, counter, graph, mapping, register, sequence, tree
+from rhizomedb.crdt import collection, counter, graph, mapping, register, sequence, text, tree
 from rhizomedb.errors import RequestError, nearest_names
 
 
@@ -37,13 +37,16 @@ LIBRARY: Final[dict[str, DataType]] = {
         DataType("counter", "the sum of the steps, up and down", counter.POSITIVE_NEGATIVE, "count"),
         DataType("map", "keys with the values that no later write or delete had seen", mapping.OBSERVED_REMOVE, "entry"),
         DataType("list", "elements in the order in which they were put after one another", sequence.LIST, "item"),
+        DataType("text", "characters in the order in which runs of them were put after one another", text.TEXT, "character"),
         DataType("tree", "nodes under parents, moved at will and never in a cycle", tree.MOVABLE, "parent"),
     )
 }  # fmt: skip
 """Every data type, by its name."""
 
 
-OPERATIONS: Final = frozenset({collection.ADD, collection.REMOVE, counter.ADD, mapping.DELETE})
+OPERATIONS: Final = frozenset(
+    {collection.ADD, collection.REMOVE, counter.ADD, mapping.DELETE, text.INSERT, text.DELETE}
+)
 """The attributes whose facts are operations: several stand, and nobody disagrees with anybody. They are no registers."""
 
 

@@ -392,6 +392,14 @@ class Connection(Care, Replicating):
             return author
         return self._author or _login_name()
 
+    def _author_of(self, fact: Cid) -> str | None:
+        """Who said a fact first here, by name; None if nobody did."""
+        said = (delta for delta, _ in self._store.scan("asserts", {"fact": fact}, self.cut))
+        first = min(said, key=self._store.place, default=None)  # type: ignore[arg-type]  # deltas are CIDs
+        for row in () if first is None else self._store.scan("delta", {"id": first}, self.cut):
+            return self._authors().name(row[1])  # type: ignore[arg-type]  # an author is bytes
+        return None
+
     def _authors(self) -> Authors:
         mine = {key: name for key, name in self._keyring.names().items() if self._store.has_author(key)}
         return Authors({**mine, **self._store.names()})

@@ -69,6 +69,7 @@ class View:
         self._error: Error | None = None
         self._is_pinned = False
         self._is_moving = False
+        self._is_told = True  # of what this connection writes; who reads the view alone may want it to wait for that
         self._outlets: list[Outlet] = []
         self._results: dict[str, list[Row]] = {}
         self._move: tuple[int, int, int, Mapping[str, Difference]] = (0, 0, 0, _NOTHING)
@@ -186,7 +187,7 @@ class View:
 
     def _committed(self) -> None:
         """Follow what this connection has written. What goes wrong is said when the view is read: the write is kept."""
-        if self._upkeep is None or self._is_pinned or self._is_moving or self._error is not None:
+        if self._upkeep is None or self._is_pinned or self._is_moving or self._error is not None or not self._is_told:
             return
         with suppress(Error):
             self._catch_up()

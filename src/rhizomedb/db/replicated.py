@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from rhizomedb.crdt import LIBRARY, collection, counter
 from rhizomedb.db.result import Result
@@ -18,6 +18,9 @@ from rhizomedb.errors import RequestError
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.fact import Fact
 from rhizomedb.facts.value import Entity, Value, check_entity, check_value, exact
+
+if TYPE_CHECKING:
+    from rhizomedb.db.text import Text, TextDatabase
 
 WRITER: Final = "rhizome/writer"
 """The attribute of the fact by which a handle says that it is one: its value is random."""
@@ -160,6 +163,16 @@ class Replicating:
     def counter(self: Writing, entity: Entity | str, *, author: str | None = None) -> ReplicatedCounter:
         """A number to which several people add, held by an entity: copies that met agree on the sum, and no step is lost."""
         return ReplicatedCounter(self, _held_by(self, entity), author)
+
+    def text(self, entity: Entity | str, *, author: str | None = None) -> Text:
+        """A text that several people write at the same time, held by an entity; read as a string, written by positions.
+
+        Copies that met have the same text, and no edit is lost. It is kept up to date until it is closed, or the
+        connection is.
+        """
+        from rhizomedb.db.text import Text  # its view loads asyncio, which most programs never need
+
+        return Text(cast("TextDatabase", self), _held_by(cast(Writing, self), entity), author)
 
 
 def _held_by(db: Writing, entity: Entity | str) -> Entity:
