@@ -24,6 +24,7 @@ from rhizomedb.db.care import Limit
 from rhizomedb.db.doctor import Ailment
 from rhizomedb.db.filling import Filling
 from rhizomedb.db.live_view import View
+from rhizomedb.db.log import Logged, Saying
 from rhizomedb.db.outlet import Sink, ViewWatch
 from rhizomedb.db.view_change import Difference, ViewChange
 from rhizomedb.db.watch import Arrived
@@ -50,6 +51,7 @@ BUILDERS = (
 COMES_BACK = (
     *(explanation.Record, explanation.Conflicts, explanation.Conflict, explanation.Said, explanation.Explanation),
     *(explanation.Support, explanation.History, explanation.Statement, Derivation, transaction.Transaction),
+    *(Logged, Saying),
     *(View, ViewWatch, ViewChange, Difference, Sink),
     *(intake.Attached, attachment.Attachment, attachment.Place, Stored, Filling),
     *(Arrived, Ailment, Backup, Compaction, Limit, Storage),

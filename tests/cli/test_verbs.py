@@ -118,6 +118,8 @@ HAPPY: list[tuple[str, str, set[str]]] = [
      {"entity", "id", "attribute", "shown", "policy", "reason", "for", "against", "fallen"}),
     ('history films.db "The Matrix" runtime', "claimed           author     value  now     arrived\n",
      {"attribute", "value", "author", "time", "status", "epoch", "arrived", "origin", "fact", "delta"}),
+    ("log films.db", "12 Angry Men · title = 12 Angry Men; ", {"delta", "author", "time", "facts", "said", "parents", "missing"}),
+    ('log --graph films.db "The Matrix" -n 1', "  wikipedia  20", {"delta", "author", "time", "facts", "said", "parents"}),
     ("find films.db kubrick", "2001: A Space Odyssey", {"entity", "id", "policy", "values", "contested"}),
     ("crdt", "add-wins-set          a remove takes back the adds that it had seen\n", {"name", "summary", "answer"}),
     ("crdt show counter", "step(fact: C, counter: E, by: N) :-", {"name", "summary", "answer", "program"}),
@@ -710,6 +712,16 @@ def test_terminal(sh: Shell) -> None:
     text = at_terminal("conflicts", "films.db", "Alien", columns=60, NO_COLOR="1")
     assert all(len(line) <= 60 or line.startswith("try: ") for line in text.splitlines())
     assert any(line.strip().startswith("long 20") for line in text.splitlines())
+
+
+def test_a_graph_in_a_narrow_terminal(sh: Shell) -> None:
+    """Lines are cut to the width; the graph leaves room for what it is a graph of."""
+    for number in range(12):
+        sh(f'add films.db "Film {number}" year 1990 --new')
+        sh(f'add films.db "Film {number}" year 1991')
+    text = at_terminal("log", "films.db", "--graph", columns=40, NO_COLOR="1")
+    assert all(len(line) <= 40 for line in text.splitlines())
+    assert len([line for line in text.splitlines() if re.search("[●○].* …[a-z2-7]{10}  ", line)]) == 26
 
 
 def test_reader_that_has_seen_enough(sh: Shell) -> None:

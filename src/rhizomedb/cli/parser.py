@@ -255,6 +255,14 @@ def _history(add: Add) -> None:
     _limit(add)
 
 
+def _log(add: Add) -> None:
+    _file(add)
+    add("name", metavar="NAME", nargs="?", help="only what says something of one entity")
+    add("--graph", action="store_true", help="draw which of them had seen which")
+    _moment(add)
+    add("-n", "--limit", metavar="N", type=count, help="at most N deltas")
+
+
 def _query(add: Add) -> None:
     _file(add)
     add("program", metavar="PROGRAM", help="PomoLogic, or @FILE to read it from a file")
@@ -434,6 +442,7 @@ VERBS: Final[dict[str, tuple[str, Callable[[Add], None], str]]] = {
     "get": ("what the view shows of an entity", _get, "rhizomedb.cli.read:get"),
     "why": ("why the view shows a value: authors, times, derivation", _why, "rhizomedb.cli.read:why"),
     "history": ("everything ever said about an entity", _history, "rhizomedb.cli.read:history"),
+    "log": ("every delta, newest first; --graph draws what had seen what", _log, "rhizomedb.cli.log:log"),
     "find": ("the entities that a text or conditions match", _find, "rhizomedb.cli.read:find"),
     "query": ("run a PomoLogic program", _query, "rhizomedb.cli.read:query"),
     "crdt": ("the replicated data types, and the program of each", _crdt, "rhizomedb.cli.crdt:crdt"),

@@ -32,6 +32,7 @@ from rhizomedb.db.explanation import (
 )
 from rhizomedb.db.identity import as_cid
 from rhizomedb.db.limits import Limits
+from rhizomedb.db.log import Logged, log
 from rhizomedb.db.moment import to_ms
 from rhizomedb.db.naming import Authors, Names
 from rhizomedb.db.reading import reading_of
@@ -315,6 +316,15 @@ class Reader(Causality):
             self.check_attribute(attribute)
         derived = view.derived(self._store, cut, [subject], VIEW_BUDGET)
         return History(names.label(subject), Statements(self._store, self._authors(), derived).of(attribute))
+
+    def log(self, entity: str | Entity | None = None) -> Iterator[Logged]:
+        """Every delta, newest first, and which deltas each had seen; or those that say something of an entity.
+
+        What this copy learned last comes first, but none comes before one that had seen it. They are read as they are
+        asked for: `itertools.islice(db.log(), 20)` looks at few.
+        """
+        names = Names(self._store, self.cut)
+        return log(self._store, self.cut, names, self._authors(), None if entity is None else names.entity(entity))
 
     def find(
         self, text: str | None = None, *, policy: str = "latest", limit: int | None = None, **conditions: object
