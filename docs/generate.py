@@ -21,6 +21,7 @@ from rhizomedb.algebra import Derivation
 from rhizomedb.cli.parser import DESCRIPTION, EXIT_CODES, VERBS, build
 from rhizomedb.db import attachment, explanation, intake, reader, transaction
 from rhizomedb.db.care import Limit
+from rhizomedb.db.checking import Checked
 from rhizomedb.db.doctor import Ailment
 from rhizomedb.db.filling import Filling
 from rhizomedb.db.live_view import View
@@ -30,6 +31,7 @@ from rhizomedb.db.view_change import Difference, ViewChange
 from rhizomedb.db.watch import Arrived
 from rhizomedb.errors import CODES, Span
 from rhizomedb.logic import AGGREGATES, FUNCTIONS
+from rhizomedb.logic.monotone import Monotonicity, Reason
 from rhizomedb.remote import Pull, Push
 from rhizomedb.store import Admission
 from rhizomedb.store.backup import Backup
@@ -51,7 +53,7 @@ BUILDERS = (
 COMES_BACK = (
     *(explanation.Record, explanation.Conflicts, explanation.Conflict, explanation.Said, explanation.Explanation),
     *(explanation.Support, explanation.History, explanation.Statement, Derivation, transaction.Transaction),
-    *(Logged, Saying),
+    *(Logged, Saying, Checked, Monotonicity, Reason),
     *(View, ViewWatch, ViewChange, Difference, Sink),
     *(intake.Attached, attachment.Attachment, attachment.Place, Stored, Filling),
     *(Arrived, Ailment, Backup, Compaction, Limit, Storage),

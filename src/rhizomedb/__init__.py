@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rhizomedb._native import backend as backend
     from rhizomedb.budget import Budget as Budget
     from rhizomedb.db.care import restore as restore
+    from rhizomedb.db.checking import check as check
     from rhizomedb.db.connection import Connection as Connection
     from rhizomedb.db.connection import connect as open  # noqa: F401
     from rhizomedb.db.database import Database as Database
@@ -53,6 +54,7 @@ _HOMES = {
     "ProgramError": "rhizomedb.errors",
     "Result": "rhizomedb.db.result",
     "backend": "rhizomedb._native",
+    "check": "rhizomedb.db.checking",
     "entity": "rhizomedb.db.identity",
     "evaluate": "rhizomedb.db.query",
     "new_entity": "rhizomedb.db.identity",

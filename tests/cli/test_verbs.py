@@ -153,6 +153,7 @@ def test_every_verb_is_tested() -> None:
         *("demo", "attach", "fetch", "attachments"),  # test_attach.py
         *("push", "pull"),  # tests/remote
         *("watch", "backup", "restore", "doctor", "compact", "limits"),  # test_care.py
+        "check",  # below: it asks no database
     }
     assert {command.split()[0] for command, _, _ in HAPPY} >= set(VERBS) - elsewhere
 
@@ -782,3 +783,34 @@ def test_two_imports_at_once(sh: Shell) -> None:
     assert (row["epoch"], row["facts"], sorted(row["names"])) == (2, 392, ["imdb", "wikipedia"])
     assert len(sh.rows("conflicts both.db")) == 70
     assert sh("verify both.db").startswith("all well")
+
+
+# Programs.
+
+
+def test_check(sh: Shell) -> None:
+    """What of a program may be shown early, and for the rest the place of what forbids it."""
+    sh.write(
+        "p.dl",
+        "seen(x: X) :- cause(to: X).\nhead(x: C) :- C := fact(), !seen(x: C).\nmany(n: N) :- N := count : head().\n",
+    )
+    assert sh("check p.dl") == (
+        "seen  may be shown before everything has arrived\n"
+        "head  may be withdrawn when more arrives\n"
+        "  line 2, column 29: `!seen(x: C)`: a tuple goes when `seen` gets one that matches\n"
+        "many  may be withdrawn when more arrives\n"
+        "  line 3, column 20: `count` over `head`: a result goes when `head` changes it\n"
+    )
+    assert [(row["relation"], row["monotone"]) for row in sh.rows("check p.dl")] == [
+        ("seen", True), ("head", False), ("many", False),
+    ]  # fmt: skip
+    (reason,) = sh.rows("check p.dl")[1]["reasons"]
+    assert (reason["line"], reason["column"], reason["through"]) == (2, 29, None)
+    sh.write("wrong.dl", "p(x: X) :- fact(value: Y).\nq(x: X) :- p(y: X).\n")
+    assert sh("check wrong.dl", exit=1) == ""
+    assert [line.partition(":")[0] for line in sh.notes.splitlines() if line.startswith("logic.")] == [
+        "logic.unbound-variable", "logic.unknown-attribute",
+    ]  # fmt: skip
+    found = rhizomedb.check("p(x: X) :- fact(value: Y).")
+    assert not found and [error.code for error in found.errors] == ["logic.unbound-variable"] and not found.relations
+    assert not rhizomedb.check("p(x: X :-") and rhizomedb.check("p(x: $x) :- stands(value: X).").monotone == ()

@@ -418,6 +418,10 @@ def _pull(add: Add) -> None:
     _wait(add)
 
 
+def _check(add: Add) -> None:
+    add("program", metavar="PROGRAM", help="a file that holds a PomoLogic program")
+
+
 def _crdt(add: Add) -> None:
     add("what", metavar="list|show", nargs="?", choices=["list", "show"], default="list", help="all of them, or one")
     add("name", metavar="NAME", nargs="?", help="with show: the data type whose program is printed")
@@ -445,6 +449,7 @@ VERBS: Final[dict[str, tuple[str, Callable[[Add], None], str]]] = {
     "log": ("every delta, newest first; --graph draws what had seen what", _log, "rhizomedb.cli.log:log"),
     "find": ("the entities that a text or conditions match", _find, "rhizomedb.cli.read:find"),
     "query": ("run a PomoLogic program", _query, "rhizomedb.cli.read:query"),
+    "check": ("what is wrong with a program, and what of it may be shown early", _check, "rhizomedb.cli.check:check"),
     "crdt": ("the replicated data types, and the program of each", _crdt, "rhizomedb.cli.crdt:crdt"),
     "add": ("say something; it replaces what the view showed", _add, "rhizomedb.cli.write:add"),
     "retract": ("take back what stands; history keeps it", _retract, "rhizomedb.cli.write:retract"),
