@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from rhizomedb.db.identity import new_entity as new_entity
     from rhizomedb.db.query import evaluate as evaluate
     from rhizomedb.db.result import Result as Result
+    from rhizomedb.db.steps import Step as Step
+    from rhizomedb.db.steps import steps as steps
     from rhizomedb.errors import BudgetExceeded as BudgetExceeded
     from rhizomedb.errors import Error as Error
     from rhizomedb.errors import ProgramError as ProgramError
@@ -63,6 +65,8 @@ _HOMES = {
     "pull": "rhizomedb.remote.pulling",
     "push": "rhizomedb.remote.pushing",
     "restore": "rhizomedb.db.care",
+    "Step": "rhizomedb.db.steps",
+    "steps": "rhizomedb.db.steps",
     "user_aggregate": "rhizomedb.logic.builtins",
 }
 """Where each public name lives."""

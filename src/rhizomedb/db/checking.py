@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from rhizomedb.crdt.register import STANDS, with_stands
+from rhizomedb.db.arriving import foreign_events, with_arrivals
 from rhizomedb.db.compiled import checked_aggregates
 from rhizomedb.db.query import parsed_of
 from rhizomedb.errors import ProgramError, ProgramErrors
@@ -76,9 +77,9 @@ def check(program: str | Program, *, aggregates: Mapping[str, Aggregate] | None 
     (('film',), 'line 1, column 76: `count` over `film`: a result goes when `film` changes it')
     """
     try:
-        whole = parsed_of(program)
+        whole = with_arrivals(parsed_of(program))
         known = {**AGGREGATES, **checked_aggregates(aggregates)}
-        errors = errors_of(with_stands(whole), _PLAIN, aggregates=known)
+        errors = [*errors_of(with_stands(whole), _PLAIN, aggregates=known), *foreign_events(whole)]
     except ProgramError as error:
         return Checked(error.errors, {})
     return Checked(tuple(errors), {} if errors else monotonicity(whole, falling=FALLING))

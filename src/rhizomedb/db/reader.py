@@ -19,6 +19,7 @@ from rhizomedb.crdt.register import RESERVED_PREFIX, with_stands
 from rhizomedb.db import attachment as attached
 from rhizomedb.db import content, notices, view
 from rhizomedb.db import query as queries
+from rhizomedb.db.arriving import with_arrivals
 from rhizomedb.db.attachment import Attachment
 from rhizomedb.db.causality import Causality
 from rhizomedb.db.explanation import (
@@ -45,6 +46,7 @@ from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.fact import Fact
 from rhizomedb.facts.value import KIND_NAMES, Attribute, Cell, Entity, Value, exact, kind_of, plain
 from rhizomedb.logic import Aggregate, Program
+from rhizomedb.logic.temporal import is_temporal
 from rhizomedb.store.storage import Storage
 from rhizomedb.store.store import COLUMNS, AttributeSummary, Cut, Epoch, Finding, Store
 
@@ -375,27 +377,52 @@ class Reader(Causality):
         It can read what was ever said, `fact`, `cause`, `delta`, `asserts`, `arrival`, and what stands of it:
         `stands(entity, attribute, value, fact, delta, author, time, counter)`, one tuple for each standing claim.
 
+        A program with `@next` rules is run from the first epoch to this one; what comes in an epoch it reads as the event
+        `arrives(fact, delta, entity, attribute, value)`.
+
         `$name` in the program takes the parameter `name`, from the mapping or as a keyword; nothing is ever pasted into
         text.
         """
-        whole = queries.parsed_of(program)
-        source = StoreSource(self._store, self.cut)
-        result = queries.query(
-            source,
-            reading_of(self._store, self.cut, source),
-            COLUMNS,
-            program,
-            relation=relation,
-            parameters={**(parameters or {}), **more_parameters},
-            aggregates=aggregates,
-            budget=budget_of(budget),
-            extend=with_stands,
-        )
+        whole = with_arrivals(queries.parsed_of(program))
+        values = {**(parameters or {}), **more_parameters}
+        if is_temporal(whole):
+            result = self._stepped(whole, relation, values, aggregates, budget_of(budget))
+        else:
+            source = StoreSource(self._store, self.cut)
+            result = queries.query(
+                source,
+                reading_of(self._store, self.cut, source),
+                COLUMNS,
+                program,
+                relation=relation,
+                parameters=values,
+                aggregates=aggregates,
+                budget=budget_of(budget),
+                extend=with_stands,
+            )
         said = [*notices.unknown_attributes(whole, self._store)]
         if not result:
             said += notices.other_numbers(whole, self.kind_of_attribute)
         result.notices = tuple(said)
         return result
+
+    def _stepped(
+        self,
+        program: Program,
+        relation: str | None,
+        parameters: Mapping[str, object],
+        aggregates: Mapping[str, Aggregate] | None,
+        budget: Budget,
+    ) -> Result:
+        """The tuples of a program with steps, run from the first epoch on."""
+        from rhizomedb.db.stored import Arrivals  # what few programs need need not be loaded by all
+        from rhizomedb.db.timeline import timeline_of
+
+        answer = queries.answer_relation(program, relation)
+        cut = self.cut if self.cut.epoch is not None else replace(self.cut, epoch=self._store.epoch())
+        arrivals = Arrivals(self._store)
+        timeline, columns = timeline_of(program, self._store, arrivals, cut, parameters, aggregates, budget, answer)
+        return Result(answer, columns[answer], timeline.rows(answer), timeline.why(answer))
 
     def explain(
         self,
@@ -408,6 +435,7 @@ class Reader(Causality):
         **more_parameters: object,
     ) -> str:
         """The plan of a program as it ran: rewrites, and each stage with expected and real tuple counts and its time."""
+        queries.refuse_steps(with_arrivals(queries.parsed_of(program)))
         source = StoreSource(self._store, self.cut)
         return queries.explain(
             reading_of(self._store, self.cut, source),

@@ -104,7 +104,7 @@ def monotonicity(
     >>> from rhizomedb.logic.parse import parse
     >>> found = monotonicity(parse("seen(x: X) :- past(x: X).\\nhead(x: X) :- all(x: X), !seen(x: X)."))
     >>> found["seen"].is_monotone, str(found["head"].reasons[0])
-    (True, 'line 2, column 26: `!seen(x: X)`: a tuple goes when `seen` gets one that matches')
+    (True, 'line 2, column 27: `!seen(x: X)`: a tuple goes when `seen` gets one that matches')
     """
     return _Analysis(program, events, falling or {}).report()
 
