@@ -229,6 +229,7 @@ def python() -> Iterator[str]:
     yield "## Data types\n"
     yield "`from rhizomedb.crdt import …`; see [data types](../concepts/data-types.md).\n"
     yield from entry("data_type", crdt.data_type, "###")
+    yield from entry("register_type", crdt.register_type, "###")
     yield from described("DataType", crdt.DataType)
     yield "## Builders\n"
     yield "`from rhizomedb.logic import …`; see [query from Python](../how-to/query-from-python.md).\n"

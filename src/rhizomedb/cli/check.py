@@ -5,10 +5,9 @@ from __future__ import annotations
 from argparse import Namespace
 
 from rhizomedb.cli import out
-from rhizomedb.cli.session import print_lines, text_of_file
+from rhizomedb.cli.session import parts, print_lines, text_of_file
 from rhizomedb.db.checking import EARLY, LATE
 from rhizomedb.db.checking import check as checked
-from rhizomedb.logic.syntax import show_name
 
 REASONS_MAX = 3
 """How many reasons are told of one relation; `--json` has all."""
@@ -16,13 +15,13 @@ REASONS_MAX = 3
 
 def check(options: Namespace) -> int:
     """Whether a program has a meaning, and of which relations nothing is withdrawn when facts arrive."""
-    found = checked(text_of_file(options.program.removeprefix("@")))
+    found = checked(text_of_file(options.program.removeprefix("@")), using=parts(options.using))
     found.raise_if_wrong()
     if options.json:
-        print_lines(each.as_dict() for each in found.relations.values())
+        print_lines(found.rows())
         return 0
     for name, each in found.relations.items():
-        out.say(f"{out.strong(show_name(name))}  {EARLY if each.is_monotone else LATE}")
+        out.say(f"{out.strong(found.called(name))}  {EARLY if each.is_monotone else LATE}")
         for reason in each.reasons[:REASONS_MAX]:
             out.say(f"  {out.safe(str(reason))}")
         if len(each.reasons) > REASONS_MAX:

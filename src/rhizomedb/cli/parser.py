@@ -138,6 +138,10 @@ def _limit(add: Add) -> None:
     add("--limit", metavar="N", type=count, help="at most N lines")
 
 
+def _using(add: Add) -> None:
+    add("--using", metavar="TYPE", action="append", default=[], help="also the rules of a data type, or of @FILE")
+
+
 def _budget(add: Add) -> None:
     add("--budget", metavar="LIMIT=N", action="append", default=[], help="facts=, rounds=, time= seconds, memory= MiB")
 
@@ -268,6 +272,7 @@ def _query(add: Add) -> None:
     add("program", metavar="PROGRAM", help="PomoLogic, or @FILE to read it from a file")
     add("--relation", metavar="NAME", help="the relation to show (default: of the last rule)")
     add("--param", metavar="NAME=VALUE", action="append", default=[], help="the value of $NAME in the program")
+    _using(add)
     add("--explain", action="store_true", help="show the plan with estimated and real counts")
     _moment(add)
     _budget(add)
@@ -355,6 +360,7 @@ def _watch(add: Add) -> None:
     add("program", metavar="PROGRAM", nargs="?", help="PomoLogic, or @FILE: what comes into its answer and what goes")
     add("--relation", metavar="NAME", help="with a program: the relation to watch (default: of the last rule)")
     add("--param", metavar="NAME=VALUE", action="append", default=[], help="the value of $NAME in the program")
+    _using(add)
     add("--by", metavar="AUTHOR", action="append", default=[], help="with a program: only what this author said")
     _budget(add)
     add("--since", metavar="EPOCH", type=count, help="begin after this epoch (default: with the next that comes)")
@@ -420,6 +426,7 @@ def _pull(add: Add) -> None:
 
 def _check(add: Add) -> None:
     add("program", metavar="PROGRAM", help="a file that holds a PomoLogic program")
+    _using(add)
 
 
 def _crdt(add: Add) -> None:

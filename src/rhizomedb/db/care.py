@@ -12,7 +12,8 @@ from rhizomedb.budget import Budget, budget_of
 from rhizomedb.db import doctor as doctors
 from rhizomedb.db.doctor import Ailment
 from rhizomedb.db.notices import unknown_attributes
-from rhizomedb.db.reader import Moment, Reader
+from rhizomedb.db.query import parsed_of
+from rhizomedb.db.reader import Moment, Reader, composing
 from rhizomedb.db.watch import POLL_S, Arrived, watch
 from rhizomedb.errors import RequestError
 from rhizomedb.facts.clock import AHEAD_MS_MAX
@@ -22,6 +23,7 @@ from rhizomedb.facts.payload import FACTS_MAX
 from rhizomedb.facts.value import VALUE_BYTES_MAX
 
 if TYPE_CHECKING:
+    from rhizomedb.db.composing import Part
     from rhizomedb.db.keyring import Keyring
     from rhizomedb.db.live_view import View
     from rhizomedb.db.open_views import OpenViews
@@ -78,6 +80,7 @@ class Care(Reader):
         parameters: Mapping[str, object] | None = None,
         *,
         relation: str | None = None,
+        using: Iterable[Part] = (),
         aggregates: Mapping[str, Aggregate] | None = None,
         budget: Budget | None = None,
         by: str | Iterable[str] = (),
@@ -93,7 +96,7 @@ class Care(Reader):
                     print(change.plus, change.minus)
 
         The program is that of a `query`, of which a view has every relation, or with `relation` only that one and what
-        it depends on. `by`, `since` and `as_of` narrow what it sees, as for a reader. The first evaluation, and each
+        it depends on. `using` adds the rules of data types, as in a query. `by`, `since` and `as_of` narrow what it sees, as for a reader. The first evaluation, and each
         step after it, has to keep within the budget.
         """
         reader: Reader = self
@@ -106,7 +109,7 @@ class Care(Reader):
 
             self._views = OpenViews(self._store, self._newest)
         return self._views.open(
-            program,
+            composing(using)(parsed_of(program)),
             reader.cut,
             relation=relation,
             parameters={**(parameters or {}), **more_parameters},

@@ -10,6 +10,7 @@ from rhizomedb.algebra import Relations, Source
 from rhizomedb.budget import Budget, budget_of
 from rhizomedb.db.compiled import Compiled, Prepared, compiled, parsed
 from rhizomedb.db.compiled import prepare as prepare_program
+from rhizomedb.db.composing import Part, completer, composed
 from rhizomedb.db.result import Result
 from rhizomedb.errors import ProgramError, RequestError, nearest_names
 from rhizomedb.facts.value import Cell, Value, check_value
@@ -77,10 +78,11 @@ def query(
     parameters: Mapping[str, object] | None = None,
     aggregates: Mapping[str, Aggregate] | None = None,
     budget: Budget,
-    extend: Callable[[Program], Program] = lambda program: program,
+    compose: Callable[[Program], Program],
 ) -> Result:
-    """The tuples of one derived relation of a program over a source; `extend` adds what every program may read."""
-    whole = parsed_of(program)
+    """The tuples of one derived relation of a program over a source; `compose` adds what it imports and uses."""
+    whole = compose(parsed_of(program))
+    extend = completer(compose)
     answer = answer_relation(whole, relation)
     ready = compiled(program, stored, parameters or {}, aggregates, answer, extend)
     table = ready.run(reading, budget).relation(answer).table
@@ -114,10 +116,11 @@ def explain(
     parameters: Mapping[str, object] | None = None,
     aggregates: Mapping[str, Aggregate] | None = None,
     budget: Budget,
-    extend: Callable[[Program], Program] = lambda program: program,
+    compose: Callable[[Program], Program],
 ) -> str:
     """The plan of a query as it ran: the rewrites that changed something, and each stage with tuples and time."""
-    whole = parsed_of(program)
+    whole = compose(parsed_of(program))
+    extend = completer(compose)
     answer = answer_relation(whole, relation)
     ready = compiled(program, stored, parameters or {}, aggregates, answer, extend)
     engine = ready.run(reading, budget)
@@ -129,6 +132,7 @@ def evaluate(
     program: str | Program,
     relations: Mapping[str, Iterable[Sequence[Any]]] | None = None,
     *,
+    using: Iterable[Part] = (),
     aggregates: Mapping[str, Aggregate] | None = None,
     budget: Budget | None = None,
     **parameters: object,
@@ -136,13 +140,13 @@ def evaluate(
     """Every derived relation of a program over plain relations, without a database.
 
     `relations` maps a name to tuples whose columns are in the order in which the relation is declared or first used, or
-    to mappings by column name.
+    to mappings by column name. `using` are data types and programs whose rules are added.
 
     >>> evaluate("path(a: X, b: Y) :- edge(a: X, b: Y). path(a: X, b: Z) :- edge(a: X, b: Y), path(a: Y, b: Z).",
     ...          {"edge": [(1, 2), (2, 3)]})["path"].to_dicts()
     [{'a': 1, 'b': 2}, {'a': 1, 'b': 3}, {'a': 2, 'b': 3}]
     """
-    whole = parsed_of(program)
+    whole = composed(parsed_of(program), using)
     budget = budget_of(budget)
     source = Relations(rows_of(whole, relations or {}))
     reading = CellReading(source)

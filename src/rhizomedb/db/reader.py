@@ -15,13 +15,14 @@ from rhizomedb.budget import Budget, budget_of
 from rhizomedb.crdt import policy as policies
 from rhizomedb.crdt.library import OPERATIONS
 from rhizomedb.crdt.policy import Policy, agreed
-from rhizomedb.crdt.register import RESERVED_PREFIX, with_stands
+from rhizomedb.crdt.register import RESERVED_PREFIX
 from rhizomedb.db import attachment as attached
 from rhizomedb.db import content, notices, view
 from rhizomedb.db import query as queries
 from rhizomedb.db.arriving import with_arrivals
 from rhizomedb.db.attachment import Attachment
 from rhizomedb.db.causality import Causality
+from rhizomedb.db.composing import Part, composer, parts_of
 from rhizomedb.db.explanation import (
     Conflict,
     Conflicts,
@@ -368,6 +369,7 @@ class Reader(Causality):
         parameters: Mapping[str, object] | None = None,
         *,
         relation: str | None = None,
+        using: Iterable[Part] = (),
         aggregates: Mapping[str, Aggregate] | None = None,
         budget: Budget | None = None,
         **more_parameters: object,
@@ -380,10 +382,14 @@ class Reader(Causality):
         A program with `@next` rules is run from the first epoch to this one; what comes in an epoch it reads as the event
         `arrives(fact, delta, entity, attribute, value)`.
 
+        `import "add-wins-set".` in the program, or `using=["add-wins-set"]`, adds the rules of a data type; `using` takes
+        data types and programs as well.
+
         `$name` in the program takes the parameter `name`, from the mapping or as a keyword; nothing is ever pasted into
         text.
         """
-        whole = with_arrivals(queries.parsed_of(program))
+        compose = composing(using)
+        whole = with_arrivals(compose(queries.parsed_of(program)))
         values = {**(parameters or {}), **more_parameters}
         if is_temporal(whole):
             result = self._stepped(whole, relation, values, aggregates, budget_of(budget))
@@ -398,7 +404,7 @@ class Reader(Causality):
                 parameters=values,
                 aggregates=aggregates,
                 budget=budget_of(budget),
-                extend=with_stands,
+                compose=compose,
             )
         said = [*notices.unknown_attributes(whole, self._store)]
         if not result:
@@ -430,12 +436,14 @@ class Reader(Causality):
         parameters: Mapping[str, object] | None = None,
         *,
         relation: str | None = None,
+        using: Iterable[Part] = (),
         aggregates: Mapping[str, Aggregate] | None = None,
         budget: Budget | None = None,
         **more_parameters: object,
     ) -> str:
         """The plan of a program as it ran: rewrites, and each stage with expected and real tuple counts and its time."""
-        queries.refuse_steps(with_arrivals(queries.parsed_of(program)))
+        compose = composing(using)
+        queries.refuse_steps(with_arrivals(compose(queries.parsed_of(program))))
         source = StoreSource(self._store, self.cut)
         return queries.explain(
             reading_of(self._store, self.cut, source),
@@ -445,7 +453,7 @@ class Reader(Causality):
             parameters={**(parameters or {}), **more_parameters},
             aggregates=aggregates,
             budget=budget_of(budget),
-            extend=with_stands,
+            compose=compose,
         )
 
     # -- facts ------------------------------------------------------------------------------------------------------
@@ -600,6 +608,14 @@ class Reader(Causality):
                         {register.attribute: chosen.choose(register.claims) for register in ordered},
                         frozenset(register.attribute for register in ordered if register.is_contested),
                     )
+
+
+def composing(using: Iterable[Part]) -> Callable[[Program], Program]:
+    """What adds to a program over a database all that it imports and uses."""
+    return composer(parts_of(using), _STORED)
+
+
+_STORED = tuple((name, tuple(column for column in columns if column != "$cid")) for name, columns in COLUMNS.items())
 
 
 def _shown(registers: Iterable[view.Register]) -> list[view.Register]:

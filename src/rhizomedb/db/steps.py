@@ -8,6 +8,7 @@ from typing import Any
 
 from rhizomedb.algebra import Relations, Table
 from rhizomedb.budget import Budget, Meter, budget_of
+from rhizomedb.db.composing import Part, composed
 from rhizomedb.db.query import cells_by_name, parsed_of, rows_of
 from rhizomedb.db.result import Result
 from rhizomedb.db.stepping import NOTHING, Rows, Stepped, Stepping, prepare_steps
@@ -49,6 +50,7 @@ def steps(
     events: Iterable[Given] = (),
     *,
     state: Given | None = None,
+    using: Iterable[Part] = (),
     aggregates: Mapping[str, Aggregate] | None = None,
     budget: Budget | None = None,
     **parameters: object,
@@ -67,7 +69,7 @@ def steps(
     2 ['a', 'b']
     3 ['b']
     """
-    whole = parsed_of(program)
+    whole = composed(parsed_of(program), using)
     given = rows_of(whole, relations or {})
     stored = Relations(given)
     values = {name: check_value(value) for name, value in parameters.items()}
