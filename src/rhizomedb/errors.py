@@ -330,7 +330,7 @@ CODES.update(
         "db.unknown-author": "Nobody of this name has said anything here.",
         "db.unknown-policy": "There is no such policy.",
         "crdt.no-member": "What is to be removed is not in the set.",
-        "crdt.step": "A counter is given what is no number.",
+        "crdt.step": "A counter is given what is no number, or a step larger than it counts.",
         "crdt.exists": "There is a data type of that name already, and it is another.",
         "crdt.program": "A data type whose program does not derive its answer, or whose name cannot be one.",
         "crdt.unknown": "There is no such data type.",
