@@ -21,9 +21,11 @@ from rhizomedb.algebra import Derivation
 from rhizomedb.cli.parser import DESCRIPTION, EXIT_CODES, VERBS, build
 from rhizomedb.db import attachment, explanation, intake, reader, transaction
 from rhizomedb.db.care import Limit
+from rhizomedb.db.checking import Checked
 from rhizomedb.db.doctor import Ailment
 from rhizomedb.db.filling import Filling
 from rhizomedb.db.live_view import View
+from rhizomedb.db.log import Logged, Saying
 from rhizomedb.db.outlet import Sink, ViewWatch
 from rhizomedb.db.text import Batch, Text
 from rhizomedb.db.text_watch import Splice, TextChange, TextWatch
@@ -31,6 +33,7 @@ from rhizomedb.db.view_change import Difference, ViewChange
 from rhizomedb.db.watch import Arrived
 from rhizomedb.errors import CODES, Span
 from rhizomedb.logic import AGGREGATES, FUNCTIONS
+from rhizomedb.logic.monotone import Monotonicity, Reason
 from rhizomedb.remote import Pull, Push
 from rhizomedb.store import Admission
 from rhizomedb.store.backup import Backup
@@ -52,6 +55,7 @@ BUILDERS = (
 COMES_BACK = (
     *(explanation.Record, explanation.Conflicts, explanation.Conflict, explanation.Said, explanation.Explanation),
     *(explanation.Support, explanation.History, explanation.Statement, Derivation, transaction.Transaction),
+    *(Logged, Saying, Checked, Monotonicity, Reason),
     *(View, ViewWatch, ViewChange, Difference, Sink),
     *(Text, Batch, TextWatch, TextChange, Splice),
     *(intake.Attached, attachment.Attachment, attachment.Place, Stored, Filling),
@@ -228,6 +232,7 @@ def python() -> Iterator[str]:
     yield "## Data types\n"
     yield "`from rhizomedb.crdt import …`; see [data types](../concepts/data-types.md).\n"
     yield from entry("data_type", crdt.data_type, "###")
+    yield from entry("register_type", crdt.register_type, "###")
     yield from described("DataType", crdt.DataType)
     yield "## Builders\n"
     yield "`from rhizomedb.logic import …`; see [query from Python](../how-to/query-from-python.md).\n"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rhizomedb._native import backend as backend
     from rhizomedb.budget import Budget as Budget
     from rhizomedb.db.care import restore as restore
+    from rhizomedb.db.checking import check as check
     from rhizomedb.db.connection import Connection as Connection
     from rhizomedb.db.connection import connect as open  # noqa: F401
     from rhizomedb.db.database import Database as Database
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from rhizomedb.db.identity import new_entity as new_entity
     from rhizomedb.db.query import evaluate as evaluate
     from rhizomedb.db.result import Result as Result
+    from rhizomedb.db.steps import Step as Step
+    from rhizomedb.db.steps import steps as steps
     from rhizomedb.errors import BudgetExceeded as BudgetExceeded
     from rhizomedb.errors import Error as Error
     from rhizomedb.errors import ProgramError as ProgramError
@@ -53,6 +56,7 @@ _HOMES = {
     "ProgramError": "rhizomedb.errors",
     "Result": "rhizomedb.db.result",
     "backend": "rhizomedb._native",
+    "check": "rhizomedb.db.checking",
     "entity": "rhizomedb.db.identity",
     "evaluate": "rhizomedb.db.query",
     "new_entity": "rhizomedb.db.identity",
@@ -61,6 +65,8 @@ _HOMES = {
     "pull": "rhizomedb.remote.pulling",
     "push": "rhizomedb.remote.pushing",
     "restore": "rhizomedb.db.care",
+    "Step": "rhizomedb.db.steps",
+    "steps": "rhizomedb.db.steps",
     "user_aggregate": "rhizomedb.logic.builtins",
 }
 """Where each public name lives."""

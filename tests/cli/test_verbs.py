@@ -118,6 +118,8 @@ HAPPY: list[tuple[str, str, set[str]]] = [
      {"entity", "id", "attribute", "shown", "policy", "reason", "for", "against", "fallen"}),
     ('history films.db "The Matrix" runtime', "claimed           author     value  now     arrived\n",
      {"attribute", "value", "author", "time", "status", "epoch", "arrived", "origin", "fact", "delta"}),
+    ("log films.db", "12 Angry Men · title = 12 Angry Men; ", {"delta", "author", "time", "facts", "said", "parents", "missing"}),
+    ('log --graph films.db "The Matrix" -n 1', "  wikipedia  20", {"delta", "author", "time", "facts", "said", "parents"}),
     ("find films.db kubrick", "2001: A Space Odyssey", {"entity", "id", "policy", "values", "contested"}),
     ("crdt", "add-wins-set          a remove takes back the adds that it had seen\n", {"name", "summary", "answer"}),
     ("crdt show counter", "step(fact: C, counter: E, by: N) :-", {"name", "summary", "answer", "program"}),
@@ -151,6 +153,7 @@ def test_every_verb_is_tested() -> None:
         *("demo", "attach", "fetch", "attachments"),  # test_attach.py
         *("push", "pull"),  # tests/remote
         *("watch", "backup", "restore", "doctor", "compact", "limits"),  # test_care.py
+        "check",  # below: it asks no database
     }
     assert {command.split()[0] for command, _, _ in HAPPY} >= set(VERBS) - elsewhere
 
@@ -712,6 +715,16 @@ def test_terminal(sh: Shell) -> None:
     assert any(line.strip().startswith("long 20") for line in text.splitlines())
 
 
+def test_a_graph_in_a_narrow_terminal(sh: Shell) -> None:
+    """Lines are cut to the width; the graph leaves room for what it is a graph of."""
+    for number in range(12):
+        sh(f'add films.db "Film {number}" year 1990 --new')
+        sh(f'add films.db "Film {number}" year 1991')
+    text = at_terminal("log", "films.db", "--graph", columns=40, NO_COLOR="1")
+    assert all(len(line) <= 40 for line in text.splitlines())
+    assert len([line for line in text.splitlines() if re.search("[●○].* …[a-z2-7]{10}  ", line)]) == 26
+
+
 def test_reader_that_has_seen_enough(sh: Shell) -> None:
     """`| head` ends a command in silence."""
     for verb in (f"query films.db {shlex.quote('p(x: X, y: Y) :- fact(entity: X, attribute: 1 + 1), fact(value: Y).')}",
@@ -770,3 +783,34 @@ def test_two_imports_at_once(sh: Shell) -> None:
     assert (row["epoch"], row["facts"], sorted(row["names"])) == (2, 392, ["imdb", "wikipedia"])
     assert len(sh.rows("conflicts both.db")) == 70
     assert sh("verify both.db").startswith("all well")
+
+
+# Programs.
+
+
+def test_check(sh: Shell) -> None:
+    """What of a program may be shown early, and for the rest the place of what forbids it."""
+    sh.write(
+        "p.dl",
+        "seen(x: X) :- cause(to: X).\nhead(x: C) :- C := fact(), !seen(x: C).\nmany(n: N) :- N := count : head().\n",
+    )
+    assert sh("check p.dl") == (
+        "seen  may be shown before everything has arrived\n"
+        "head  may be withdrawn when more arrives\n"
+        "  line 2, column 29: `!seen(x: C)`: a tuple goes when `seen` gets one that matches\n"
+        "many  may be withdrawn when more arrives\n"
+        "  line 3, column 20: `count` over `head`: a result goes when `head` changes it\n"
+    )
+    assert [(row["relation"], row["monotone"]) for row in sh.rows("check p.dl")] == [
+        ("seen", True), ("head", False), ("many", False),
+    ]  # fmt: skip
+    (reason,) = sh.rows("check p.dl")[1]["reasons"]
+    assert (reason["line"], reason["column"], reason["through"]) == (2, 29, None)
+    sh.write("wrong.dl", "p(x: X) :- fact(value: Y).\nq(x: X) :- p(y: X).\n")
+    assert sh("check wrong.dl", exit=1) == ""
+    assert [line.partition(":")[0] for line in sh.notes.splitlines() if line.startswith("logic.")] == [
+        "logic.unbound-variable", "logic.unknown-attribute",
+    ]  # fmt: skip
+    found = rhizomedb.check("p(x: X) :- fact(value: Y).")
+    assert not found and [error.code for error in found.errors] == ["logic.unbound-variable"] and not found.relations
+    assert not rhizomedb.check("p(x: X :-") and rhizomedb.check("p(x: $x) :- stands(value: X).").monotone == ()

@@ -108,7 +108,12 @@ def lower(
 def _statements(stratum: Stratum, catalog: Catalog) -> Iterable[Statement]:
     if stratum.inductive:
         rule = stratum.rules[0]
-        raise ProgramError("logic.next-unsupported", f"`{rule.head.relation}` has a rule with @next", where=rule.span)
+        raise ProgramError(
+            "logic.next-unsupported",
+            f"`{rule.head.relation}` has a rule with @next, and this is about one moment",
+            where=rule.span,
+            fix="rhizomedb.steps(program, …) runs it step by step",
+        )
     facts: dict[str, list[Row]] = {}
     for rule in stratum.rules:
         if not rule.body:

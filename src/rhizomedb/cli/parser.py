@@ -138,6 +138,10 @@ def _limit(add: Add) -> None:
     add("--limit", metavar="N", type=count, help="at most N lines")
 
 
+def _using(add: Add) -> None:
+    add("--using", metavar="TYPE", action="append", default=[], help="also the rules of a data type, or of @FILE")
+
+
 def _budget(add: Add) -> None:
     add("--budget", metavar="LIMIT=N", action="append", default=[], help="facts=, rounds=, time= seconds, memory= MiB")
 
@@ -255,11 +259,20 @@ def _history(add: Add) -> None:
     _limit(add)
 
 
+def _log(add: Add) -> None:
+    _file(add)
+    add("name", metavar="NAME", nargs="?", help="only what says something of one entity")
+    add("--graph", action="store_true", help="draw which of them had seen which")
+    _moment(add)
+    add("-n", "--limit", metavar="N", type=count, help="at most N deltas")
+
+
 def _query(add: Add) -> None:
     _file(add)
     add("program", metavar="PROGRAM", help="PomoLogic, or @FILE to read it from a file")
     add("--relation", metavar="NAME", help="the relation to show (default: of the last rule)")
     add("--param", metavar="NAME=VALUE", action="append", default=[], help="the value of $NAME in the program")
+    _using(add)
     add("--explain", action="store_true", help="show the plan with estimated and real counts")
     _moment(add)
     _budget(add)
@@ -347,6 +360,7 @@ def _watch(add: Add) -> None:
     add("program", metavar="PROGRAM", nargs="?", help="PomoLogic, or @FILE: what comes into its answer and what goes")
     add("--relation", metavar="NAME", help="with a program: the relation to watch (default: of the last rule)")
     add("--param", metavar="NAME=VALUE", action="append", default=[], help="the value of $NAME in the program")
+    _using(add)
     add("--by", metavar="AUTHOR", action="append", default=[], help="with a program: only what this author said")
     _budget(add)
     add("--since", metavar="EPOCH", type=count, help="begin after this epoch (default: with the next that comes)")
@@ -410,6 +424,11 @@ def _pull(add: Add) -> None:
     _wait(add)
 
 
+def _check(add: Add) -> None:
+    add("program", metavar="PROGRAM", help="a file that holds a PomoLogic program")
+    _using(add)
+
+
 def _crdt(add: Add) -> None:
     add("what", metavar="list|show", nargs="?", choices=["list", "show"], default="list", help="all of them, or one")
     add("name", metavar="NAME", nargs="?", help="with show: the data type whose program is printed")
@@ -434,8 +453,10 @@ VERBS: Final[dict[str, tuple[str, Callable[[Add], None], str]]] = {
     "get": ("what the view shows of an entity", _get, "rhizomedb.cli.read:get"),
     "why": ("why the view shows a value: authors, times, derivation", _why, "rhizomedb.cli.read:why"),
     "history": ("everything ever said about an entity", _history, "rhizomedb.cli.read:history"),
+    "log": ("every delta, newest first; --graph draws what had seen what", _log, "rhizomedb.cli.log:log"),
     "find": ("the entities that a text or conditions match", _find, "rhizomedb.cli.read:find"),
     "query": ("run a PomoLogic program", _query, "rhizomedb.cli.read:query"),
+    "check": ("what is wrong with a program, and what of it may be shown early", _check, "rhizomedb.cli.check:check"),
     "crdt": ("the replicated data types, and the program of each", _crdt, "rhizomedb.cli.crdt:crdt"),
     "add": ("say something; it replaces what the view showed", _add, "rhizomedb.cli.write:add"),
     "retract": ("take back what stands; history keeps it", _retract, "rhizomedb.cli.write:retract"),

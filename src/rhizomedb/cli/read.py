@@ -13,6 +13,7 @@ from rhizomedb.cli.session import (
     column_of,
     opened,
     pairs,
+    parts,
     print_lines,
     text_of_file,
     value_like,
@@ -187,17 +188,17 @@ def query(options: Namespace) -> int:
     if text.startswith("@"):
         text = text_of_file(text[1:])
     parameters = {name: value_of(value) for name, value in pairs(options.param, "--param").items()}
-    budget = budget_of(options.budget)
+    budget, using = budget_of(options.budget), parts(options.using)
     with opened(options.file) as db:
         reader = at_moment(db, options)
         if options.explain:
-            plan = reader.explain(text, parameters, relation=options.relation, budget=budget)
+            plan = reader.explain(text, parameters, relation=options.relation, using=using, budget=budget)
             if options.json:
                 print_lines([{"plan": plan}])
             else:
                 out.say("\n".join(map(out.safe, plan.split("\n"))))
             return 0
-        result = reader.query(text, parameters, relation=options.relation, budget=budget)
+        result = reader.query(text, parameters, relation=options.relation, using=using, budget=budget)
         for notice in result.notices:
             out.note(f"note: {notice}")
         if options.json:

@@ -19,12 +19,14 @@ from rhizomedb.errors import ExchangeError, RequestError, StoreError, ValueRefus
 from rhizomedb.exchange.output import to_cell, to_line
 from rhizomedb.exchange.source import NOT_UTF8, Source, leads_nowhere, near_files, not_found
 from rhizomedb.facts.value import Attribute, Value, check_value
+from rhizomedb.logic.parse import parse
 from rhizomedb.logic.tokens import TEXT_BYTES_MAX
 from rhizomedb.store.holder import words
 from rhizomedb.store.memory import MEMORY
 from rhizomedb.store.open import WAIT_MS
 
 if TYPE_CHECKING:
+    from rhizomedb.db.composing import Part
     from rhizomedb.store.file import Durability
 
 PAIRS = {"--type": "runtime=int", "--rename": "length=runtime", "--param": "limit=180", "--budget": "time=60"}
@@ -178,6 +180,11 @@ def text_of_file(path: str) -> str:
             "exchange.encoding", f"{path} is not UTF-8 text", where=f"{path} line {line}", fix="save it as UTF-8"
         )
     return text
+
+
+def parts(options: Iterable[str]) -> list[Part]:
+    """What `--using` names: data types, and programs in files as @FILE."""
+    return [parse(text_of_file(text[1:])) if text.startswith("@") else text for text in options]
 
 
 def pairs(options: Iterable[str], option: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ from argparse import Namespace
 from collections.abc import Iterator
 
 from rhizomedb.cli import out
-from rhizomedb.cli.session import budget_of, opened, pairs, print_lines, text_of_file, value_of
+from rhizomedb.cli.session import budget_of, opened, pairs, parts, print_lines, text_of_file, value_of
 from rhizomedb.db.connection import Connection
 from rhizomedb.db.moment import show_ms
 from rhizomedb.db.naming import Names
@@ -19,10 +19,10 @@ from rhizomedb.errors import RequestError
 
 def watch(options: Namespace) -> int:
     """What comes, epoch by epoch, until Ctrl-C."""
-    if options.program is None and (options.relation or options.param or options.by or options.budget):
+    if options.program is None and (options.relation or options.param or options.by or options.budget or options.using):
         raise RequestError(
             "db.usage",
-            "--relation, --param, --by and --budget go with a program",
+            "--relation, --param, --using, --by and --budget go with a program",
             fix="rhizome watch FILE 'p(x: X) :- fact(value: X).'",
         )
     if options.program is not None and options.changes:
@@ -65,7 +65,10 @@ def _changes(db: Connection, options: Namespace) -> Iterator[None]:
         text = text_of_file(text[1:])
     parameters = {name: value_of(value) for name, value in pairs(options.param, "--param").items()}
     # The first evaluation comes before anything is watched: Ctrl-C ends it like any query.
-    view = db.view(text, parameters, relation=options.relation, budget=budget_of(options.budget), by=options.by)
+    using = parts(options.using)
+    view = db.view(
+        text, parameters, relation=options.relation, using=using, budget=budget_of(options.budget), by=options.by
+    )
     for notice in view.notices:
         out.note(f"note: {notice}")
     if options.since is not None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from rhizomedb._record import dataclass
 from rhizomedb.crdt import collection, counter, graph, mapping, register, sequence, text, tree
 from rhizomedb.errors import RequestError, nearest_names
+from rhizomedb.logic.parse import parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +52,49 @@ OPERATIONS: Final = frozenset(
 """The attributes whose facts are operations: several stand, and nobody disagrees with anybody. They are no registers."""
 
 
+_REGISTERED: Final[dict[str, DataType]] = {}
+"""The data types that this process has beside those of the library."""
+
+
+def known_types() -> Mapping[str, DataType]:
+    """Every data type that can be imported by its name: those of the library, and those that were registered."""
+    return {**_REGISTERED, **LIBRARY}
+
+
+def register_type(found: DataType) -> DataType:
+    """Let a data type of your own be imported by its name, in this process; the type itself.
+
+    Registering the same again changes nothing; another of a name that is there is `crdt.exists`. Its program may import
+    others. What is wrong with the program is said as of any other, when it is first used.
+    """
+    there = known_types().get(found.name)
+    if there is not None and there != found:
+        raise RequestError(
+            "crdt.exists", f"there is another data type {found.name!r}", fix=f"another name, such as my-{found.name}"
+        )
+    program = parse(found.program)
+    heads = {rule.head.relation for rule in program.rules}
+    if not found.name.strip() or (found.answer not in heads and not program.imports):
+        raise RequestError(
+            "crdt.program",
+            f"the program of {found.name!r} does not derive {found.answer!r}"
+            if found.name.strip()
+            else "a data type has a name",
+            nearest=nearest_names(found.answer, heads),
+            fix=f'answer="{program.answer}"',
+        )
+    _REGISTERED[found.name] = found
+    return found
+
+
 def data_type(name: str) -> DataType:
     """The data type of a name; `crdt.unknown` if there is none."""
-    if name not in LIBRARY:
+    known = known_types()
+    if name not in known:
         raise RequestError(
             "crdt.unknown",
             f"there is no data type {name!r}",
-            nearest=nearest_names(name, list(LIBRARY)),
-            fix=f"one of {', '.join(LIBRARY)}",
+            nearest=nearest_names(name, known),
+            fix=f"one of {', '.join(known)}",
         )
-    return LIBRARY[name]
+    return known[name]

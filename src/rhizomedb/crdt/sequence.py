@@ -2,7 +2,8 @@
 
 An element is an entity of its own with three facts: `list/after` (the element before it, or the list), `list/counter` (one
 more than the greatest that its writer had seen) and `list/value`; `list/deleted` takes it out. Elements after the same
-one stand newest first: by counter, then by id, which is one order for all (trap T5). The answer is a chain that begins
+one stand newest first: by counter, then by id, which is one order for all (trap T5). Of several places or counters that are
+said of one element the greatest is taken: else it would come both before and after another, and neither would be found. The answer is a chain that begins
 at the list's id. Source: M. Kleppmann, "Data structures as queries"; PomoDB checklist, section D.3.
 """
 
@@ -16,8 +17,13 @@ VALUE: Final = "list/value"
 DELETED: Final = "list/deleted"
 
 LIST: Final = """\
+placed(element: I, after: P) :- fact(entity: I, attribute: "list/after", value: P), kind(P) == "bytes".
+counted(element: I, counter: N) :- fact(entity: I, attribute: "list/counter", value: N), kind(N) == "int".
+
+// an element stands at one place, whatever is said of it
 put(element: I, after: P, counter: N) :-
-    fact(entity: I, attribute: "list/after", value: P), fact(entity: I, attribute: "list/counter", value: N).
+    placed(element: I), P := max Q : placed(element: I, after: Q),
+    counted(element: I), N := max M : counted(element: I, counter: M).
 
 // siblings, newest first
 earlier(x: X, y: Y) :- put(element: X, after: P, counter: N), put(element: Y, after: P, counter: M), N > M.
@@ -35,9 +41,9 @@ has_child(element: P) :- put(after: P).
 next(x: X, y: Y) :- child(of: X, first: Y).
 next(x: X, y: Y) :- put(element: X), !has_child(element: X), on(x: X, y: Y).
 
-// what was deleted is stepped over
+// what was deleted, or has no value, is stepped over
 deleted(element: I) :- fact(entity: I, attribute: "list/deleted", value: true).
-live(element: I) :- put(element: I), !deleted(element: I).
+live(element: I) :- put(element: I), fact(entity: I, attribute: "list/value"), !deleted(element: I).
 next_live(x: X, y: Y) :- next(x: X, y: Y), live(element: Y).
 next_live(x: X, y: Z) :- next(x: X, y: Y), !live(element: Y), next_live(x: Y, y: Z).
 item(before: X, element: I, value: V) :- next_live(x: X, y: I), fact(entity: I, attribute: "list/value", value: V).

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from rhizomedb._record import dataclass
 from rhizomedb.budget import Budget, budget_of
 from rhizomedb.db.notices import unknown_attributes
-from rhizomedb.db.reader import Moment, Reader
+from rhizomedb.db.query import parsed_of
+from rhizomedb.db.reader import Moment, Reader, composing
 from rhizomedb.db.watch import POLL_S, Arrived, watch
 from rhizomedb.errors import RequestError
 from rhizomedb.facts.clock import AHEAD_MS_MAX
@@ -20,6 +21,7 @@ from rhizomedb.facts.payload import FACTS_MAX
 from rhizomedb.facts.value import VALUE_BYTES_MAX
 
 if TYPE_CHECKING:
+    from rhizomedb.db.composing import Part
     from rhizomedb.db.doctor import Ailment
     from rhizomedb.db.keyring import Keyring
     from rhizomedb.db.live_view import View
@@ -77,6 +79,7 @@ class Care(Reader):
         parameters: Mapping[str, object] | None = None,
         *,
         relation: str | None = None,
+        using: Iterable[Part] = (),
         only: str | Iterable[str] | None = None,
         aggregates: Mapping[str, Aggregate] | None = None,
         budget: Budget | None = None,
@@ -93,6 +96,7 @@ class Care(Reader):
                     print(change.plus, change.minus)
 
         The program is that of a `query`, of which a view has every relation, or with `relation` only that one and what
+        it depends on. `using` adds the rules of data types, as in a query. `by`, `since` and `as_of` narrow what it sees, as for a reader. The first evaluation, and each
         it depends on. With `only` no relation but these can be read, the first of them is the answer, and of the others
         no more is derived than these need. `by`, `since` and `as_of` narrow what it sees, as for a reader. The first evaluation, and each
         step after it, has to keep within the budget.
@@ -107,7 +111,7 @@ class Care(Reader):
 
             self._views = OpenViews(self._store, self._newest)
         return self._views.open(
-            program,
+            composing(using)(parsed_of(program)),
             reader.cut,
             relation=relation,
             only=[only] if isinstance(only, str) else only,

@@ -10,12 +10,11 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from rhizomedb.db.outlet import BUFFER, Outlet, Overflow, Receiver, Sink, ViewWatch, check_buffer
 from rhizomedb.db.result import Result
 from rhizomedb.db.source import StoreSource
-from rhizomedb.db.upkeep import Upkeep
 from rhizomedb.db.view_change import Difference, named, tuples
 from rhizomedb.db.watch import POLL_S, check_pauses
 from rhizomedb.errors import Error, RequestError, StoreError, nearest_names
@@ -23,12 +22,50 @@ from rhizomedb.errors import Error, RequestError, StoreError, nearest_names
 if TYPE_CHECKING:
     from rhizomedb.algebra import Derivation, Evaluation
     from rhizomedb.budget import Budget
-    from rhizomedb.db.compiled import Prepared, Standing
-    from rhizomedb.db.stored import Row, Stored
+    from rhizomedb.db.compiled import Prepared
+    from rhizomedb.db.stored import Row
+    from rhizomedb.flow.batch import Batch
     from rhizomedb.flow.relation import Change
     from rhizomedb.store.store import Cut, Store
 
 _NOTHING: Final[Mapping[str, Difference]] = {}
+
+Reasons: TypeAlias = "Callable[[str], Callable[[tuple[Any, ...]], Derivation]]"
+"""From a relation to what explains its tuples."""
+
+
+class Kept(Protocol):
+    """What a program derives at an epoch, to be moved to another: `Upkeep`, or for programs with steps `Timeline`."""
+
+    @property
+    def epoch(self) -> int:
+        """Where it is."""
+        ...
+
+    @property
+    def cut(self) -> Cut:
+        """The same as a cut."""
+        ...
+
+    def move(self, epoch: int) -> Mapping[str, Change]:
+        """Go to another epoch; what that changed of each relation."""
+        ...
+
+    def reset(self, epoch: int) -> None:
+        """Be where it was before a move of which nobody learned."""
+        ...
+
+    def tidy(self) -> None:
+        """Forget what is of no use any more, once changes are told."""
+        ...
+
+    def rows(self, relation: str) -> list[Row]:
+        """The tuples of a relation, in no order."""
+        ...
+
+    def cells(self, batch: Batch) -> list[Row]:
+        """What the ids of a batch stand for."""
+        ...
 
 
 class View:
@@ -45,21 +82,18 @@ class View:
     def __init__(
         self,
         store: Store,
-        prepared: Prepared,
-        standing: Standing,
-        stored: Callable[[], Stored],
-        cut: Cut,
+        kept: Kept,
+        columns: Mapping[str, tuple[str, ...]],
+        reasons: Callable[[Cut], Reasons],
         *,
         answer: str,
-        budget: Budget,
         newest: Callable[[], int],
         closed: Callable[[View], None],
         notices: Callable[[], tuple[str, ...]],
     ) -> None:
         self._store = store
-        self._prepared = prepared
-        self._budget = budget
-        self._columns = {name: prepared.plan.derived[name] for name in standing.relations}
+        self._columns = columns
+        self._reasons_at = reasons
         self._makers = {name: named(columns) for name, columns in self._columns.items()}
         self._answer = answer
         self._newest = newest
@@ -73,8 +107,8 @@ class View:
         self._outlets: list[Outlet] = []
         self._results: dict[str, list[Row]] = {}
         self._move: tuple[int, int, int, Mapping[str, Difference]] = (0, 0, 0, _NOTHING)
-        self._upkeep: Upkeep | None = Upkeep(standing, stored, cut, budget)
-        self._reasons: _Reasons | None = None
+        self._upkeep: Kept | None = kept
+        self._reasons: tuple[Cut, Reasons] | None = None
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
@@ -121,9 +155,9 @@ class View:
         rows = self._results.get(name)
         if rows is None:
             rows = self._results[name] = kept.rows(name)
-        if self._reasons is None or self._reasons.cut != kept.cut:
-            self._reasons = _Reasons(self._prepared, self._store, kept.cut, self._budget)
-        result = Result(name, self._columns[name], rows, self._reasons.of(name))
+        if self._reasons is None or self._reasons[0] != kept.cut:
+            self._reasons = kept.cut, self._reasons_at(kept.cut)
+        result = Result(name, self._columns[name], rows, self._reasons[1](name))
         waits = self._holding_back()
         behind = () if waits is None else (f"the view waits at epoch {self.epoch} until {waits!r} takes its changes",)
         result.notices = (*self.notices, *behind)
@@ -337,7 +371,7 @@ class View:
 
     # -- within -----------------------------------------------------------------------------------------------------
 
-    def _kept(self) -> Upkeep:
+    def _kept(self) -> Kept:
         if self._upkeep is None:
             raise RequestError("db.view-closed", f"the view of {self._answer} is closed", fix="db.view(program)")
         return self._upkeep
@@ -374,19 +408,19 @@ class View:
         return found
 
 
-class _Reasons:
+class Reasoned:
     """Why a view's tuples are there, by an evaluation that runs when it is first asked."""
 
     def __init__(self, prepared: Prepared, store: Store, cut: Cut, budget: Budget) -> None:
         self._prepared = prepared
-        self.cut = cut
+        self._cut = cut
         self._store = store
         self._budget = budget
 
     @cached_property
     def _evaluation(self) -> Evaluation:
-        return self._prepared.run(StoreSource(self._store, self.cut), self._budget)
+        return self._prepared.run(StoreSource(self._store, self._cut), self._budget)
 
-    def of(self, relation: str) -> Callable[[tuple[Any, ...]], Derivation]:
+    def __call__(self, relation: str) -> Callable[[tuple[Any, ...]], Derivation]:
         """What explains the tuples of a relation."""
         return lambda row: self._evaluation.explain(relation, row, meter=self._budget.meter())

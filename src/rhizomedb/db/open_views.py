@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from rhizomedb.crdt.register import with_stands
+from rhizomedb.db.arriving import with_arrivals
 from rhizomedb.db.compiled import standing
-from rhizomedb.db.live_view import View
+from rhizomedb.db.live_view import Kept, Reasoned, Reasons, View
 from rhizomedb.db.query import answer_relation, parsed_of, prepare
 from rhizomedb.db.stored import Arrivals, stored_of
+from rhizomedb.db.timeline import timeline_of
+from rhizomedb.db.upkeep import Upkeep
+from rhizomedb.logic.temporal import is_temporal
 from rhizomedb.store.store import COLUMNS, Cut, Store
 
 if TYPE_CHECKING:
     from rhizomedb.budget import Budget
     from rhizomedb.logic import Aggregate, Program
+
+_Made: TypeAlias = tuple[Kept, Mapping[str, tuple[str, ...]], Callable[[Cut], Reasons]]
+"""What a view keeps, the columns of its relations, and what explains their tuples at a cut."""
 
 
 class OpenViews:
@@ -40,26 +47,64 @@ class OpenViews:
         notices: Callable[[Program], Iterator[str]],
     ) -> View:
         """A view of a program, at the newest epoch, of what is in a window."""
-        whole = parsed_of(program)
-        read = None if only is None else [answer_relation(whole, each) for each in only]
+        whole = with_arrivals(parsed_of(program))
+        read = [answer_relation(whole, each) for each in only] if only is not None else []
         answer = answer_relation(whole, relation or (read[0] if read else None))
-        prepared = prepare(with_stands(whole), COLUMNS, parameters, aggregates, relation)
-        heads = dict.fromkeys([answer, *read] if read else [rule.head.relation for rule in whole.rules])
-        relations = [name for name in heads if name in prepared.plan.derived]
+        cut = replace(window, epoch=self._newest())
+        made = self._stepping if is_temporal(whole) else self._standing
+        kept, columns, reasons = made(whole, cut, answer, read, relation, parameters, aggregates, budget)
         view = View(
             self._store,
-            prepared,
-            standing(prepared, answer, relations),
-            lambda: stored_of(self._store, self._arrivals),
-            replace(window, epoch=self._newest()),
+            kept,
+            columns,
+            reasons,
             answer=answer,
-            budget=budget,
             newest=self._kept,
             closed=self._closed,
             notices=lambda: tuple(notices(whole)),
         )
         self._views[id(view)] = view
         return view
+
+    def _standing(
+        self,
+        whole: Program,
+        cut: Cut,
+        answer: str,
+        read: Sequence[str],
+        relation: str | None,
+        parameters: Mapping[str, object],
+        aggregates: Mapping[str, Aggregate] | None,
+        budget: Budget,
+    ) -> _Made:
+        """What keeps a program up to date by what changes."""
+        prepared = prepare(with_stands(whole), COLUMNS, parameters, aggregates, relation)
+        heads = dict.fromkeys([answer, *read] if read else [rule.head.relation for rule in whole.rules])
+        relations = [name for name in heads if name in prepared.plan.derived]
+        kept = Upkeep(
+            standing(prepared, answer, relations), lambda: stored_of(self._store, self._arrivals), cut, budget
+        )
+        columns = {name: prepared.plan.derived[name] for name in relations}
+        return kept, columns, lambda at: Reasoned(prepared, self._store, at, budget)
+
+    def _stepping(
+        self,
+        whole: Program,
+        cut: Cut,
+        answer: str,
+        read: Sequence[str],
+        relation: str | None,
+        parameters: Mapping[str, object],
+        aggregates: Mapping[str, Aggregate] | None,
+        budget: Budget,
+    ) -> _Made:
+        """What runs a program with steps epoch by epoch."""
+        timeline, columns = timeline_of(
+            whole, self._store, self._arrivals, cut, parameters, aggregates, budget, relation
+        )
+        if read:
+            columns = {name: columns[name] for name in dict.fromkeys([answer, *read]) if name in columns}
+        return timeline, columns, lambda at: timeline.why
 
     def tell(self) -> None:
         """Let the views follow what was written, if that is done."""

@@ -10,6 +10,7 @@ from rhizomedb.algebra import Relations, Source
 from rhizomedb.budget import Budget, budget_of
 from rhizomedb.db.compiled import Compiled, Prepared, compiled, parsed
 from rhizomedb.db.compiled import prepare as prepare_program
+from rhizomedb.db.composing import Part, completer, composed
 from rhizomedb.db.result import Result
 from rhizomedb.errors import ProgramError, RequestError, nearest_names
 from rhizomedb.facts.value import Cell, Value, check_value
@@ -17,6 +18,7 @@ from rhizomedb.flow.cells import cells_of
 from rhizomedb.flow.show import show
 from rhizomedb.flow.stored import CellReading, Kept
 from rhizomedb.logic import Aggregate, Program, columns
+from rhizomedb.logic.temporal import is_temporal
 
 if TYPE_CHECKING:
     from rhizomedb.algebra import Derivation, Evaluation
@@ -76,10 +78,11 @@ def query(
     parameters: Mapping[str, object] | None = None,
     aggregates: Mapping[str, Aggregate] | None = None,
     budget: Budget,
-    extend: Callable[[Program], Program] = lambda program: program,
+    compose: Callable[[Program], Program],
 ) -> Result:
-    """The tuples of one derived relation of a program over a source; `extend` adds what every program may read."""
-    whole = parsed_of(program)
+    """The tuples of one derived relation of a program over a source; `compose` adds what it imports and uses."""
+    whole = compose(parsed_of(program))
+    extend = completer(compose)
     answer = answer_relation(whole, relation)
     ready = compiled(program, stored, parameters or {}, aggregates, answer, extend)
     table = ready.run(reading, budget).relation(answer).table
@@ -91,6 +94,19 @@ def query(
     return _result(answer, ready, cells_of(table.read(), reading.reading.dictionary), evaluation, budget)
 
 
+def refuse_steps(program: Program) -> None:
+    """Refuse a program that is run step by step where one plan is to be shown."""
+    if is_temporal(program):
+        rule = next((rule for rule in program.rules if rule.inductive), program.rules[0])
+        raise ProgramError(
+            "logic.next-unsupported",
+            "a program with @next rules or events runs step by step, and no one plan is that of all its steps",
+            where=rule.span,
+            fix="query it without explain",
+            source=program.source,
+        )
+
+
 def explain(
     reading: Kept,
     stored: Mapping[str, tuple[str, ...]],
@@ -100,10 +116,11 @@ def explain(
     parameters: Mapping[str, object] | None = None,
     aggregates: Mapping[str, Aggregate] | None = None,
     budget: Budget,
-    extend: Callable[[Program], Program] = lambda program: program,
+    compose: Callable[[Program], Program],
 ) -> str:
     """The plan of a query as it ran: the rewrites that changed something, and each stage with tuples and time."""
-    whole = parsed_of(program)
+    whole = compose(parsed_of(program))
+    extend = completer(compose)
     answer = answer_relation(whole, relation)
     ready = compiled(program, stored, parameters or {}, aggregates, answer, extend)
     engine = ready.run(reading, budget)
@@ -115,6 +132,7 @@ def evaluate(
     program: str | Program,
     relations: Mapping[str, Iterable[Sequence[Any]]] | None = None,
     *,
+    using: Iterable[Part] = (),
     aggregates: Mapping[str, Aggregate] | None = None,
     budget: Budget | None = None,
     **parameters: object,
@@ -122,18 +140,15 @@ def evaluate(
     """Every derived relation of a program over plain relations, without a database.
 
     `relations` maps a name to tuples whose columns are in the order in which the relation is declared or first used, or
-    to mappings by column name.
+    to mappings by column name. `using` are data types and programs whose rules are added.
 
     >>> evaluate("path(a: X, b: Y) :- edge(a: X, b: Y). path(a: X, b: Z) :- edge(a: X, b: Y), path(a: Y, b: Z).",
     ...          {"edge": [(1, 2), (2, 3)]})["path"].to_dicts()
     [{'a': 1, 'b': 2}, {'a': 1, 'b': 3}, {'a': 2, 'b': 3}]
     """
-    whole = parsed_of(program)
+    whole = composed(parsed_of(program), using)
     budget = budget_of(budget)
-    rows_of = {name: list(rows) for name, rows in (relations or {}).items()}
-    order = columns(whole, {name: _width(name, rows) for name, rows in rows_of.items()})
-    given = {name: [_cells(name, row, order[name]) for row in rows] for name, rows in rows_of.items()}
-    source = Relations({name: (order[name], rows) for name, rows in given.items()})
+    source = Relations(rows_of(whole, relations or {}))
     reading = CellReading(source)
     ready = compiled(whole, source.stored, parameters, aggregates, None)
     engine = ready.run(reading, budget)
@@ -146,6 +161,15 @@ def evaluate(
         name: _result(name, ready, cells_of(engine.relation(name).table.read(), reading.dictionary), evaluation, budget)
         for name in ready.columns
     }
+
+
+def rows_of(
+    program: Program, relations: Mapping[str, Iterable[Sequence[Any]]]
+) -> dict[str, tuple[tuple[str, ...], list[tuple[Value, ...]]]]:
+    """The columns of relations that are given as plain rows, in the order that a program says, and their rows."""
+    rows = {name: list(some) for name, some in relations.items()}
+    order = columns(program, {name: _width(name, some) for name, some in rows.items()})
+    return {name: (order[name], [cells_by_name(name, row, order[name]) for row in some]) for name, some in rows.items()}
 
 
 def _width(relation: str, rows: Sequence[object]) -> int | None:
@@ -162,7 +186,8 @@ def _width(relation: str, rows: Sequence[object]) -> int | None:
     return len(first)
 
 
-def _cells(relation: str, row: Any, names: tuple[str, ...]) -> tuple[Value, ...]:
+def cells_by_name(relation: str, row: Any, names: tuple[str, ...]) -> tuple[Value, ...]:
+    """The values of a row that is given as a tuple in the order of some names, or as a mapping."""
     if isinstance(row, Mapping):
         missing = [name for name in names if name not in row]
         if missing:
@@ -173,7 +198,12 @@ def _cells(relation: str, row: Any, names: tuple[str, ...]) -> tuple[Value, ...]
                 fix=f"its columns are {', '.join(names)}",
             )
         return tuple(check_value(row[name]) for name in names)
-    _width(relation, [row])
+    if _width(relation, [row]) != len(names):
+        raise ProgramError(
+            "logic.columns",
+            f"a row of {relation} has {len(row)} values",
+            fix=f"its columns are {', '.join(names) or 'none'}",
+        )
     return tuple(map(check_value, row))
 
 

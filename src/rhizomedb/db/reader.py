@@ -16,12 +16,14 @@ from rhizomedb.budget import Budget, budget_of
 from rhizomedb.crdt import policy as policies
 from rhizomedb.crdt.library import OPERATIONS
 from rhizomedb.crdt.policy import Policy, agreed
-from rhizomedb.crdt.register import RESERVED_PREFIX, with_stands
+from rhizomedb.crdt.register import RESERVED_PREFIX
 from rhizomedb.db import attachment as attached
 from rhizomedb.db import content, notices, view
 from rhizomedb.db import query as queries
+from rhizomedb.db.arriving import with_arrivals
 from rhizomedb.db.attachment import Attachment
 from rhizomedb.db.causality import Causality
+from rhizomedb.db.composing import Part, composer, parts_of
 from rhizomedb.db.explanation import (
     Conflict,
     Conflicts,
@@ -33,6 +35,7 @@ from rhizomedb.db.explanation import (
 )
 from rhizomedb.db.identity import as_cid
 from rhizomedb.db.limits import Limits
+from rhizomedb.db.log import Logged, log
 from rhizomedb.db.moment import to_ms
 from rhizomedb.db.naming import Authors, Names
 from rhizomedb.db.reading import reading_of
@@ -45,6 +48,7 @@ from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.fact import Fact
 from rhizomedb.facts.value import KIND_NAMES, Attribute, Cell, Entity, Value, exact, kind_of, plain
 from rhizomedb.logic import Aggregate, Program
+from rhizomedb.logic.temporal import is_temporal
 from rhizomedb.store.storage import Storage
 from rhizomedb.store.store import COLUMNS, AttributeSummary, Cut, Epoch, Finding, Store
 
@@ -317,6 +321,15 @@ class Reader(Causality):
         derived = view.derived(self._store, cut, [subject], VIEW_BUDGET)
         return History(names.label(subject), Statements(self._store, self._authors(), derived).of(attribute))
 
+    def log(self, entity: str | Entity | None = None) -> Iterator[Logged]:
+        """Every delta, newest first, and which deltas each had seen; or those that say something of an entity.
+
+        What this copy learned last comes first, but none comes before one that had seen it. They are read as they are
+        asked for: `itertools.islice(db.log(), 20)` looks at few.
+        """
+        names = Names(self._store, self.cut)
+        return log(self._store, self.cut, names, self._authors(), None if entity is None else names.entity(entity))
+
     def find(
         self, text: str | None = None, *, policy: str = "latest", limit: int | None = None, **conditions: object
     ) -> Records:
@@ -357,6 +370,7 @@ class Reader(Causality):
         parameters: Mapping[str, object] | None = None,
         *,
         relation: str | None = None,
+        using: Iterable[Part] = (),
         aggregates: Mapping[str, Aggregate] | None = None,
         budget: Budget | None = None,
         **more_parameters: object,
@@ -366,27 +380,56 @@ class Reader(Causality):
         It can read what was ever said, `fact`, `cause`, `delta`, `asserts`, `arrival`, and what stands of it:
         `stands(entity, attribute, value, fact, delta, author, time, counter)`, one tuple for each standing claim.
 
+        A program with `@next` rules is run from the first epoch to this one; what comes in an epoch it reads as the event
+        `arrives(fact, delta, entity, attribute, value)`.
+
+        `import "add-wins-set".` in the program, or `using=["add-wins-set"]`, adds the rules of a data type; `using` takes
+        data types and programs as well.
+
         `$name` in the program takes the parameter `name`, from the mapping or as a keyword; nothing is ever pasted into
         text.
         """
-        whole = queries.parsed_of(program)
-        source = StoreSource(self._store, self.cut)
-        result = queries.query(
-            source,
-            reading_of(self._store, self.cut, source),
-            COLUMNS,
-            program,
-            relation=relation,
-            parameters={**(parameters or {}), **more_parameters},
-            aggregates=aggregates,
-            budget=budget_of(budget),
-            extend=with_stands,
-        )
+        compose = composing(using)
+        whole = with_arrivals(compose(queries.parsed_of(program)))
+        values = {**(parameters or {}), **more_parameters}
+        if is_temporal(whole):
+            result = self._stepped(whole, relation, values, aggregates, budget_of(budget))
+        else:
+            source = StoreSource(self._store, self.cut)
+            result = queries.query(
+                source,
+                reading_of(self._store, self.cut, source),
+                COLUMNS,
+                program,
+                relation=relation,
+                parameters=values,
+                aggregates=aggregates,
+                budget=budget_of(budget),
+                compose=compose,
+            )
         said = [*notices.unknown_attributes(whole, self._store)]
         if not result:
             said += notices.other_numbers(whole, self.kind_of_attribute)
         result.notices = tuple(said)
         return result
+
+    def _stepped(
+        self,
+        program: Program,
+        relation: str | None,
+        parameters: Mapping[str, object],
+        aggregates: Mapping[str, Aggregate] | None,
+        budget: Budget,
+    ) -> Result:
+        """The tuples of a program with steps, run from the first epoch on."""
+        from rhizomedb.db.stored import Arrivals  # what few programs need need not be loaded by all
+        from rhizomedb.db.timeline import timeline_of
+
+        answer = queries.answer_relation(program, relation)
+        cut = self.cut if self.cut.epoch is not None else replace(self.cut, epoch=self._store.epoch())
+        arrivals = Arrivals(self._store)
+        timeline, columns = timeline_of(program, self._store, arrivals, cut, parameters, aggregates, budget, answer)
+        return Result(answer, columns[answer], timeline.rows(answer), timeline.why(answer))
 
     def explain(
         self,
@@ -394,11 +437,14 @@ class Reader(Causality):
         parameters: Mapping[str, object] | None = None,
         *,
         relation: str | None = None,
+        using: Iterable[Part] = (),
         aggregates: Mapping[str, Aggregate] | None = None,
         budget: Budget | None = None,
         **more_parameters: object,
     ) -> str:
         """The plan of a program as it ran: rewrites, and each stage with expected and real tuple counts and its time."""
+        compose = composing(using)
+        queries.refuse_steps(with_arrivals(compose(queries.parsed_of(program))))
         source = StoreSource(self._store, self.cut)
         return queries.explain(
             reading_of(self._store, self.cut, source),
@@ -408,7 +454,7 @@ class Reader(Causality):
             parameters={**(parameters or {}), **more_parameters},
             aggregates=aggregates,
             budget=budget_of(budget),
-            extend=with_stands,
+            compose=compose,
         )
 
     # -- facts ------------------------------------------------------------------------------------------------------
@@ -563,6 +609,14 @@ class Reader(Causality):
                         {register.attribute: chosen.choose(register.claims) for register in ordered},
                         frozenset(register.attribute for register in ordered if register.is_contested),
                     )
+
+
+def composing(using: Iterable[Part]) -> Callable[[Program], Program]:
+    """What adds to a program over a database all that it imports and uses."""
+    return composer(parts_of(using), _STORED)
+
+
+_STORED = tuple((name, tuple(column for column in columns if column != "$cid")) for name, columns in COLUMNS.items())
 
 
 def _shown(registers: Iterable[view.Register]) -> list[view.Register]:

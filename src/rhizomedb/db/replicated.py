@@ -133,6 +133,12 @@ class ReplicatedCounter(Handle):
         """Add a number, which may be negative."""
         if isinstance(number, bool) or not isinstance(number, int | float):
             raise RequestError("crdt.step", f"a counter counts numbers, not {type(number).__name__}", fix="add(1)")
+        if abs(number) > counter.STEP_MAX:
+            raise RequestError(
+                "crdt.step",
+                f"a step is at most {counter.STEP_MAX:,} either way, not {number!r:.40}",
+                fix="several steps",
+            )
         self._last = [self._say(counter.ADD, check_value(number), self._last).cid]
 
     @property

@@ -39,6 +39,7 @@ from rhizomedb.logic.syntax import (
     TYPES,
     Constant,
     Declaration,
+    Import,
     OptionalAtom,
     Parameter,
     Program,
@@ -180,6 +181,7 @@ def program(*parts: Rule | Declaration | AtomBuilder | Program) -> Program:
     """A program of rules, declarations, ground facts (atoms by themselves) and whole programs, in this order."""
     rules: list[Rule] = []
     declarations: list[Declaration] = []
+    imports: list[Import] = []
     for part in parts:
         match part:
             case Rule():
@@ -191,6 +193,7 @@ def program(*parts: Rule | Declaration | AtomBuilder | Program) -> Program:
             case Program():
                 rules += part.rules
                 declarations += part.declarations
+                imports += part.imports
             case _:
                 refuse(f"{part!s} cannot stand by itself in a program", "path(x=X).when(edge(from_=X))")
-    return Program(tuple(rules), tuple(declarations))
+    return Program(tuple(rules), tuple(declarations), imports=tuple(imports))

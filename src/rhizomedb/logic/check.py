@@ -61,6 +61,11 @@ def check(
     >>> [error.code for error in check(parse("p(x: X) :- q(y: Y)."), {"q": ("y",)})]
     ['logic.unbound-variable']
     """
+    if program.imports:
+        each = program.imports[0]
+        message = f"the program imports {each.name!r}, and nothing here says what that is"
+        fix = "rhizomedb.check, query and evaluate look it up"
+        return [ProgramError("logic.unknown-import", message, where=each.span, fix=fix, source=program.source)]
     if not program.rules:
         return [
             ProgramError("logic.empty-program", "the program has no rule", fix="p(x: X) :- …", source=program.source)

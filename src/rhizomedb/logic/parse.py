@@ -1,6 +1,7 @@
 """From text to a `Program`: the concrete syntax of PomoLogic.
 
-    program     = { declaration | rule } ;
+    program     = { import | declaration | rule } ;
+    import      = "import" text "." ;
     declaration = ( "relation" | "event" ) name "(" [ column { "," column } ] ")" "." ;
     column      = name [ ":" ( "bool" | "int" | "float" | "text" | "bytes" | "cid" | "any" ) ] ;
     rule        = atom [ "@" "next" ] [ ":-" predicate { "," predicate } ] "." ;
@@ -25,6 +26,8 @@ on behind the next period, so that all of a text's errors are reported at once.
 
 from __future__ import annotations
 
+import json
+
 from rhizomedb.errors import ProgramError, ProgramErrors, nearest_names
 from rhizomedb.logic.atoms import Atoms
 from rhizomedb.logic.expressions import ERRORS_MAX, Abandoned
@@ -40,6 +43,7 @@ from rhizomedb.logic.syntax import (
     Constraint,
     Declaration,
     Expression,
+    Import,
     Negation,
     OptionalAtom,
     Parameter,
@@ -77,15 +81,18 @@ class _Parser(Atoms):
     def program(self) -> Program:
         rules: list[Rule] = []
         declarations: list[Declaration] = []
+        imports: list[Import] = []
         while self.peek().kind != "end" and len(self.errors) < ERRORS_MAX:
             try:
-                if self._declaration_ahead():
+                if self._import_ahead():
+                    imports.append(self._import())
+                elif self._declaration_ahead():
                     declarations.append(self._declaration())
                 else:
                     rules.append(self._rule())
             except Abandoned:
                 self._skip_statement()
-        return Program(tuple(rules), tuple(declarations), source=self.source)
+        return Program(tuple(rules), tuple(declarations), source=self.source, imports=tuple(imports))
 
     def _skip_statement(self) -> None:
         while self.peek().kind != "end":
@@ -95,6 +102,20 @@ class _Parser(Atoms):
                 return
 
     # Statements
+
+    def _import_ahead(self) -> bool:
+        return self.peek().text == "import" and self.peek(1).kind in ("text", "name", "variable", "quoted")
+
+    def _import(self) -> Import:
+        first, name = self.advance(), self.peek()
+        if name.kind != "text":
+            self.fail(
+                f"a data type is imported by its name as text, not {name}", name, f'import "{name.text.strip("`")}".'
+            )
+        self.advance()
+        span = self.since(first)
+        self._end()
+        return Import(json.loads(name.text), span=span)
 
     def _declaration_ahead(self) -> bool:
         return self.peek().text in ("relation", "event") and self.peek(1).kind in ("name", "quoted", "variable")
@@ -181,7 +202,7 @@ class _Parser(Atoms):
 
     def _statement_ahead(self) -> bool:
         """Whether what comes next looks like a new statement rather than another predicate."""
-        if self._declaration_ahead():
+        if self._declaration_ahead() or self._import_ahead():
             return True
         if not self._predicate_ahead() or not self.at("(", 1):
             return False

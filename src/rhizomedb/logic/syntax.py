@@ -260,20 +260,33 @@ class Declaration:
 
 
 @dataclass(frozen=True, slots=True)
+class Import:
+    """`import "add-wins-set".`: the rules of a data type of that name are rules of the program."""
+
+    name: str
+    span: Span | None = field(default=None, compare=False, repr=False, kw_only=True)
+
+    def __str__(self) -> str:
+        return f"import {show_value(self.name)}."
+
+
+@dataclass(frozen=True, slots=True)
 class Program:
-    """Declarations and rules; `source` is the text it was parsed from, for messages."""
+    """Declarations and rules, and what is imported; `source` is the text it was parsed from, for messages."""
 
     rules: tuple[Rule, ...]
     declarations: tuple[Declaration, ...] = ()
     source: str | None = field(default=None, compare=False, repr=False)
+    imports: tuple[Import, ...] = field(default=(), kw_only=True)
 
     def __str__(self) -> str:
-        return "\n".join(map(str, (*self.declarations, *self.rules)))
+        return "\n".join(map(str, (*self.imports, *self.declarations, *self.rules)))
 
     def __add__(self, other: Program) -> Program:
         """Both programs' declarations and rules; relations of the same name become one."""
         declarations = dict.fromkeys((*self.declarations, *other.declarations))
-        return Program(tuple(dict.fromkeys((*self.rules, *other.rules))), tuple(declarations))
+        imports = tuple(dict.fromkeys((*self.imports, *other.imports)))
+        return Program(tuple(dict.fromkeys((*self.rules, *other.rules))), tuple(declarations), imports=imports)
 
     @property
     def answer(self) -> str | None:

@@ -27,6 +27,7 @@ from rhizomedb.logic.syntax import (
     Constraint,
     Declaration,
     Expression,
+    Import,
     Negation,
     OptionalAtom,
     Parameter,
@@ -302,4 +303,10 @@ def trees() -> st.SearchStrategy[Program]:
         Declaration, _NAMES, st.lists(st.tuples(_NAMES, st.sampled_from(TYPES)), max_size=3).map(tuple), st.booleans()
     )
     rules = st.builds(Rule, atoms(), st.lists(predicates(), max_size=4).map(tuple), st.booleans())
-    return st.builds(Program, st.lists(rules, max_size=3).map(tuple), st.lists(declarations, max_size=2).map(tuple))
+    imports = st.lists(st.builds(Import, st.text(st.characters(exclude_categories=["Cs"]), max_size=6)), max_size=2)
+    return st.builds(
+        Program,
+        st.lists(rules, max_size=3).map(tuple),
+        st.lists(declarations, max_size=2).map(tuple),
+        imports=imports.map(tuple),
+    )

@@ -1,0 +1,29 @@
+"""The verb check: what is wrong with a program, and which of its relations may be shown before everything has arrived."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from rhizomedb.cli import out
+from rhizomedb.cli.session import parts, print_lines, text_of_file
+from rhizomedb.db.checking import EARLY, LATE
+from rhizomedb.db.checking import check as checked
+
+REASONS_MAX = 3
+"""How many reasons are told of one relation; `--json` has all."""
+
+
+def check(options: Namespace) -> int:
+    """Whether a program has a meaning, and of which relations nothing is withdrawn when facts arrive."""
+    found = checked(text_of_file(options.program.removeprefix("@")), using=parts(options.using))
+    found.raise_if_wrong()
+    if options.json:
+        print_lines(found.rows())
+        return 0
+    for name, each in found.relations.items():
+        out.say(f"{out.strong(found.called(name))}  {EARLY if each.is_monotone else LATE}")
+        for reason in each.reasons[:REASONS_MAX]:
+            out.say(f"  {out.safe(str(reason))}")
+        if len(each.reasons) > REASONS_MAX:
+            out.say(f"  and {out.plural(len(each.reasons) - REASONS_MAX, 'more reason')}")
+    return 0
