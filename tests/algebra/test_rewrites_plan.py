@@ -29,7 +29,6 @@ from rhizomedb.algebra.relation import (
     SemiJoin,
 )
 from rhizomedb.algebra.rewrites.pass_through import pass_through_columns
-from rhizomedb.algebra.rewrites.restrict_loops import restrict_loops
 from rhizomedb.algebra.rewrites.walk import Context
 from rhizomedb.algebra.statistics import Counts, Estimates, Sizes
 from rhizomedb.errors import PlanError
@@ -314,57 +313,6 @@ def test_columns_that_pass_through(text, expected):
     assert pass_through_columns(loop) == expected
     after = optimize(plan, rules=without("closure"))
     assert [dict(each.passing) for each in after.block.statements if isinstance(each, Loop)] == [expected]
-
-
-SKIP_RIGHT = BASES[0] + "tc(a: X, b: Z) :- e(x: X, y: Y), !n(x: Y), tc(a: Y, b: Z)."
-SKIP_LEFT = BASES[0] + "tc(a: X, b: Z) :- tc(a: X, b: Y), !n(x: Y), e(x: Y, y: Z)."
-BOTH_SEEN = "out(a: A, b: B) :- tc(a: A, b: B), n(x: A), n(x: B)."
-RESTRICTED = [
-    (SKIP_RIGHT + BOTH_SEEN, True),
-    (SKIP_LEFT + BOTH_SEEN, True),
-    (SKIP_RIGHT + "out(a: A, b: B) :- f(x: A, y: B), tc(a: C, b: B), e(x: C, y: A).", True),
-    (SKIP_RIGHT + "out(a: A, b: B) :- tc(a: A, b: B), f(x: A, y: B).", True),
-    (SKIP_RIGHT + BOTH_SEEN + "out(a: A, b: B) :- tc(a: B, b: A), f(x: A, y: B).", True),
-    (SKIP_RIGHT + "m(x: X) :- n(x: X), e(x: X). out(a: A, b: B) :- tc(a: A, b: B), m(x: B), A != B.", True),
-    (SKIP_RIGHT + "ends(b: B) :- tc(b: B), n(x: B). out(a: B, b: B) :- ends(b: B).", True),
-    # not restricted: another reader asks for more, only the other column is asked for, or it is asked in another way
-    (SKIP_RIGHT + BOTH_SEEN + "out(a: A, b: B) :- tc(a: A, b: B).", False),
-    (SKIP_RIGHT + "out(a: A, b: B) :- tc(a: A, b: B), n(x: A).", False),
-    (SKIP_LEFT + "out(a: A, b: B) :- tc(a: A, b: B), n(x: B).", False),
-    (SKIP_RIGHT + "out(a: A, b: B) :- tc(a: A, b: B), tc(a: B, b: A).", False),
-    (SKIP_RIGHT + "out(a: A, b: B) :- f(x: A, y: B), !tc(a: A, b: B).", False),
-    (SKIP_RIGHT + "out(a: A, b: N) :- n(x: A), N := count : tc(b: A).", False),
-    (SKIP_RIGHT + "late(x: X) :- tc(a: X). out(a: A, b: B) :- tc(a: A, b: B), late(x: B).", False),
-]
-
-
-@pytest.mark.parametrize(("text", "restricted"), RESTRICTED)
-@given(EDGES, EDGES, st.lists(st.tuples(st.integers(0, 6)), max_size=4))
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-def test_loops_are_restricted_by_who_reads_them(text, restricted, edges, others, some):
-    source = Relations({"e": (("x", "y"), edges), "f": (("x", "y"), others), "n": (("x",), some)})
-    plan = lower(checked(parse(text), source.stored), source.stored)
-    after = optimize(plan, asked=["out"], rules=[restrict_loops])
-    assert (after is not plan) == restricted
-    assert optimize(plan, asked=["out", "tc"], rules=[restrict_loops]) is plan, "who asks for all gets all"
-    columns = {"out": plan.derived["out"]}
-    expected = tables(plan, source, columns)
-    assert tables(after, source, columns) == expected
-    assert tables(optimize(plan, asked=["out"]), source, columns, seminaive=True, probe=True) == expected
-
-
-def test_only_shown_ends_are_skipped_to():
-    """Kleppmann's list in small: of a chain in which every tenth is shown, as written nearly all pairs are derived."""
-    chain = Relations(
-        {"e": (("x", "y"), [(n, n + 1) for n in range(200)]), "f": (("x", "y"), []), "n": (("x",), [(n,) for n in range(0, 200, 40)])}
-    )  # fmt: skip
-    plan = lower(parse(SKIP_RIGHT + BOTH_SEEN), STORED)
-    sizes = [
-        {name: len(table.rows) for name, table in evaluate(each, chain).relations.items()}
-        for each in (plan, optimize(plan, asked=["out"]))
-    ]
-    assert [size["out"] for size in sizes] == [4, 4]
-    assert sizes[0]["tc"] > 4_000 and sizes[1]["tc"] == 160
 
 
 @given(programs(rules_max=8), relations(), st.randoms(use_true_random=False))

@@ -27,7 +27,6 @@ from rhizomedb.algebra.rewrites.order_joins import order_joins
 from rhizomedb.algebra.rewrites.pass_through import pass_through
 from rhizomedb.algebra.rewrites.prune_attributes import prune_attributes
 from rhizomedb.algebra.rewrites.push_selections import push_selections
-from rhizomedb.algebra.rewrites.restrict_loops import restrict_loops
 from rhizomedb.algebra.rewrites.semijoin_reduction import semijoin_reduction
 from rhizomedb.algebra.rewrites.share_subplans import share_subplans
 from rhizomedb.algebra.rewrites.walk import Context, Rewrite
@@ -40,7 +39,6 @@ RULES: tuple[Rewrite, ...] = (
     drop_unread,
     lattice,
     push_selections,
-    restrict_loops,
     order_joins,
     semijoin_reduction,
     share_subplans,

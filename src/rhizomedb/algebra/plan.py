@@ -73,7 +73,7 @@ def plan_standing(
     stored: Mapping[str, Attributes],
     *,
     aggregates: Mapping[str, Aggregate] = AGGREGATES,
-    rewrites: Iterable[ProgramRewrite] = STANDING_REWRITES,
+    rewrites: Iterable[ProgramRewrite] | None = None,
     rules: Iterable[Rewrite] = STANDING_RULES,
 ) -> Planned:
     """The plan that derives one relation of a checked program and some others that are kept, for as long as somebody reads.
@@ -84,6 +84,8 @@ def plan_standing(
     c a
     """
     names = frozenset(kept)
+    if rewrites is None:
+        rewrites = REWRITES if names <= {relation} else STANDING_REWRITES
     program, changed = _rewritten(program, Question(relation, _plain(stored), kept=names), rewrites)
     plan = lower(program, stored, aggregates)
     found = traced(plan, UNKNOWN, rules, asked=[relation, *sorted(names)], aggregates=aggregates)

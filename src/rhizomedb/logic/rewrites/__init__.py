@@ -13,10 +13,10 @@ REWRITES: tuple[Rewrite, ...] = (propagate_constants, inline, propagate_constant
 """All rewrites of programs, in order. After inlining there may be new constants."""
 
 STANDING_REWRITES: tuple[Rewrite, ...] = (propagate_constants, inline, propagate_constants)
-"""Those for a program that is kept up to date, all relations of which somebody may read.
+"""Those for a program that is kept up to date, several relations of which somebody may read.
 
 Demand has nothing to say there: what is read whole is asked for with nothing, and so is all that it negates or recurs
-through, of which a demand from what is stored would have to be kept up to date as well.
+through. Where one relation alone is read, all rewrites serve.
 """
 
 __all__ = ["REWRITES", "STANDING_REWRITES", "Question", "Rewrite", "demand", "inline", "propagate_constants"]
