@@ -313,6 +313,27 @@ def test_what_came_is_the_same_from_the_log_and_from_the_index(history, text):
         assert answers[0] == answers[1]
 
 
+@pytest.mark.parametrize("most", [0, 1 << 30])
+def test_a_file_tells_the_same_when_it_is_opened_again(most, tmp_path, monkeypatch):
+    monkeypatch.setattr(timelines, "DELTAS_MAX", most)
+    history = [
+        [(b"a", "box/made", 1)],
+        [(b"a", "click", n) for n in range(2)],
+        [(b"b", "box/made", 1), (b"a", "click", 9)],
+        [(b"c", "x", 1)],
+    ]
+    for said in history:
+        with rhizomedb.open(tmp_path / "a.db", author="ann") as db:
+            db.transact([Fact(*each) for each in said])
+    expected = by_hand(history)
+    with rhizomedb.open(tmp_path / "a.db", author="ann") as db:
+        view = db.view(OVER_LOG)
+        for epoch in (4, 2, 0, 3, 1):
+            then = db.at_epoch(epoch)
+            assert shown(lambda name, then=then: then.query(OVER_LOG, relation=name)) == expected[epoch]
+            assert shown(view.rewind(epoch).relation) == expected[epoch]
+
+
 def test_a_watch_is_told_epoch_by_epoch_and_what_passes_goes_again():
     with rhizomedb.open(":memory:") as db:
         db.transact([Fact(b"a", "box/made", 1)])
