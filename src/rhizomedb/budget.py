@@ -88,6 +88,12 @@ class Meter:
         self._look_at = CHECK_EVERY
         self._computed = 0
 
+    def again(self) -> None:
+        """Count facts and rounds from nothing, where what was derived so far is let go; time goes on."""
+        self.check()
+        self.facts = self.cells = self.rounds = 0
+        self._look_at = CHECK_EVERY
+
     def elapsed(self) -> float:
         """Seconds since the count began."""
         return self._clock() - self.started

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import Phase, given, settings
@@ -15,6 +16,7 @@ from rhizomedb.db import timeline as timelines
 from rhizomedb.db.stepping import Stepping
 from rhizomedb.errors import BudgetExceeded, Error, ProgramError
 from rhizomedb.logic import parse
+from rhizomedb.logic.monotone import monotonicity
 from rhizomedb.logic.syntax import Atom, Constant, Program, Rule
 
 CHECKBOX = """
@@ -201,6 +203,20 @@ def test_a_broken_engine_is_caught(broken, monkeypatch):
         settings(max_examples=200, deadline=None, database=None, phases=[Phase.generate])(search)()
 
 
+@given(programs(), rows, pairs, st.lists(rows, min_size=1, max_size=3), st.lists(rows, min_size=3, max_size=3))
+@settings(max_examples=100, deadline=None)
+def test_what_is_called_monotone_is_kept_and_grows_with_the_events(program, n, d, events, more):
+    few = list(rhizomedb.steps(program, {"n": n, "d": d}, [{"e": each} for each in events]))
+    many = list(
+        rhizomedb.steps(program, {"n": n, "d": d}, [{"e": [*a, *b]} for a, b in zip(events, more, strict=False)])
+    )
+    for name, each in monotonicity(program).items():
+        if each.is_monotone:
+            held, also = ([{tuple(row) for row in step[name]} for step in found] for found in (few, many))
+            assert all(before <= after for before, after in pairwise(held)), name
+            assert all(a <= b for a, b in zip(held[: len(events)], also, strict=False)) and held[-1] <= also[-1], name
+
+
 # -- over a log --------------------------------------------------------------------------------------------------------------
 
 OVER_LOG = """
@@ -282,6 +298,42 @@ def test_epochs_that_brought_nothing_of_what_is_read_take_no_step(history):
         assert [set(db.query(OVER_LOG, relation=name)) for name in ("box", "click", "made")] == everything
 
 
+@given(histories(), st.sampled_from([OVER_LOG, OVER_LOG + "n(n: N) :- N := count : arrives()."]))
+@settings(max_examples=40, deadline=None)
+def test_what_came_is_the_same_from_the_log_and_from_the_index(history, text):
+    with rhizomedb.open(":memory:") as db, pytest.MonkeyPatch.context() as patch:
+        for number, said in enumerate(history):
+            db.transact([Fact(*each) for each in said], author="ann" if number % 3 else "ben")
+        readers = [db, *(db.at_epoch(n) for n in range(len(history) + 1)), *(db.by(name) for name in db.authors())]
+        names = ["box", "click", *(["n"] if "count" in text else [])]
+        answers = []
+        for most in (0, 1 << 30):
+            patch.setattr(timelines, "DELTAS_MAX", most)
+            answers.append([set(reader.query(text, relation=name)) for reader in readers for name in names])
+        assert answers[0] == answers[1]
+
+
+@pytest.mark.parametrize("most", [0, 1 << 30])
+def test_a_file_tells_the_same_when_it_is_opened_again(most, tmp_path, monkeypatch):
+    monkeypatch.setattr(timelines, "DELTAS_MAX", most)
+    history = [
+        [(b"a", "box/made", 1)],
+        [(b"a", "click", n) for n in range(2)],
+        [(b"b", "box/made", 1), (b"a", "click", 9)],
+        [(b"c", "x", 1)],
+    ]
+    for said in history:
+        with rhizomedb.open(tmp_path / "a.db", author="ann") as db:
+            db.transact([Fact(*each) for each in said])
+    expected = by_hand(history)
+    with rhizomedb.open(tmp_path / "a.db", author="ann") as db:
+        view = db.view(OVER_LOG)
+        for epoch in (4, 2, 0, 3, 1):
+            then = db.at_epoch(epoch)
+            assert shown(lambda name, then=then: then.query(OVER_LOG, relation=name)) == expected[epoch]
+            assert shown(view.rewind(epoch).relation) == expected[epoch]
+
+
 def test_a_watch_is_told_epoch_by_epoch_and_what_passes_goes_again():
     with rhizomedb.open(":memory:") as db:
         db.transact([Fact(b"a", "box/made", 1)])
@@ -300,6 +352,14 @@ def test_a_watch_is_told_epoch_by_epoch_and_what_passes_goes_again():
             2: [{"box": ({on}, {off}), "click": ({(b"a",)}, set())}],
             3: [{"click": (set(), {(b"a",)})}],
         }
+
+
+def test_an_attribute_that_no_fact_has_is_noticed():
+    with rhizomedb.open(":memory:") as db:
+        db.transact([Fact(b"a", "click", 1)])
+        assert db.query('p(x: E) :- arrives(entity: E, attribute: "clik").').notices == (
+            "no fact here has the attribute clik; did you mean click?",
+        )
 
 
 def test_the_same_fact_said_again_arrives_again():
@@ -333,18 +393,18 @@ def test_stored_relations_are_those_of_the_epoch():
         assert [row.value for row in db.at_epoch(3).query(text)] == [10]
 
 
-def test_a_view_that_cannot_be_kept_within_its_budget_stays_where_it_is():
+def test_each_epoch_has_a_budget_and_a_view_that_exceeds_it_stays_where_it_is():
     with rhizomedb.open(":memory:") as db:
         db.transact([Fact(b"a", "box/made", 1)])
-        view = db.view(OVER_LOG, budget=rhizomedb.Budget(rounds=4))
+        view = db.view(OVER_LOG, budget=rhizomedb.Budget(facts=30, rounds=3))
         for number in range(9):
             db.transact([Fact(b"a", "click", number)])
-        assert view.error is None and view.epoch == 10, "each epoch has a budget of its own"
+        assert (view.epoch, view.error) == (10, None)
+        assert db.query(OVER_LOG, budget=rhizomedb.Budget(facts=30, rounds=3)) == view.relation("box")
+        db.transact([Fact(b"%d" % number, "box/made", 1) for number in range(40)])
+        assert view.epoch == 10 and view.error is not None and view.error.code == "budget.facts"
         with pytest.raises(BudgetExceeded):
-            db.query(OVER_LOG, budget=rhizomedb.Budget(rounds=4))
-        assert view.rewind(9).epoch == 9, "from the epoch before"
-        view.refresh()
-        view._upkeep._marks.clear()
+            view.relation("box")
         with pytest.raises(BudgetExceeded):
-            view.rewind(9)
-        assert view.epoch == 10
+            db.query(OVER_LOG, budget=rhizomedb.Budget(rounds=1))
+        assert [row.on for row in view.rewind(9).relation("box")] == [False]

@@ -12,7 +12,6 @@ from rhizomedb.crdt.policy import Policy
 from rhizomedb.crdt.text_order import Order
 from rhizomedb.db import view
 from rhizomedb.db.compiled import Compiled, answering
-from rhizomedb.errors import RequestError
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.entity import ENTITY_BYTES
 from rhizomedb.facts.value import Attribute, Entity, Value

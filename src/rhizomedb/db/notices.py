@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from rhizomedb.crdt.register import STANDS
+from rhizomedb.db.arriving import ARRIVES
 from rhizomedb.db.result import show
 from rhizomedb.errors import nearest_names
 from rhizomedb.facts.value import KIND_NAMES, Attribute, exact, kind_of, plain
@@ -24,7 +25,7 @@ def unknown_attributes(program: Program, store: Store) -> Iterator[str]:
         term.value
         for rule in program.rules
         for atom in (rule.head, *filter(None, map(atom_of, rule.body)))
-        if atom.relation in ("fact", STANDS)
+        if atom.relation in ("fact", STANDS, ARRIVES)
         for name, term in atom.arguments
         if name == "attribute" and isinstance(term, Constant)
     )

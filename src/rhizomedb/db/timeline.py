@@ -12,11 +12,11 @@ step, where the program says of which attributes it reads facts.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from rhizomedb._record import dataclass
 from rhizomedb.budget import Budget, Meter
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from rhizomedb.facts.delta import Delta
     from rhizomedb.facts.value import Cell
     from rhizomedb.flow.batch import Batch as Tuples
+
+DELTAS_MAX: Final = 256
+"""Of how many deltas what they brought is read from themselves; of more, from the index."""
 
 MARKS_MAX: Final = 64
 """How many earlier epochs are remembered, from which the way back to another is shorter than from the beginning."""
@@ -144,22 +147,47 @@ class Timeline:
         """Go on epoch by epoch."""
         if moment.epoch >= epoch:
             return moment
-        arrived = self._arrivals.between(moment.epoch, epoch)
-        for number, some in groupby(arrived, key=itemgetter(0)):
+        came = self._store.totals(epoch)[0] - self._store.totals(moment.epoch)[0]
+        arrived = self._from_log if came <= DELTAS_MAX else self._from_index
+        for number, rows in arrived(moment.epoch, epoch, meter):
+            self._mark(moment)
+            meter.again()
+            moment = self._settled(number, moment.last.carried, {ARRIVES: frozenset(rows)}, meter)
+        if moment.epoch < epoch:  # the epochs since brought nothing: what there was of an epoch has passed
+            moment = _Moment(epoch, None, moment.last)
+        return moment
+
+    def _from_log(self, after: int, last: int, meter: Meter) -> Iterator[tuple[int, list[Row]]]:
+        """What each epoch brought of what is read, in order, from the deltas themselves."""
+        for number, some in groupby(self._arrivals.between(after, last), key=itemgetter(0)):
+            meter.check()
             rows = [
                 row
                 for _, delta in some
                 if self._window.admits(number, delta.time.ms, delta.author)
                 for row in _rows_of(delta)
+                if self._attributes is None or row[3] in self._attributes
             ]
-            meter.check()
-            if not rows or (self._attributes is not None and not any(row[3] in self._attributes for row in rows)):
-                continue
-            self._mark(moment)
-            moment = self._settled(number, moment.last.carried, {ARRIVES: frozenset(rows)}, meter)
-        if moment.epoch < epoch:  # the epochs since brought nothing: what there was of an epoch has passed
-            moment = _Moment(epoch, None, moment.last)
-        return moment
+            if rows:
+                yield number, rows
+
+    def _from_index(self, after: int, last: int, meter: Meter) -> Iterator[tuple[int, list[Row]]]:
+        """The same by look-ups, which cost what is read and not what was said."""
+        store, cut = self._store, replace(self._window, epoch=last)
+        questions = [{}] if self._attributes is None else [{"attribute": name} for name in self._attributes]
+        facts = {row[0]: row for bound in questions for row in store.scan("fact", bound, cut)}
+        meter.check()
+        said = list(store.scan_keys("asserts", {}, ("fact",), ((fact,) for fact in facts), cut))
+        meter.check()
+        deltas = dict.fromkeys(row[0] for row in said)
+        epochs = {row[0]: row[1] for row in store.scan_keys("arrival", {}, ("delta",), ((d,) for d in deltas), cut)}
+        found: dict[int, list[Row]] = {}
+        for delta, fact in said:
+            epoch = cast(int, epochs[delta])
+            if epoch > after:
+                _, entity, attribute, value = facts[fact]
+                found.setdefault(epoch, []).append((fact, delta, entity, attribute, value))
+        return iter(sorted(found.items()))
 
     def _settled(self, epoch: int, state: State, events: Mapping[str, frozenset[Row]], meter: Meter) -> _Moment:
         cut = replace(self._window, epoch=epoch)
