@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 import subprocess
 import sys
@@ -174,6 +175,18 @@ def test_closed(db: Connection) -> None:
             call()
     with db.text(D) as other:
         assert repr(other) == "<rhizomedb.Text of 1 characters: 'x'>"
+
+
+def test_a_text_that_nobody_holds_is_closed(db: Connection) -> None:
+    db.text(D).append("said")
+    watch = db.text(D).watch(timeout_s=0)
+    gc.collect()
+    assert db._views is not None and len(db._views._views) == 1, "who watches holds the text"
+    db.text(D).append("!")
+    assert [change.apply("said") for change in watch] == ["said!"]
+    del watch
+    gc.collect()
+    assert not db._views._views
 
 
 def test_by_name_and_beside_other_things(db: Connection) -> None:

@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Protocol
-from weakref import ReferenceType, ref
+from weakref import ReferenceType, finalize, ref
 
 from rhizomedb.crdt.text import COUNTER_MAX, DELETE, INSERT, OF_ONE
 from rhizomedb.crdt.text_order import UNNAMED, Order
@@ -120,6 +120,7 @@ class Text:
         self._feed = _Feed(self._view, _RELATIONS, BUFFER, "wait")
         self._view._attach(self._feed, True)
         self._view._is_told = False
+        finalize(self, self._view.close).atexit = False  # a text that nobody holds costs nothing more
         self._order: Order | None = None  # None: as the log has it is known to the view alone
         # What was told last, its serial, and the epoch that the order is at: one value, which Ctrl-C cannot part.
         self._move: tuple[int, int, TextChange | None] = (0, self._view.epoch, None)
