@@ -392,6 +392,7 @@ def test_interrupted_anywhere_it_is_as_the_log_has_it(tmp_path, monkeypatch, see
     """Ctrl-C at one of the calls that a text makes: who watches is told once of what came, and nothing twice."""
     chance = random.Random(seed)
     left: list[int | None] = [None]
+    monkeypatch.setattr(texts, "_UNSEEN_MAX", [1, 30, 256][seed % 3])
 
     def counted(method):
         def call(*arguments, **options):
@@ -480,6 +481,26 @@ def test_watching(db: Connection) -> None:
             return change
 
     assert asyncio.run(wait()).apply("") == "helloabc"
+
+
+@pytest.mark.parametrize("most", [1, 40, 256])
+def test_the_view_looks_at_what_was_said_here_now_and_then(db: Connection, monkeypatch, most) -> None:
+    monkeypatch.setattr(texts, "_UNSEEN_MAX", most)
+    text, other = db.text(D), db.text(D)
+    watch, told, expected = text.watch(timeout_s=0), "", ""
+    for number in range(60):
+        text.splice(number // 2, number % 2, "xyz"[number % 3])
+        position = number // 2
+        expected = expected[:position] + "xyz"[number % 3] + expected[position + number % 2 :]
+        assert str(text) == expected and text.epoch - text._view.epoch <= most / 9
+        if number == 40:
+            assert str(other) == expected
+    assert len(text.rewind(text.epoch - 1)) == len(expected), "the last edit put one in the place of another"
+    assert str(text) != expected
+    text.refresh()
+    for change in watch:
+        told = change.apply(told)
+    assert told == str(text) == str(other) == by_program(db) == expected
 
 
 def test_a_text_that_nobody_reads_for_long(db: Connection, monkeypatch) -> None:

@@ -43,7 +43,7 @@ _SESSION_BYTES: Final = 6
 _KEPT_MAX: Final = 1_024
 """How many changes wait for the text to be read; where there are more, it is made anew."""
 
-_UNSEEN_MAX: Final = 1_024
+_UNSEEN_MAX: Final = 256
 """How many facts may be said here before the view looks at them."""
 
 _EPOCH_COSTS: Final = 8
