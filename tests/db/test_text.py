@@ -363,6 +363,19 @@ def test_a_batch_that_is_left_without_being_told(db: Connection) -> None:
     assert str(text) == "hello!" == by_program(db)
 
 
+def test_a_batch_can_be_begun_again_and_not_used_outside(db: Connection) -> None:
+    text = db.text(D)
+    batch = text.batch()
+    for said in ("a", "b"):
+        with batch:
+            batch.splice(0, 0, said)
+            with pytest.raises(RequestError, match="a batch of this text is open"), text.batch():
+                pass
+        with pytest.raises(RequestError, match="the batch has ended"):
+            batch.splice(0, 0, "c")
+    assert str(text) == "ba" == by_program(db) and db.stats().facts == 2
+
+
 @pytest.mark.parametrize("where", ["before", "after"])
 def test_a_write_that_fails(db: Connection, monkeypatch, where) -> None:
     text = db.text(D)

@@ -136,7 +136,8 @@ class Text:
         return order.text(0, len(order))
 
     def __len__(self) -> int:
-        return len(self._read())
+        batch = self._batch_of()
+        return len(self._current() if batch is None else batch._now())
 
     def __getitem__(self, place: int | slice) -> str:
         order = self._read()
@@ -180,8 +181,12 @@ class Text:
 
     def append(self, inserted: str) -> None:
         """Put characters at the end."""
-        with self.batch() if self._batch_of() is None else _Within():
-            self.splice(len(self), 0, inserted)
+        within = self._batch_of()
+        if within is not None:
+            within.splice(len(within._now()), 0, inserted)
+        else:
+            with Batch(self) as batch:
+                batch.splice(len(batch._now()), 0, inserted)
 
     def batch(self) -> Batch:
         """A context in which edits are collected, and said together when it ends: all of them, or none where it raises.
@@ -419,6 +424,9 @@ class Batch:
     def __init__(self, text: Text) -> None:
         self._text = text
         self._order: Order | None = None
+        self._begin()
+
+    def _begin(self) -> None:
         self._runs: list[_Run] = []
         self._deleted: list[tuple[int, int, int]] = []
         self._growing: _Run | None = None  # what was typed last goes on in this run while it goes on at `_end`
@@ -435,6 +443,7 @@ class Batch:
                 "crdt.rewound", f"the text is shown as it was at epoch {text.epoch}", fix="text.refresh()"
             )
         text._check_no_batch()
+        self._begin()
         self._order = text._current()
         if text._watches:
             self._splices, self._author = [], text._db._author_name(text._author)
@@ -468,10 +477,15 @@ class Batch:
 
     # -- editing ----------------------------------------------------------------------------------------------------
 
+    def _now(self) -> Order:
+        """The order with what was edited up to now, but for the characters that were typed last."""
+        if self._order is None:
+            raise RequestError("crdt.batch", "the batch has ended", fix="with text.batch():")
+        return self._order
+
     def _shown(self) -> Order:
         """The order with what was edited up to now."""
-        order = self._order
-        assert order is not None, "the batch is open"
+        order = self._now()
         if self._typed and self._growing is not None:
             order.characters[self._growing.number] += "".join(self._typed)
             self._typed.clear()
@@ -481,7 +495,7 @@ class Batch:
         """Delete so many characters from a position on, and put others there."""
         order = self._order
         if order is None:
-            raise RequestError("crdt.batch", "the batch has ended", fix="with text.batch():")
+            order = self._now()
         if type(inserted) is not str or not inserted.isascii():
             inserted = _checked(inserted)
         size = len(order.rope)
@@ -588,16 +602,6 @@ class _Run:
         self.offset = offset
         self.counter = counter
         self.length = length
-
-
-class _Within:
-    """A context of nothing: the batch that is open ends elsewhere."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *_: object) -> None:
-        return None
 
 
 class _Feed(Outlet):
