@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import random
+import signal
 import subprocess
 import sys
 
@@ -18,6 +19,7 @@ from rhizomedb.crdt import rope, text_order
 from rhizomedb.crdt.library import LIBRARY
 from rhizomedb.db import text as texts
 from rhizomedb.db.connection import Connection, connect
+from rhizomedb.db.live_view import View
 from rhizomedb.db.query import prepare
 from rhizomedb.db.source import StoreSource
 from rhizomedb.errors import Error, RequestError
@@ -260,6 +262,25 @@ def test_two_connections(tmp_path, durability) -> None:
         assert [change.epoch - change.before for change in watch] == [1, 1], "one for each epoch"
 
 
+@pytest.mark.parametrize(("is_watched", "most", "steps"), [(False, 1_024, 1), (True, 1_024, 30), (True, 20, 1)])
+def test_what_others_said_is_looked_at_at_once_unless_somebody_watches(
+    db: Connection, monkeypatch, is_watched, most, steps
+) -> None:
+    monkeypatch.setattr(texts, "_KEPT_MAX", most)
+    text = db.text(D)
+    watch = text.watch(timeout_s=0) if is_watched else []
+    other = db.text(D)
+    for _ in range(30):
+        other.append("x")
+    taken, step = [], View._step
+    monkeypatch.setattr(View, "_step", lambda view, epoch: taken.append(epoch) or step(view, epoch))
+    assert len(text) == 30 and len(taken) == steps
+    told = ""
+    for change in watch:
+        told = change.apply(told)
+    assert told == ("x" * 30 if is_watched else "")
+
+
 ANOTHER = """
 import sys, rhizomedb
 with rhizomedb.open(sys.argv[1], author="ben") as db, db.text(bytes.fromhex(sys.argv[2])) as text:
@@ -447,6 +468,58 @@ def test_interrupted_anywhere_it_is_as_the_log_has_it(tmp_path, monkeypatch, see
                 told = change.apply(told)
             assert told == str(text) == str(yours)
         assert by_program(db) == told
+
+
+def test_ctrl_c_at_any_time(tmp_path) -> None:
+    chance = random.Random(1)
+
+    def alarm(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, alarm)
+    with (
+        connect(tmp_path / "a.db", author="ann", durability="memory") as db,
+        connect(tmp_path / "a.db", author="ben", durability="memory") as other,
+    ):
+        text, yours = db.text(D), other.text(D)
+        watch, told = text.watch(timeout_s=0), ""
+        for _ in range(80):
+            who = chance.choice([text, text, yours])
+            try:
+                signal.setitimer(signal.ITIMER_REAL, chance.uniform(1e-5, 3e-3))
+                with who.batch():
+                    for _ in range(chance.randint(1, 3)):
+                        size = len(who)
+                        position = chance.randint(0, size)
+                        who.splice(
+                            position, min(chance.choice([0, 0, 1, 2]), size - position), chance.choice(["", "a", "bc"])
+                        )
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            except KeyboardInterrupt:
+                pass
+            for change in watch:
+                told = change.apply(told)
+            assert told == str(text) == str(yours)
+        assert by_program(db) == told
+    signal.signal(signal.SIGALRM, before)
+
+
+KILLED = """
+import os, sys, rhizomedb
+db = rhizomedb.open(sys.argv[1], author="ben")
+text = db.text(bytes.fromhex(sys.argv[2]))
+text.append(" there")
+with text.batch():
+    text.append("!")
+    os._exit(0)
+"""
+
+
+def test_a_process_that_ends_within_a_batch(tmp_path) -> None:
+    with connect(tmp_path / "a.db", author="ann") as db, db.text(D) as text:
+        text.append("hello")
+        subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "a.db"), D.hex()], check=True)
+        assert str(text) == "hello there" == by_program(db)
 
 
 # -- other moments, and watching -----------------------------------------------------------------------------------------------

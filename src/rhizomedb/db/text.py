@@ -41,7 +41,8 @@ _SESSION_BYTES: Final = 6
 """So many random bytes are eight characters of base64."""
 
 _KEPT_MAX: Final = 1_024
-"""How many changes wait for the text to be read; where there are more, it is made anew."""
+"""How many changes wait for the text to be read; where there are more, it is made anew. So many epochs, and no more, are
+told of one by one."""
 
 _UNSEEN_MAX: Final = 256
 """How many facts may be said here before the view looks at them."""
@@ -322,10 +323,14 @@ class Text:
         view, order = self._open(), self._order
         if self._is_rewound:
             return self._follow()
-        if order is not None and view._newest() == self._epoch:
+        newest = view._newest()
+        if order is not None and newest == self._epoch:
             self._hand_out()
             return order
         self._see_own()
+        is_far = newest - view.epoch > _KEPT_MAX
+        if newest > view.epoch and view.error is None and (is_far or not self._watches):
+            view._advance(newest)  # at once: epoch by epoch is for those who watch
         view.refresh()
         return self._follow()
 
