@@ -470,6 +470,9 @@ def test_interrupted_anywhere_it_is_as_the_log_has_it(tmp_path, monkeypatch, see
         assert by_program(db) == told
 
 
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # what is interrupted may leave a file open
 def test_ctrl_c_at_any_time(tmp_path) -> None:
     chance = random.Random(1)
 
@@ -482,7 +485,9 @@ def test_ctrl_c_at_any_time(tmp_path) -> None:
         connect(tmp_path / "a.db", author="ben", durability="memory") as other,
     ):
         text, yours = db.text(D), other.text(D)
-        watch, told = text.watch(timeout_s=0), ""
+        text.append("all that is needed")
+        yours.append(" is imported by now")
+        watch, told = text.watch(timeout_s=0), str(text)
         for _ in range(80):
             who = chance.choice([text, text, yours])
             try:
