@@ -62,6 +62,12 @@ def edits(name: str, most: int | None = None) -> list[Edit]:
     ]
 
 
+def ending(name: str) -> str:
+    """The text that a real history ends with."""
+    text: str = json.loads(gzip.decompress(_file(name).read_bytes()))["endContent"]
+    return text
+
+
 def made(count: int) -> list[Patch]:
     """Typing with the cursor set elsewhere now and then, and a quarter taken back."""
     chance, size, cursor, found = random.Random(5), 0, 0, []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -270,3 +272,49 @@ def test_what_is_not_there(twin):
     assert not one.extend(0, 1) and not one.shrink(0, 1)
     with pytest.raises(AssertionError):
         twin.Rope(0)
+
+
+@needs_native
+@pytest.mark.parametrize("seed", range(3))
+def test_twins_agree_on_long_histories(seed):
+    chance = random.Random(seed)
+    most = chance.choice([4, 128])
+    one, other = rope.Rope(most), native.Rope(most)
+    lengths = []
+
+    def both(name, *arguments):
+        answer = getattr(one, name)(*arguments)
+        assert getattr(other, name)(*arguments) == answer
+        return answer
+
+    for _ in range(3000):
+        run = chance.randrange(len(lengths)) if lengths else 0
+        match chance.choices(["type", "insert", "delete", "extend", "shrink", "settle"], [8, 4, 4, 3, 1, 1])[0]:
+            case "type":
+                parent, offset = both("at", chance.randrange(len(one))) or (None, 0) if len(one) else (None, 0)
+                both("insert", len(lengths), parent, offset, 3, both("counter", parent, offset), b"")
+                lengths.append(3)
+            case "insert":
+                parent = run if lengths and chance.random() < 0.9 else None
+                offset = chance.randrange(lengths[run]) if parent is not None and lengths[run] else 0
+                length, counter = chance.randint(1, 9), chance.randint(1, 4)
+                if both("insert", len(lengths), parent, offset, length, counter, chance.randbytes(1)) is not None:
+                    lengths.append(length)
+            case "delete":
+                both("delete", run, chance.randint(0, 9), chance.randint(0, 9))
+            case "extend" | "shrink" as what if lengths:
+                count = chance.randint(0, 3)
+                if both(what, run, count):
+                    lengths[run] += count if what == "extend" else -count
+            case "settle" if lengths and lengths[run] and is_alone(one, run):
+                assert both("settle", run, chance.randbytes(1))
+    assert both("spans", 0, len(one))
+    for run, length in enumerate(lengths):
+        for offset in range(length):
+            both("position", run, offset)
+
+
+def is_alone(one, run):
+    """Whether nothing else was put after the same character."""
+    of = one._runs[run]
+    return len(one._under[of.parent, of.offset]) == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-PUT = re.compile(r"(0|[1-9][0-9]*)\.([1-9][0-9]*)\.([^.:]{8}):(.+)", re.DOTALL)
+PUT = re.compile(r"(0|[1-9][0-9]*)\.([1-9][0-9]*)\.([^:]{8}):(.+)", re.DOTALL)
 TAKE = re.compile(r"(0|[1-9][0-9]*)\.([1-9][0-9]*)", re.DOTALL)
 MOST = 2**63 - 1
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
+import signal
 import subprocess
 import sys
 
@@ -17,6 +19,7 @@ from rhizomedb.crdt import rope, text_order
 from rhizomedb.crdt.library import LIBRARY
 from rhizomedb.db import text as texts
 from rhizomedb.db.connection import Connection, connect
+from rhizomedb.db.live_view import View
 from rhizomedb.db.query import prepare
 from rhizomedb.db.source import StoreSource
 from rhizomedb.errors import Error, RequestError
@@ -176,6 +179,18 @@ def test_closed(db: Connection) -> None:
         assert repr(other) == "<rhizomedb.Text of 1 characters: 'x'>"
 
 
+def test_a_text_that_nobody_holds_is_closed(db: Connection) -> None:
+    db.text(D).append("said")
+    watch = db.text(D).watch(timeout_s=0)
+    gc.collect()
+    assert db._views is not None and len(db._views._views) == 1, "who watches holds the text"
+    db.text(D).append("!")
+    assert [change.apply("said") for change in watch] == ["said!"]
+    del watch
+    gc.collect()
+    assert not db._views._views
+
+
 def test_by_name_and_beside_other_things(db: Connection) -> None:
     db.transact([("Minutes", "year", 2026)])
     text = db.text("Minutes")
@@ -245,6 +260,25 @@ def test_two_connections(tmp_path, durability) -> None:
         yours.insert(0, "x")
         yours.insert(0, "y")
         assert [change.epoch - change.before for change in watch] == [1, 1], "one for each epoch"
+
+
+@pytest.mark.parametrize(("is_watched", "most", "steps"), [(False, 1_024, 1), (True, 1_024, 30), (True, 20, 1)])
+def test_what_others_said_is_looked_at_at_once_unless_somebody_watches(
+    db: Connection, monkeypatch, is_watched, most, steps
+) -> None:
+    monkeypatch.setattr(texts, "_KEPT_MAX", most)
+    text = db.text(D)
+    watch = text.watch(timeout_s=0) if is_watched else []
+    other = db.text(D)
+    for _ in range(30):
+        other.append("x")
+    taken, step = [], View._step
+    monkeypatch.setattr(View, "_step", lambda view, epoch: taken.append(epoch) or step(view, epoch))
+    assert len(text) == 30 and len(taken) == steps
+    told = ""
+    for change in watch:
+        told = change.apply(told)
+    assert told == ("x" * 30 if is_watched else "")
 
 
 ANOTHER = """
@@ -350,6 +384,19 @@ def test_a_batch_that_is_left_without_being_told(db: Connection) -> None:
     assert str(text) == "hello!" == by_program(db)
 
 
+def test_a_batch_can_be_begun_again_and_not_used_outside(db: Connection) -> None:
+    text = db.text(D)
+    batch = text.batch()
+    for said in ("a", "b"):
+        with batch:
+            batch.splice(0, 0, said)
+            with pytest.raises(RequestError, match="a batch of this text is open"), text.batch():
+                pass
+        with pytest.raises(RequestError, match="the batch has ended"):
+            batch.splice(0, 0, "c")
+    assert str(text) == "ba" == by_program(db) and db.stats().facts == 2
+
+
 @pytest.mark.parametrize("where", ["before", "after"])
 def test_a_write_that_fails(db: Connection, monkeypatch, where) -> None:
     text = db.text(D)
@@ -379,6 +426,7 @@ def test_interrupted_anywhere_it_is_as_the_log_has_it(tmp_path, monkeypatch, see
     """Ctrl-C at one of the calls that a text makes: who watches is told once of what came, and nothing twice."""
     chance = random.Random(seed)
     left: list[int | None] = [None]
+    monkeypatch.setattr(texts, "_UNSEEN_MAX", [1, 30, 256][seed % 3])
 
     def counted(method):
         def call(*arguments, **options):
@@ -420,6 +468,63 @@ def test_interrupted_anywhere_it_is_as_the_log_has_it(tmp_path, monkeypatch, see
                 told = change.apply(told)
             assert told == str(text) == str(yours)
         assert by_program(db) == told
+
+
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # what is interrupted may leave a file open
+def test_ctrl_c_at_any_time(tmp_path) -> None:
+    chance = random.Random(1)
+
+    def alarm(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, alarm)
+    with (
+        connect(tmp_path / "a.db", author="ann", durability="memory") as db,
+        connect(tmp_path / "a.db", author="ben", durability="memory") as other,
+    ):
+        text, yours = db.text(D), other.text(D)
+        text.append("all that is needed")
+        yours.append(" is imported by now")
+        watch, told = text.watch(timeout_s=0), str(text)
+        for _ in range(80):
+            who = chance.choice([text, text, yours])
+            try:
+                signal.setitimer(signal.ITIMER_REAL, chance.uniform(1e-5, 3e-3))
+                with who.batch():
+                    for _ in range(chance.randint(1, 3)):
+                        size = len(who)
+                        position = chance.randint(0, size)
+                        who.splice(
+                            position, min(chance.choice([0, 0, 1, 2]), size - position), chance.choice(["", "a", "bc"])
+                        )
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            except KeyboardInterrupt:
+                pass
+            for change in watch:
+                told = change.apply(told)
+            assert told == str(text) == str(yours)
+        assert by_program(db) == told
+    signal.signal(signal.SIGALRM, before)
+
+
+KILLED = """
+import os, sys, rhizomedb
+db = rhizomedb.open(sys.argv[1], author="ben")
+text = db.text(bytes.fromhex(sys.argv[2]))
+text.append(" there")
+with text.batch():
+    text.append("!")
+    os._exit(0)
+"""
+
+
+def test_a_process_that_ends_within_a_batch(tmp_path) -> None:
+    with connect(tmp_path / "a.db", author="ann") as db, db.text(D) as text:
+        text.append("hello")
+        subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "a.db"), D.hex()], check=True)
+        assert str(text) == "hello there" == by_program(db)
 
 
 # -- other moments, and watching -----------------------------------------------------------------------------------------------
@@ -467,6 +572,26 @@ def test_watching(db: Connection) -> None:
             return change
 
     assert asyncio.run(wait()).apply("") == "helloabc"
+
+
+@pytest.mark.parametrize("most", [1, 40, 256])
+def test_the_view_looks_at_what_was_said_here_now_and_then(db: Connection, monkeypatch, most) -> None:
+    monkeypatch.setattr(texts, "_UNSEEN_MAX", most)
+    text, other = db.text(D), db.text(D)
+    watch, told, expected = text.watch(timeout_s=0), "", ""
+    for number in range(60):
+        text.splice(number // 2, number % 2, "xyz"[number % 3])
+        position = number // 2
+        expected = expected[:position] + "xyz"[number % 3] + expected[position + number % 2 :]
+        assert str(text) == expected and text.epoch - text._view.epoch <= most / 9
+        if number == 40:
+            assert str(other) == expected
+    assert len(text.rewind(text.epoch - 1)) == len(expected), "the last edit put one in the place of another"
+    assert str(text) != expected
+    text.refresh()
+    for change in watch:
+        told = change.apply(told)
+    assert told == str(text) == str(other) == by_program(db) == expected
 
 
 def test_a_text_that_nobody_reads_for_long(db: Connection, monkeypatch) -> None:

@@ -32,15 +32,15 @@ COUNTER_MAX: Final = 2**63 - 1
 """The greatest counter, and where counting ends."""
 
 EXTRACTION: Final = """\
-// what is well formed in itself: numbers are written in one way only, a run has a character or more
+// what is well formed in itself: numbers written in one way only, a counter of 1 or more, a session of 8 characters, a run
 put(run: C, text: D, offset: O, counter: N, session: S, characters: K) :-
-    C := fact(entity: D, attribute: "text/insert", value: V),
-    H := split_part(V, ":", 1), O := int(split_part(H, ".", 1)), N := int(split_part(H, ".", 2)),
-    S := split_part(H, ".", 3), H == concat(text(O), ".", text(N), ".", S), N >= 1, length(S) == 8,
-    K := slice(V, length(H) + 1), K != "".
+    C := fact(entity: D, attribute: "text/insert", value: V), H := split_part(V, ":", 1),
+    O := int(split_part(H, ".", 1)), N := int(split_part(H, ".", 2)), S := slice(H, length(H) - 8),
+    H == concat(text(O), ".", text(greatest(N, 1)), ".", S), K := slice(V, length(H) + 1), K != "".
 take(fact: X, text: D, start: S, count: N) :-
     X := fact(entity: D, attribute: "text/delete", value: V),
-    S := int(split_part(V, ".", 1)), N := int(split_part(V, ".", 2)), V == concat(text(S), ".", text(N)), S >= 0, N >= 1.
+    S := int(split_part(V, ".", 1)), N := int(split_part(V, ".", 2)),
+    V == concat(text(greatest(S, 0)), ".", text(greatest(N, 1))).
 
 // each names one run, or none: then it stands where the text begins
 of(fact: C, run: P) :- cause(from: C, to: P), N := count : cause(from: C, to: Q), N == 1.

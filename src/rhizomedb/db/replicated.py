@@ -173,8 +173,8 @@ class Replicating:
     def text(self, entity: Entity | str, *, author: str | None = None) -> Text:
         """A text that several people write at the same time, held by an entity; read as a string, written by positions.
 
-        Copies that met have the same text, and no edit is lost. It is kept up to date until it is closed, or the
-        connection is.
+        Copies that met have the same text, and no edit is lost. It is kept up to date until it is closed, the connection
+        is, or nobody holds it.
         """
         from rhizomedb.db.text import Text  # its view loads asyncio, which most programs never need
 

@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Protocol
-from weakref import ReferenceType, ref
+from weakref import ReferenceType, finalize, ref
 
 from rhizomedb.crdt.text import COUNTER_MAX, DELETE, INSERT, OF_ONE
 from rhizomedb.crdt.text_order import UNNAMED, Order
@@ -41,9 +41,10 @@ _SESSION_BYTES: Final = 6
 """So many random bytes are eight characters of base64."""
 
 _KEPT_MAX: Final = 1_024
-"""How many changes wait for the text to be read; where there are more, it is made anew."""
+"""How many changes wait for the text to be read; where there are more, it is made anew. So many epochs, and no more, are
+told of one by one."""
 
-_UNSEEN_MAX: Final = 1_024
+_UNSEEN_MAX: Final = 256
 """How many facts may be said here before the view looks at them."""
 
 _EPOCH_COSTS: Final = 8
@@ -120,6 +121,7 @@ class Text:
         self._feed = _Feed(self._view, _RELATIONS, BUFFER, "wait")
         self._view._attach(self._feed, True)
         self._view._is_told = False
+        finalize(self, self._view.close).atexit = False  # a text that nobody holds costs nothing more
         self._order: Order | None = None  # None: as the log has it is known to the view alone
         # What was told last, its serial, and the epoch that the order is at: one value, which Ctrl-C cannot part.
         self._move: tuple[int, int, TextChange | None] = (0, self._view.epoch, None)
@@ -135,7 +137,8 @@ class Text:
         return order.text(0, len(order))
 
     def __len__(self) -> int:
-        return len(self._read())
+        batch = self._batch_of()
+        return len(self._current() if batch is None else batch._now())
 
     def __getitem__(self, place: int | slice) -> str:
         order = self._read()
@@ -179,8 +182,12 @@ class Text:
 
     def append(self, inserted: str) -> None:
         """Put characters at the end."""
-        with self.batch() if self._batch_of() is None else _Within():
-            self.splice(len(self), 0, inserted)
+        within = self._batch_of()
+        if within is not None:
+            within.splice(len(within._now()), 0, inserted)
+        else:
+            with Batch(self) as batch:
+                batch.splice(len(batch._now()), 0, inserted)
 
     def batch(self) -> Batch:
         """A context in which edits are collected, and said together when it ends: all of them, or none where it raises.
@@ -316,10 +323,14 @@ class Text:
         view, order = self._open(), self._order
         if self._is_rewound:
             return self._follow()
-        if order is not None and view._newest() == self._epoch:
+        newest = view._newest()
+        if order is not None and newest == self._epoch:
             self._hand_out()
             return order
         self._see_own()
+        is_far = newest - view.epoch > _KEPT_MAX
+        if newest > view.epoch and view.error is None and (is_far or not self._watches):
+            view._advance(newest)  # at once: epoch by epoch is for those who watch
         view.refresh()
         return self._follow()
 
@@ -418,6 +429,9 @@ class Batch:
     def __init__(self, text: Text) -> None:
         self._text = text
         self._order: Order | None = None
+        self._begin()
+
+    def _begin(self) -> None:
         self._runs: list[_Run] = []
         self._deleted: list[tuple[int, int, int]] = []
         self._growing: _Run | None = None  # what was typed last goes on in this run while it goes on at `_end`
@@ -434,6 +448,7 @@ class Batch:
                 "crdt.rewound", f"the text is shown as it was at epoch {text.epoch}", fix="text.refresh()"
             )
         text._check_no_batch()
+        self._begin()
         self._order = text._current()
         if text._watches:
             self._splices, self._author = [], text._db._author_name(text._author)
@@ -467,10 +482,15 @@ class Batch:
 
     # -- editing ----------------------------------------------------------------------------------------------------
 
+    def _now(self) -> Order:
+        """The order with what was edited up to now, but for the characters that were typed last."""
+        if self._order is None:
+            raise RequestError("crdt.batch", "the batch has ended", fix="with text.batch():")
+        return self._order
+
     def _shown(self) -> Order:
         """The order with what was edited up to now."""
-        order = self._order
-        assert order is not None, "the batch is open"
+        order = self._now()
         if self._typed and self._growing is not None:
             order.characters[self._growing.number] += "".join(self._typed)
             self._typed.clear()
@@ -480,7 +500,7 @@ class Batch:
         """Delete so many characters from a position on, and put others there."""
         order = self._order
         if order is None:
-            raise RequestError("crdt.batch", "the batch has ended", fix="with text.batch():")
+            order = self._now()
         if type(inserted) is not str or not inserted.isascii():
             inserted = _checked(inserted)
         size = len(order.rope)
@@ -587,16 +607,6 @@ class _Run:
         self.offset = offset
         self.counter = counter
         self.length = length
-
-
-class _Within:
-    """A context of nothing: the batch that is open ends elsewhere."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *_: object) -> None:
-        return None
 
 
 class _Feed(Outlet):
