@@ -38,4 +38,4 @@ ASKED: Final = EXTRACTION.replace("C := fact(entity: D", "asked(entity: D), C :=
 
 def element(run: Cid, place: int) -> Entity:
     """The entity of an element: that of a place in a run."""
-    return derive({"run": run, "place": place})
+    return derive([("rhizome/run", run), ("rhizome/place", place)])

@@ -24,7 +24,7 @@ from rhizomedb.db.limits import Limits
 from rhizomedb.db.naming import Authors, Names
 from rhizomedb.db.quotas import quota_of
 from rhizomedb.db.reader import VIEW_BUDGET, now_ms
-from rhizomedb.db.replicated import Replicating
+from rhizomedb.db.replicated import Replicating, held_by
 from rhizomedb.db.result import show
 from rhizomedb.db.standing import Changed, sort_out
 from rhizomedb.db.transaction import (
@@ -52,6 +52,7 @@ from rhizomedb.store.store import Cut, Finding, Held, Store
 from rhizomedb.store.writing import Result, write
 
 if TYPE_CHECKING:
+    from rhizomedb.db.document import Document
     from rhizomedb.store.file import Durability
     from rhizomedb.store.holder import Waiting
 
@@ -142,6 +143,16 @@ class Connection(Care, Replicating):
         self._release_if_due()
         items = list(items)  # whatever is wrong with the iterable shows before anything is locked
         return self._write(lambda: self._transact(items, expect or {}, author, scope, origin))
+
+    def doc(self, entity: Entity | str, *, author: str | None = None) -> Document:
+        """A document that several people write at the same time, held by an entity, by its id or name.
+
+        Read as plain dicts and lists, written by keys and positions. Copies that met agree on it; what was written at the
+        same time in one place is listed by its `conflicts`.
+        """
+        from rhizomedb.db.document import Document  # most programs have none
+
+        return Document(self, held_by(self, entity), self, author, ())
 
     def attach(
         self,

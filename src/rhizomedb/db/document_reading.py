@@ -3,32 +3,43 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from functools import cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from rhizomedb.crdt.document import ASKED, KIND, LIST, MAP, NULL, TEXT, VALUE, element
 from rhizomedb.crdt.policy import Policy
 from rhizomedb.crdt.text_order import Order
 from rhizomedb.db import view
 from rhizomedb.db.compiled import Compiled, answering
+from rhizomedb.db.reader import VIEW_BUDGET, is_register
+from rhizomedb.errors import RequestError
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.entity import ENTITY_BYTES
-from rhizomedb.facts.value import Attribute, Entity, Value
+from rhizomedb.facts.value import Attribute, Entity, Value, exact
 from rhizomedb.logic.parse import parse
 from rhizomedb.store.store import COLUMNS, Cut, Store
 
-Path = tuple[Attribute | int, ...]
+Path: TypeAlias = tuple[Attribute | int, ...]
 """The way to a place in a document: keys, and numbers of elements."""
 
 _ASKED: Final = {"asked": ("entity",)}
 
 
 class Slot(NamedTuple):
-    """A place of a node where something stands: its key or number, and the register."""
+    """A place of a node where something stands: its key or number, what stands there, and its position in the order."""
 
     key: Attribute | int
     register: view.Register
+    position: int = 0
+
+
+class Node(NamedTuple):
+    """What an entity is in a document, and what stands in it; of a text, its characters."""
+
+    kind: str
+    slots: list[Slot]
+    characters: str = ""
 
 
 @cache
@@ -55,102 +66,140 @@ class Nodes:
 
     def orders(self, entities: Iterable[Entity]) -> dict[Entity, Order]:
         """The order of the characters of texts, and so of the elements of lists."""
-        asked = [(entity,) for entity in entities]
-        orders = {entity: Order() for (entity,) in asked}
-        if not asked:
-            return orders
-        told = view.run(_extraction(), self._store, self._cut, {"asked": asked}, view.UNBOUNDED)
-        inserted: defaultdict[Any, list[Any]] = defaultdict(list)
-        deleted: defaultdict[Any, list[Any]] = defaultdict(list)
-        for rows, by_text in ((told["inserted"], inserted), (told["deleted"], deleted)):
-            for row in rows:
-                by_text[row[1]].append(row)
-        for entity, order in orders.items():
-            order.take(inserted[entity], deleted[entity])
+        orders = {entity: Order() for entity in entities}
+        if orders:
+            asked = {"asked": [(entity,) for entity in orders]}
+            told = view.run(_extraction(), self._store, self._cut, asked, VIEW_BUDGET)
+            by_text: defaultdict[Any, tuple[list[Any], list[Any]]] = defaultdict(lambda: ([], []))
+            for place, relation in enumerate(("inserted", "deleted")):
+                for row in told[relation]:
+                    by_text[row[1]][place].append(row)
+            for entity, order in orders.items():
+                order.take(*by_text[entity])
         return orders
 
-    def map_slots(self, entities: Iterable[Entity]) -> dict[Entity, list[Slot]]:
+    def maps(self, entities: Iterable[Entity]) -> dict[Entity, Node]:
         """What stands in maps, in the order of the keys."""
-        asked = list(entities)
-        slots: dict[Entity, list[Slot]] = {entity: [] for entity in asked}
-        found = view.registers(self._store, self._cut, asked, view.UNBOUNDED).values() if asked else ()
-        for register in view.shown(found):
-            slots[register.entity].append(Slot(register.attribute, register))
-        return slots
+        nodes = {entity: Node(MAP, []) for entity in entities}
+        if nodes:
+            found = view.registers(self._store, self._cut, nodes, VIEW_BUDGET).values()
+            for register in sorted(found, key=lambda register: str(register.attribute)):
+                if is_register(register.attribute):
+                    nodes[register.entity].slots.append(Slot(register.attribute, register))
+        return nodes
 
-    def list_slots(self, entities: Iterable[Entity]) -> dict[Entity, list[tuple[int, Slot]]]:
-        """What stands in lists, each with its position in the order: an element whose value is not here is left out."""
-        places: list[tuple[Entity, int, Entity]] = []
+    def lists(self, entities: Iterable[Entity]) -> dict[Entity, Node]:
+        """What stands in lists; an element whose value is not here is left out."""
         orders = self.orders(entities)
-        for entity, order in orders.items():
-            for position, (run, place) in enumerate(_characters(order)):
-                places.append((entity, position, element(run, place)))
-        keys = [(each, VALUE) for _, _, each in places]
-        found = view.asked(self._store, self._cut, keys, view.UNBOUNDED) if keys else {}
-        slots: dict[Entity, list[tuple[int, Slot]]] = {entity: [] for entity in orders}
-        for entity, position, each in places:
-            register = found.get((each, VALUE))
-            if register is not None:
-                slots[entity].append((position, Slot(len(slots[entity]), register)))
-        return slots
+        places = [
+            (entity, position, element(run, place))
+            for entity, order in orders.items()
+            for position, (run, place) in enumerate(_characters(order))
+        ]
+        keys = [(each, exact(VALUE)) for _, _, each in places]
+        found = view.asked(self._store, self._cut, keys, VIEW_BUDGET) if keys else {}
+        nodes = {entity: Node(LIST, []) for entity in orders}
+        for (entity, position, _), key in zip(places, keys, strict=True):
+            if key in found:
+                slots = nodes[entity].slots
+                slots.append(Slot(len(slots), found[key], position))
+        return nodes
+
+    def texts(self, entities: Iterable[Entity]) -> dict[Entity, Node]:
+        """What texts say."""
+        orders = self.orders(entities).items()
+        return {entity: Node(TEXT, [], order.text(0, len(order))) for entity, order in orders}
+
+    def some(self, kinds: dict[Entity, str]) -> dict[Entity, Node]:
+        """Nodes of these kinds."""
+        of = {kind: [entity for entity, each in kinds.items() if each == kind] for kind in (MAP, LIST, TEXT)}
+        return {**self.maps(of[MAP]), **self.lists(of[LIST]), **self.texts(of[TEXT])}
 
     def chosen(self, register: view.Register) -> Value:
         """The value of a register that the policy shows."""
         return self._policy.choose(register.claims).values[0]
 
+    def child(self, register: view.Register) -> Entity | None:
+        """The id that may be that of a node, if one stands in a register."""
+        value = self.chosen(register)
+        return value if isinstance(value, bytes) and len(value) == ENTITY_BYTES and value != NULL else None
+
     # -- whole ------------------------------------------------------------------------------------------------------
 
     def plain(self, root: Entity, kind: str) -> Any:
-        """A node and all below it as plain dicts, lists and values."""
+        """A node and all below it as plain dicts, lists, texts and values."""
         tree = self._tree(root, kind)
         made: dict[Entity, Any] = {}
-        for entity, _ in reversed(_in_order(root, tree)):  # what is below comes first
-            of, slots = tree[entity]
-            values = [(slot.key, self._plain(slot, made)) for slot in slots]
-            if of == TEXT:
-                made[entity] = slots_text(self.orders([entity])[entity])
-            else:
-                made[entity] = dict(values) if of == MAP else [value for _, value in values]
+        for entity, _ in self._walk(root, tree):
+            node = tree[entity]
+            values = [self._plain(slot.register, made) for slot in node.slots]
+            match node.kind:
+                case "text":
+                    made[entity] = node.characters
+                case "list":
+                    made[entity] = values
+                case _:
+                    made[entity] = dict(zip((slot.key for slot in node.slots), values, strict=True))
         return made[root]
 
     def contested(self, root: Entity, kind: str) -> Iterator[tuple[Path, view.Register]]:
         """The places of a document where different values stand, each with the way to it."""
         tree = self._tree(root, kind)
-        for entity, path in _in_order(root, tree):
-            for slot in tree[entity][1]:
+        for entity, path in self._walk(root, tree):
+            for slot in tree[entity].slots:
                 if slot.register.is_contested:
                     yield (*path, slot.key), slot.register
 
-    def _plain(self, slot: Slot, made: Mapping[Entity, Any]) -> Any:
-        value = self.chosen(slot.register)
+    def _plain(self, register: view.Register, made: dict[Entity, Any]) -> Any:
+        value = self.chosen(register)
         if value == NULL:
             return None
         return made[value] if isinstance(value, bytes) and value in made else value
 
-    def _tree(self, root: Entity, kind: str) -> _Tree:
-        """Every node from one on, with its kind and what stands in it."""
-        tree: _Tree = {}
+    def _tree(self, root: Entity, kind: str) -> dict[Entity, Node]:
+        """Every node from one on."""
+        tree: dict[Entity, Node] = {}
         level = {root: kind}
         while level:
-            of = {each: [entity for entity, kind in level.items() if kind == each] for each in (MAP, LIST, TEXT)}
-            lists = self.list_slots(of[LIST])
-            for entity, slots in self.map_slots(of[MAP]).items():
-                tree[entity] = MAP, slots
-            for entity, placed in lists.items():
-                tree[entity] = LIST, [slot for _, slot in placed]
-            for entity in of[TEXT]:
-                tree[entity] = TEXT, []
-            values = (self.chosen(slot.register) for entity in level for slot in tree[entity][1])
-            names = [value for value in values if isinstance(value, bytes) and len(value) == ENTITY_BYTES]
-            level = self.kinds(name for name in names if name not in tree)
+            tree.update(self.some(level))
+            names = (self.child(slot.register) for entity in level for slot in tree[entity].slots)
+            level = self.kinds(name for name in names if name is not None and name not in tree)
         return tree
 
+    def _walk(self, root: Entity, tree: dict[Entity, Node]) -> list[tuple[Entity, Path]]:
+        """Every node with the way to it, after all that is below it."""
+        done: dict[Entity, Path] = {}
+        above: dict[Entity, Path] = {}
+        pending: list[tuple[Entity, Path, bool]] = [(root, (), False)]
+        while pending:
+            entity, path, is_left = pending.pop()
+            if is_left:
+                del above[entity]
+                done[entity] = path
+                continue
+            if entity in done:
+                continue
+            if entity in above:
+                raise RequestError(
+                    "crdt.cycle",
+                    f"the document holds itself: {show_path(path)} is {show_path(above[entity]) or 'its beginning'}",
+                    fix=f"del doc[{', '.join(map(repr, path))}]",
+                )
+            above[entity] = path
+            pending.append((entity, path, True))
+            for slot in reversed(tree[entity].slots):
+                child = self.child(slot.register)
+                if child in tree:
+                    pending.append((child, (*path, slot.key), False))
+        return list(done.items())
 
-_Tree = dict[Entity, tuple[str, list[Slot]]]
 
-
-def _in_order(root: Entity, tree: _Tree) -> list[tuple[Entity, Path]]:
-    raise NotImplementedError
+def show_path(path: Path) -> str:
+    """A way as it is written, `cast[0].name`."""
+    shown = ""
+    for key in path:
+        shown += f"[{key}]" if isinstance(key, int) else f"{'.' if shown else ''}{key!s}"
+    return shown
 
 
 def _characters(order: Order) -> Iterator[tuple[Cid, int]]:
@@ -159,8 +208,3 @@ def _characters(order: Order) -> Iterator[tuple[Cid, int]]:
         assert name is not None, "all of it was said"
         for place in range(start, start + count):
             yield name, place
-
-
-def slots_text(order: Order) -> str:
-    """A text as it stands."""
-    return order.text(0, len(order))

@@ -46,7 +46,7 @@ from rhizomedb.db.statements import Statements
 from rhizomedb.errors import RequestError, nearest_names
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.fact import Fact
-from rhizomedb.facts.value import KIND_NAMES, Attribute, Cell, Entity, Value, exact, kind_of, plain
+from rhizomedb.facts.value import KIND_NAMES, Attribute, Cell, Entity, Value, check_entity, exact, kind_of, plain
 from rhizomedb.logic import Aggregate, Program
 from rhizomedb.logic.temporal import is_temporal
 from rhizomedb.store.storage import Storage
@@ -54,6 +54,7 @@ from rhizomedb.store.store import COLUMNS, AttributeSummary, Cut, Epoch, Finding
 
 if TYPE_CHECKING:
     from rhizomedb.db.database import Database
+    from rhizomedb.db.document import Document
 
 Moment = int | float | str | datetime
 """A time: milliseconds, a datetime, an ISO text, or words such as "2 hours ago"."""
@@ -329,6 +330,12 @@ class Reader(Causality):
         """
         names = Names(self._store, self.cut)
         return log(self._store, self.cut, names, self._authors(), None if entity is None else names.entity(entity))
+
+    def doc(self, entity: str | Entity) -> Document:
+        """An entity read as a document: its attributes as keys, and nested maps, lists and texts."""
+        from rhizomedb.db.document import Document  # most programs have none
+
+        return Document(self, self.entity(entity) if isinstance(entity, str) else check_entity(entity), None, None, ())
 
     def find(
         self, text: str | None = None, *, policy: str = "latest", limit: int | None = None, **conditions: object

@@ -160,15 +160,15 @@ class Replicating:
 
         Copies that met agree on it. Keep the handle while you write: each says once that it is a writer.
         """
-        return ReplicatedSet(self, _held_by(self, entity), "add-wins-set", author)
+        return ReplicatedSet(self, held_by(self, entity), "add-wins-set", author)
 
     def remove_wins_set(self: Writing, entity: Entity | str, *, author: str | None = None) -> ReplicatedSet:
         """The same, where who removes a member while another adds it wins."""
-        return ReplicatedSet(self, _held_by(self, entity), "remove-wins-set", author)
+        return ReplicatedSet(self, held_by(self, entity), "remove-wins-set", author)
 
     def counter(self: Writing, entity: Entity | str, *, author: str | None = None) -> ReplicatedCounter:
         """A number to which several people add, held by an entity: copies that met agree on the sum, and no step is lost."""
-        return ReplicatedCounter(self, _held_by(self, entity), author)
+        return ReplicatedCounter(self, held_by(self, entity), author)
 
     def text(self, entity: Entity | str, *, author: str | None = None) -> Text:
         """A text that several people write at the same time, held by an entity; read as a string, written by positions.
@@ -178,9 +178,9 @@ class Replicating:
         """
         from rhizomedb.db.text import Text  # its view loads asyncio, which most programs never need
 
-        return Text(cast("TextDatabase", self), _held_by(cast(Writing, self), entity), author)
+        return Text(cast("TextDatabase", self), held_by(cast(Writing, self), entity), author)
 
 
-def _held_by(db: Writing, entity: Entity | str) -> Entity:
+def held_by(db: Writing, entity: Entity | str) -> Entity:
     """The entity of a replicated value: by its id, of which nothing need be said yet, or by name."""
     return check_entity(entity) if isinstance(entity, bytes) else db.entity(entity)

@@ -80,12 +80,12 @@ def _of_subjects(relation: str | None) -> Compiled:
 def registers(store: Store, cut: Cut, entities: Iterable[Entity], budget: Budget) -> dict[Key, Register]:
     """The registers of the given entities that hold anything."""
     subjects = {"subject": [(entity,) for entity in entities]}
-    return group(_run(_of_subjects(SURVIVOR), store, cut, subjects, budget)[SURVIVOR])
+    return group(run(_of_subjects(SURVIVOR), store, cut, subjects, budget)[SURVIVOR])
 
 
 def derived(store: Store, cut: Cut, entities: Iterable[Entity], budget: Budget) -> Derived:
     """All that the register program says of the given entities."""
-    return _run(_of_subjects(None), store, cut, {"subject": [(entity,) for entity in entities]}, budget)
+    return run(_of_subjects(None), store, cut, {"subject": [(entity,) for entity in entities]}, budget)
 
 
 @cache
@@ -99,7 +99,8 @@ def evaluated(store: Store, cut: Cut, entities: Iterable[Entity], budget: Budget
     return _explained().run(source, budget)
 
 
-def _run(program: Compiled, store: Store, cut: Cut, tuples: Mapping[str, Sequence[Row]], budget: Budget) -> Derived:
+def run(program: Compiled, store: Store, cut: Cut, tuples: Mapping[str, Sequence[Row]], budget: Budget) -> Derived:
+    """What a program derives, with the tuples that come with the question."""
     reading = reading_of(store, cut, StoreSource(store, cut))
     engine = program.bringing(tuples).run(reading, budget)
     dictionary = reading.reading.dictionary
@@ -123,7 +124,7 @@ def contested(
 
 def asked(store: Store, cut: Cut, keys: Sequence[Key], budget: Budget) -> dict[Key, Register]:
     """Those of some registers that hold anything."""
-    return group(_run(_of_asked(), store, cut, {"asked": keys}, budget)[SURVIVOR])
+    return group(run(_of_asked(), store, cut, {"asked": keys}, budget)[SURVIVOR])
 
 
 def group(rows: Iterable[Row]) -> dict[Key, Register]:

@@ -1,0 +1,350 @@
+"""Documents: a table of what is written and read, laws against plain dicts and among copies, and what is refused."""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rhizomedb.crdt.document import KIND, NULL, element
+from rhizomedb.db.connection import Connection, connect
+from rhizomedb.db.document import DEPTH_MAX, Document, DocumentList
+from rhizomedb.errors import Error
+from rhizomedb.facts.entity import mint
+from rhizomedb.facts.fact import Fact
+
+ROOT = bytes(range(16))
+
+LAWS = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@pytest.fixture(params=["memory", "file"])
+def db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Connection]:
+    with connect(":memory:" if request.param == "memory" else str(tmp_path / "d.db")) as db:
+        yield db
+
+
+NESTED: dict[str, Any] = {
+    "title": "Heat",
+    "year": 1995,
+    "rating": 8.3,
+    "seen": True,
+    "notes": None,
+    "tags": ["crime", 1, 1.0, None, True, [], {}],
+    "cast": [{"name": "Al Pacino", "roles": [["Vincent", "Hanna"]]}, {"name": "Robert De Niro"}],
+    "empty": {},
+    "raw": b"\x00" * 16,
+    "deep": {"a": {"b": {"c": [[[1]]]}}},
+}
+
+# What a program does to a document, and to a plain one
+EDITS: dict[str, Callable[[Any], object]] = {
+    "a key": lambda d: d.update(title="Ronin"),
+    "two keys": lambda d: d.update({"title": "Ronin", "new": [1]}),
+    "over a map": lambda d: d.__setitem__("deep", 3),
+    "a map over a value": lambda d: d.__setitem__("year", {"from": 1, "to": 2}),
+    "nothing": lambda d: d.__setitem__("year", None),
+    "a key away": lambda d: d.__delitem__("title"),
+    "a map away": lambda d: d.__delitem__("deep"),
+    "below": lambda d: d["deep"]["a"].__setitem__("x", [1, {"y": 2}]),
+    "below a list": lambda d: d["cast"][1].__setitem__("roles", ["Neil"]),
+    "an element": lambda d: d["tags"].__setitem__(0, "drama"),
+    "the last element": lambda d: d["tags"].__setitem__(-1, {"k": "v"}),
+    "put at the beginning": lambda d: d["tags"].insert(0, "first"),
+    "put in between": lambda d: d["tags"].insert(2, ["in", "between"]),
+    "put before the last": lambda d: d["tags"].insert(-1, "late"),
+    "put far behind": lambda d: d["tags"].insert(99, "end"),
+    "put far before": lambda d: d["tags"].insert(-99, "begin"),
+    "at the end": lambda d: d["cast"].append({"name": "Val Kilmer"}),
+    "several": lambda d: d["tags"].extend(["a", {"b": "c"}, ["d"]]),
+    "no more": lambda d: d["tags"].extend([]),
+    "an element away": lambda d: d["tags"].__delitem__(1),
+    "some away": lambda d: d["tags"].__delitem__(slice(1, 4)),
+    "all away": lambda d: d["tags"].clear(),
+    "all away and some again": lambda d: (d["tags"].clear(), d["tags"].extend([1, 2])),
+    "taken": lambda d: (d["tags"].pop(0), d.pop("year")),
+    "with a default": lambda d: (d.setdefault("year", 1), d.setdefault("month", 12)),
+    "turned": lambda d: d["cast"].insert(0, copy.deepcopy(plain(d["cast"].pop()))),
+}  # fmt: skip
+
+
+def plain(found: Any) -> Any:
+    return found.plain() if isinstance(found, Document | DocumentList) else found
+
+
+def exactly(found: Any) -> str:
+    """With kinds: 1, 1.0 and True are three."""
+    if isinstance(found, dict):
+        return f"{{{', '.join(sorted(f'{key!r}: {exactly(value)}' for key, value in found.items()))}}}"
+    return f"[{', '.join(map(exactly, found))}]" if isinstance(found, list) else repr(found)
+
+
+def filled(db: Connection) -> Document:
+    doc = db.doc(ROOT)
+    doc.update(NESTED)
+    return doc
+
+
+@pytest.mark.parametrize("edit", EDITS.values(), ids=list(EDITS))
+def test_an_edit_does_what_it_does_to_plain_data(db: Connection, edit: Callable[[Any], object]) -> None:
+    expected, doc = copy.deepcopy(NESTED), filled(db)
+    assert exactly(doc.plain()) == exactly(expected) and doc == expected
+    edit(expected), edit(doc)
+    assert exactly(doc.plain()) == exactly(expected)
+    assert sorted(doc) == sorted(expected) and len(doc) == len(expected)
+    assert doc.conflicts() == {}
+    assert exactly(db.at_epoch(1).doc(ROOT).plain()) == exactly(NESTED), "what was is still there"
+
+
+READ: dict[str, tuple[Any, Any]] = {
+    "a value": ("title", "Heat"),
+    "nothing": ("notes", None),
+    "a way": (("cast", 0, "roles", 0, 1), "Hanna"),
+    "a way to a list": (("deep", "a", "b", "c"), [[[1]]]),
+    "a way from the end": (("cast", -1, "name"), "Robert De Niro"),
+}
+
+
+@pytest.mark.parametrize(("key", "expected"), READ.values(), ids=list(READ))
+def test_a_way_is_read(db: Connection, key: Any, expected: Any) -> None:
+    doc = filled(db)
+    assert plain(doc[key]) == expected and key in doc
+    doc.__setitem__(key if isinstance(key, tuple) else (key,), "other")
+    assert doc[key] == "other"
+
+
+REFUSED: dict[str, tuple[Callable[[Document], object], str, str]] = {
+    "no such key": (lambda d: d["titel"], "crdt.place", "title"),
+    "no such key below": (lambda d: d["cast", 0, "nam"], "crdt.place", "cast[0] has no 'nam'"),
+    "no such element": (lambda d: d["cast"][2], "crdt.place", "2 elements"),
+    "no number": (lambda d: d["cast"]["a"], "crdt.place", "no element 'a'"),
+    "below a value": (lambda d: d["title", "x"], "crdt.place", "title is a value"),
+    "written below a value": (lambda d: d.__setitem__(("title", "x"), 1), "crdt.place", "title is a value"),
+    "no way": (lambda d: d.__setitem__((), 1), "crdt.place", "a key or more"),
+    "a key that is none": (lambda d: d.__delitem__("titel"), "crdt.place", "title"),
+    "an operation": (lambda d: d.update({"set/add": 1}), "crdt.key", "set/add"),
+    "one of ours": (lambda d: d.update({"x": {"rhizome/document": "map"}}), "db.reserved", "rhizome/document"),
+    "a value of no kind": (lambda d: d.update(x=[1, {2, 3}]), "facts.value-type", "set"),
+    "too deep": (lambda d: d.update(x=deep(DEPTH_MAX + 1)), "crdt.deep", "100 deep"),
+    "no text": (lambda d: d.text("title"), "crdt.kind", "title is no text"),
+    "another moment": (lambda d: d._db.at_epoch(1).doc(ROOT).update(x=1), "crdt.past", "another moment"),
+    "deleted at another moment": (lambda d: d._db.at_epoch(1).doc(ROOT).pop("title"), "crdt.past", "another moment"),
+    "a text of another moment": (lambda d: d._db.at_epoch(1).doc(ROOT).text("new"), "crdt.past", "another moment"),
+}  # fmt: skip
+
+
+def deep(levels: int) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(("ask", "code", "said"), REFUSED.values(), ids=list(REFUSED))
+def test_what_is_refused(db: Connection, ask: Callable[[Document], object], code: str, said: str) -> None:
+    doc = filled(db)
+    before = db.cut.epoch
+    with pytest.raises(Error) as refused:
+        ask(doc)
+    assert refused.value.code == code and said in str(refused.value)
+    assert exactly(doc.plain()) == exactly(NESTED) and db.cut.epoch == before, "nothing was said"
+
+
+def test_an_imported_row_is_a_document(db: Connection) -> None:
+    db.transact([("Heat", "runtime", 170)])
+    doc = db.doc("Heat")
+    doc["cast"] = ["Al Pacino"]
+    assert doc.plain() == {"name": "Heat", "runtime": 170, "cast": ["Al Pacino"]}
+    doc["runtime"] = 171
+    assert db.get("Heat")["runtime"] == 171, "its keys are the registers that everybody knows"
+
+
+def test_a_text_within_is_edited_by_positions(db: Connection) -> None:
+    doc = filled(db)
+    text = doc.text("plot")
+    text.append("Cops")
+    doc.text("plot").insert(4, " and robbers")
+    assert doc["plot"] == str(text) == "Cops and robbers" == doc.plain()["plot"]
+
+
+def test_the_deepest_that_is_written_is_read(db: Connection) -> None:
+    doc = db.doc(ROOT)
+    doc["x"] = deep(DEPTH_MAX - 1)
+    assert doc.plain()["x"] == deep(DEPTH_MAX - 1)
+
+
+# -- several people ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def copies() -> Iterator[list[Connection]]:
+    with ExitStack() as stack:
+        yield [stack.enter_context(connect(":memory:", author=name)) for name in ("ada", "ben", "cleo")]
+
+
+def meet(*copies: Connection) -> None:
+    for one in copies:
+        for other in copies:
+            if one is not other:
+                one.admit([delta.encode() for delta in other.deltas()], origin="meeting")
+
+
+# What two people do at the same time, and what comes of it
+TOGETHER: dict[str, tuple[Callable[[Any], object], Callable[[Any], object], Callable[[Any], bool]]] = {
+    "other keys": (lambda d: d.update(a=1), lambda d: d.update(b=2), lambda p: (p["a"], p["b"]) == (1, 2)),
+    "one key away, another written": (lambda d: d.pop("year"), lambda d: d.update(title="x"), lambda p: "year" not in p and p["title"] == "x"),
+    "one key away and written": (lambda d: d.pop("year"), lambda d: d.update(year=1996), lambda p: p["year"] == 1996),
+    "both at the end": (lambda d: d["cast"].append("a"), lambda d: d["cast"].append("b"), lambda p: sorted(p["cast"][2:]) == ["a", "b"]),
+    "several each, not mixed": (lambda d: d["tags"].extend(["a", "b"]), lambda d: d["tags"].extend(["x", "y"]),
+                                lambda p: p["tags"][7:] in (["a", "b", "x", "y"], ["x", "y", "a", "b"])),
+    "put before what goes": (lambda d: d["tags"].insert(1, "new"), lambda d: d["tags"].clear(), lambda p: p["tags"] == ["new"]),
+    "both take one away": (lambda d: d["tags"].pop(0), lambda d: d["tags"].pop(0), lambda p: len(p["tags"]) == 6),
+    "an element away and written below": (lambda d: d["cast"].pop(0), lambda d: d["cast"][0].update(name="x"),
+                                          lambda p: p["cast"] == [{"name": "Robert De Niro"}]),
+    "below a map that is written over": (lambda d: d.update(deep=1), lambda d: d["deep"].update(z=1), lambda p: p["deep"] == 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("one", "other", "right"), TOGETHER.values(), ids=list(TOGETHER))
+def test_what_two_people_do_at_once(
+    copies: list[Connection], one: Callable[[Any], object], other: Callable[[Any], object], right: Callable[[Any], bool]
+) -> None:
+    filled(copies[0])
+    meet(*copies)
+    one(copies[0].doc(ROOT)), other(copies[1].doc(ROOT))
+    meet(*copies)
+    found = [copy.doc(ROOT).plain() for copy in copies]
+    assert found[0] == found[1] == found[2] and right(found[0])
+
+
+def test_what_differs_is_listed_by_its_way(copies: list[Connection]) -> None:
+    filled(copies[0])
+    meet(*copies)
+    copies[0].doc(ROOT)["cast", 0, "name"] = "Al"
+    copies[1].doc(ROOT)["cast", 0, "name"] = "Alfredo"
+    meet(*copies)
+    for each in copies:
+        assert each.doc(ROOT).conflicts() == {("cast", 0, "name"): ("Al", "Alfredo")}
+    copies[2].doc(ROOT)["cast", 0, "name"] = "Al Pacino"
+    meet(*copies)
+    assert copies[0].doc(ROOT).conflicts() == {} and copies[1].doc(ROOT) == NESTED
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from([0.5, "a", "", b"x"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def places(found: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    yield path, found
+    pairs = found.items() if isinstance(found, dict) else enumerate(found) if isinstance(found, list) else ()
+    for key, each in pairs:
+        yield from places(each, (*path, key))
+
+
+def edit_at_random(chance: random.Random, value: Any, at: Any, path: tuple[Any, ...], is_list: bool) -> None:
+    """One edit of a node, the same for a document and for plain data."""
+    for key in path:
+        at = at[key]
+    size = len(at)
+    if is_list:
+        match chance.randrange(4):
+            case 0:
+                at.insert(chance.randint(-2, size + 1), value)
+            case 1:
+                at.extend([value, 1])
+            case 2 if size:
+                del at[chance.randrange(size)]
+            case _ if size:
+                at[chance.randrange(size)] = value
+    elif chance.random() < 0.3 and size:
+        del at[chance.choice(sorted(at))]
+    else:
+        at[chance.choice("abc")] = value
+
+
+@given(st.lists(st.tuples(VALUES, st.integers(0, 2**32)), max_size=8))
+@LAWS
+def test_a_document_is_the_plain_data(edits: list[tuple[Any, int]]) -> None:
+    with connect(":memory:") as db:
+        doc, expected = db.doc(ROOT), dict[str, Any]()
+        for value, seed in edits:
+            nodes = [(path, isinstance(at, list)) for path, at in places(expected) if isinstance(at, dict | list)]
+            path, is_list = random.Random(seed).choice(nodes)
+            edit_at_random(random.Random(seed), copy.deepcopy(value), expected, path, is_list)
+            edit_at_random(random.Random(seed), value, doc, path, is_list)
+            assert exactly(doc.plain()) == exactly(expected)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), VALUES, st.integers(0, 2**32), st.booleans()), max_size=10), st.randoms())
+@LAWS
+def test_copies_that_met_agree(edits: list[tuple[int, Any, int, bool]], chance: random.Random) -> None:
+    """Whoever wrote what, in whatever order the deltas come, and however often."""
+    with ExitStack() as stack:
+        copies = [stack.enter_context(connect(":memory:", author=name)) for name in ("ada", "ben", "cleo")]
+        for who, value, seed, is_meeting in edits:
+            doc = copies[who].doc(ROOT)
+            nodes = [(path, isinstance(at, list)) for path, at in places(doc.plain()) if isinstance(at, dict | list)]
+            path, is_list = random.Random(seed).choice(nodes)
+            edit_at_random(random.Random(seed), value, doc, path, is_list)
+            if is_meeting:
+                meet(copies[who], copies[(who + 1) % 3])
+        meet(*copies)
+        late = stack.enter_context(connect(":memory:"))
+        deltas = [delta for each in copies for delta in each.deltas()]
+        chance.shuffle(deltas)
+        for delta in deltas:
+            late.admit([delta.encode()], origin="meeting")
+        found = [(exactly(each.doc(ROOT).plain()), each.doc(ROOT).conflicts()) for each in (*copies, late)]
+        assert all(each == found[0] for each in found)
+
+
+# -- who means ill ----------------------------------------------------------------------------------------------------
+
+
+def test_a_document_that_holds_itself_is_said_to(db: Connection) -> None:
+    one, other = mint(b"1" * 16), mint(b"2" * 16)
+    db.transact(
+        [Fact(one, KIND, "map"), Fact(other, KIND, "map"), (ROOT, "a", one), (one, "b", other), (other, "c", one)]
+    )
+    with pytest.raises(Error) as refused:
+        db.doc(ROOT).plain()
+    assert refused.value.code == "crdt.cycle" and "a.b.c is a" in str(refused.value)
+    del db.doc(ROOT)["a", "b", "c"]
+    assert db.doc(ROOT).plain() == {"a": {"b": {}}}
+
+
+def test_two_kinds_of_one_node_are_one_for_all(db: Connection) -> None:
+    node = mint(b"1" * 16)
+    db.transact([Fact(node, KIND, "text"), Fact(node, KIND, "map"), Fact(node, KIND, "nonsense"), Fact(node, KIND, 7)])
+    db.transact([(ROOT, "a", node), (node, "k", 1), (ROOT, "b", NULL), (ROOT, "c", mint(b"9" * 16))])
+    assert db.doc(ROOT).plain() == {"a": {"k": 1}, "b": None, "c": b"9" * 16}
+
+
+def test_an_element_without_its_value_waits(db: Connection) -> None:
+    node, run = mint(b"1" * 16), Fact(mint(b"1" * 16), "text/insert", "0.1.AAAAAAAA:abc")
+    db.transact([Fact(node, KIND, "list"), (ROOT, "a", node), run, (element(run.cid, 1), "value", "there")])
+    doc = db.doc(ROOT)
+    assert doc.plain() == {"a": ["there"]} and len(doc["a"]) == 1
+    doc["a"].insert(0, "before")
+    doc["a"].append("after")
+    assert doc.plain() == {"a": ["before", "there", "after"]}
+    del doc["a"][1]
+    assert doc.plain() == {"a": ["before", "after"]}
+
+
+def test_a_node_in_two_places_is_in_both(db: Connection) -> None:
+    doc = db.doc(ROOT)
+    doc["a"] = {"x": 1}
+    db.transact([(ROOT, "b", doc["a"].entity)])
+    doc["b", "x"] = 2
+    assert doc.plain() == {"a": {"x": 2}, "b": {"x": 2}}
