@@ -159,7 +159,7 @@ BROKEN = [
     ("slice(H, length(H) - 8)", "split_part(H, \".\", 3)"), ("text(greatest(N, 1)), \".\", S)", "text(N), \".\", S)"),
     ("text(greatest(S, 0))", "text(S)"),
     ("!has_down(run: C, at: A).", "place(run: C, at: A)."), ("!has_sibling(run: X), ", ""),
-    (", !cause(from: C).", "."), ("H == concat(text(O), \".\", text(greatest(N, 1)), \".\", S), ", ""), ("place(run: R, text: D, at: A), A", "place(run: R, at: A), A"),
+    (", !named(by: C).", "."), ("H == concat(text(O), \".\", text(greatest(N, 1)), \".\", S), ", ""), ("place(run: R, text: D, at: A), A", "place(run: R, at: A), A"),
     ("offset: O), place(run: P, text: D, at: O)", "offset: O), place(run: P, at: O)"), (', K != "".', "."),
 ]  # fmt: skip
 

@@ -43,9 +43,12 @@ take(fact: X, text: D, start: S, count: N) :-
     V == concat(text(greatest(S, 0)), ".", text(greatest(N, 1))).
 
 // each names one run, or none: then it stands where the text begins
-of(fact: C, run: P) :- cause(from: C, to: P), N := count : cause(from: C, to: Q), N == 1.
+operation(fact: C) :- put(run: C).
+operation(fact: X) :- take(fact: X).
+named(by: C, run: P) :- operation(fact: C), cause(from: C, to: P).
+of(fact: C, run: P) :- named(by: C, run: P), N := count : named(by: C, run: Q), N == 1.
 inserted(run: C, text: D, parent: D, offset: 0, counter: N, session: S, characters: K) :-
-    put(run: C, text: D, offset: 0, counter: N, session: S, characters: K), !cause(from: C).
+    put(run: C, text: D, offset: 0, counter: N, session: S, characters: K), !named(by: C).
 inserted(run: C, text: D, parent: P, offset: O, counter: N, session: S, characters: K) :-
     put(run: C, text: D, offset: O, counter: N, session: S, characters: K), of(fact: C, run: P).
 deleted(fact: X, text: D, run: R, start: S, count: N) :-

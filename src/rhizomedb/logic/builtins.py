@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from rhizomedb._record import dataclass
+from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.value import (
     FALSE,
     INTEGER_MAX,
@@ -28,7 +29,6 @@ from rhizomedb.facts.value import (
     kind_of,
     order,
     order_cell,
-    plain,
 )
 from rhizomedb.logic import textual
 from rhizomedb.logic.aggregates import AGGREGATES, Aggregate, user_aggregate
@@ -101,12 +101,14 @@ def _cell(value: Value | None) -> Cell | None:
 
 def _guarded(parameters: tuple[str, ...], work: Callable[..., Value | None]) -> Callable[..., Cell | None]:
     """A function on cells from one on plain values: checks the kinds before and the result after."""
-    allowed = [frozenset(_PLACES[kind] for kind in kinds_of(parameter)) for parameter in parameters]
+    allowed = [frozenset(_TYPES[kind] for kind in kinds_of(parameter)) for parameter in parameters]
+    count, repeated = len(allowed), allowed[-1]
 
     def call(*cells: Cell) -> Cell | None:
-        values = [plain(cell) for cell in cells]
-        for place, value in enumerate(values):
-            if kind_of(value) not in allowed[min(place, len(allowed) - 1)]:
+        values = [cell.value if type(cell) is Exact else cell for cell in cells]
+        more = len(cells) - count
+        for value, types in zip(values, allowed if more <= 0 else [*allowed, *[repeated] * more], strict=False):
+            if type(value) not in types:
                 return None
         try:
             return _cell(work(*values))
@@ -116,7 +118,7 @@ def _guarded(parameters: tuple[str, ...], work: Callable[..., Value | None]) -> 
     return call
 
 
-_PLACES: Final = {name: place for place, name in enumerate(KIND_NAMES)}
+_TYPES: Final[dict[str, type]] = {"bool": bool, "int": int, "float": float, "text": str, "bytes": bytes, "cid": Cid}
 
 
 def _add(left: Any, right: Any) -> Value | None:
