@@ -237,13 +237,11 @@ def test_a_tie_that_is_learned_later(twin, ties, again, stands):
 
 @both
 def test_to_grow_by_nothing_leaves_no_trace(twin):
-    """A span of no characters once stood behind a deleted one, and the next to grow there was counted twice."""
-    one = twin.Rope()
-    one.insert(0, None, 0, 2, 1, b"")
-    one.delete(0, 0, 2)
-    assert one.extend(0, 0) and one.extend(0, 1) and one.extend(0, 1)
-    one.delete(0, 2, 1)
-    assert [one.position(0, at) for at in range(4)] == [0, 0, 0, 0] and one.spans(0, 9) == [(0, 3, 1)]
+    """A span of no characters once stood behind a deleted one; parted into blocks, the next to grow there was misplaced."""
+    one, naive = twin.Rope(2), Naive()
+    for op in [("type", 0, 2), ("delete", 5, 0, 3), ("extend", 4, 0), ("extend", 2, 1), ("type", 26, 3)]:
+        perform(one, naive, op)
+    check(one, naive)
 
 
 @both
