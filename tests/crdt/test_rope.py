@@ -236,6 +236,15 @@ def test_a_tie_that_is_learned_later(twin, ties, again, stands):
 
 
 @both
+def test_to_grow_by_nothing_leaves_no_trace(twin):
+    """A span of no characters once stood behind a deleted one; parted into blocks, the next to grow there was misplaced."""
+    one, naive = twin.Rope(2), Naive()
+    for op in [("type", 0, 2), ("delete", 5, 0, 3), ("extend", 4, 0), ("extend", 2, 1), ("type", 26, 3)]:
+        perform(one, naive, op)
+    check(one, naive)
+
+
+@both
 def test_long_chains_and_many_siblings_take_neither_the_stack_nor_long(twin):
     one, count = twin.Rope(), 3000
     for run in range(count):

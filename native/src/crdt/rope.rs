@@ -414,6 +414,9 @@ impl Rope {
         if count > LENGTH_MAX - i64::from(length) || self.under.contains_key(&(run, length - 1)) {
             return Ok(false);
         }
+        if count == 0 {
+            return Ok(true); // no span has no characters
+        }
         let count = count as u32;
         let mut place = self.find(run, length - 1);
         let span = &mut self.spans_mut(place.block)[place.span];

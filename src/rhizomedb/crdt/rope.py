@@ -99,6 +99,8 @@ class Rope:
         of = self._runs[run]
         if of.length + count > LENGTH_MAX or (run, of.length - 1) in self._under:
             return False
+        if not count:
+            return True  # no span has no characters
         block, place = self._find(run, of.length - 1)
         span = block.spans[place]
         if span.is_deleted:

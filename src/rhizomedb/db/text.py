@@ -44,7 +44,7 @@ _KEPT_MAX: Final = 1_024
 """How many changes wait for the text to be read; where there are more, it is made anew. So many epochs, and no more, are
 told of one by one."""
 
-_UNSEEN_MAX: Final = 256
+_UNSEEN_MAX: Final = 64
 """How many facts may be said here before the view looks at them."""
 
 _EPOCH_COSTS: Final = 8
