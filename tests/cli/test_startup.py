@@ -36,7 +36,7 @@ def test_help(arguments: list[str]) -> None:
     found = modules(f"from rhizomedb.cli import main\ntry: main({arguments!r})\nexcept SystemExit: pass")
     rooms = {name.split(".")[1] for name in found if name.startswith("rhizomedb.")}
     complaint = arguments == ["nosuchverb"]  # it looks for near names, and prints text that may hold anything
-    assert rooms <= {"_version", "_interrupt", "cli", "errors"} | (
+    assert rooms <= {"_version", "_interrupt", "_record", "cli", "errors"} | (
         {"exchange", "facts", "_native"} if complaint else set()
     )
     assert not found & set(HEAVY) - ({"difflib", "json"} if complaint else set())
