@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
@@ -90,6 +91,7 @@ class Connection(Care, Replicating):
         self._store = store
         self._limits = limits
         self._author = author
+        self._spoken: set[bytes] = set()
         self._keyring = keyring or Keyring()
         self._clock = clock
         self._system = system or secrets.token_hex(8)
@@ -252,7 +254,7 @@ class Connection(Care, Replicating):
         key = self._key(author)
 
         def say() -> Transaction:
-            cut, spoke_before = self.cut, self._store.has_author(key.public)
+            cut, spoke_before = self.cut, self._has_spoken(key)
 
             def evaluated(items: Iterable[Item]) -> Iterator[Fact]:
                 wishes = self._wishes(items, None)
@@ -386,7 +388,7 @@ class Connection(Care, Replicating):
         if not items:
             return Transaction(None)
         key = self._key(author)
-        spoke_before = self._store.has_author(key.public)
+        spoke_before = self._has_spoken(key)
         # What is planned here takes back by name what it replaces; a whole fact replaces all that it names as cause.
         parts: list[tuple[Sequence[Fact], Scope]] = [
             *((batch, "own") for batch in batches(self._plan(wishes, key, scope, cut, spoke_before))),
@@ -397,6 +399,12 @@ class Connection(Care, Replicating):
 
     def _key(self, author: str | None) -> Key:
         return self._keyring.key(self._author_name(author))
+
+    def _has_spoken(self, key: Key) -> bool:
+        """Whether there may be anything of an author here already; who has once spoken is not asked for again."""
+        if key.public not in self._spoken and self._store.has_author(key.public):
+            self._spoken.add(key.public)
+        return key.public in self._spoken
 
     def _author_name(self, author: str | None) -> str:
         if author is not None:
@@ -607,6 +615,7 @@ def show_item(item: object) -> str:
     return text if len(text) <= 80 else text[:79] + "…"
 
 
+@cache
 def _login_name() -> str:
     try:
         return getpass.getuser()
