@@ -551,6 +551,14 @@ def test_export_of_all_that_stands(sh: Shell) -> None:
     assert len(sh.rows("conflicts other.db")) == 70
 
 
+def test_what_has_nothing_to_show_is_no_row(sh: Shell) -> None:
+    with rhizomedb.open(sh.folder / "notes.db", author="ann") as db:
+        db.doc(rhizomedb.entity(name="Notes")).update(name="Notes", todo=[])
+        db.text(rhizomedb.entity(text="plain")).append("words")
+    assert [row["name"] for row in json.loads(sh("export notes.db --format json"))] == ["Notes"]
+    assert sh("export notes.db").splitlines()[0] == "name,todo" and len(sh("export notes.db").splitlines()) == 2
+
+
 def test_export_of_every_delta(sh: Shell) -> None:
     sh('add films.db "The Matrix" runtime 137 --as alice')
     sh('retract films.db "Alien" runtime --as alice')

@@ -75,6 +75,9 @@ def steps(
     values = {name: check_value(value) for name, value in parameters.items()}
     declared = {declaration.relation for declaration in whole.declarations if declaration.event}
     _refuse_unless_known(relations or {}, declared, are_events=False)
+    _refuse_carried(relations or {}, whole)
+    if isinstance(events, Mapping):
+        raise RequestError("db.usage", "`events` has one mapping for each step", fix=f"events=[{dict(events)!r:.60}]")
     ready = prepare_steps(whole, stored.stored, values, aggregates)
     begun = {name: _rows(name, rows, ready.columns[name]) for name, rows in _state(state or {}, ready).items()}
     return _run(ready, stored, {**ready.nothing, **begun}, iter(events), declared, budget_of(budget).meter())
@@ -132,6 +135,16 @@ def _state(state: Given, ready: Stepping) -> Given:
                 fix=f"one of {', '.join(ready.step.before)}" if ready.step.before else "p(x: X)@next :- p(x: X).",
             )
     return state
+
+
+def _refuse_carried(given: Given, program: Program) -> None:
+    """Refuse relations that rules carry from step to step: what they hold at first is the state."""
+    carried = {rule.head.relation for rule in program.rules if rule.inductive}
+    for name in given:
+        if name in carried:
+            raise RequestError(
+                "db.relation", f"{name!r} is carried from step to step, and not fixed", fix=f"state={{{name!r}: […]}}"
+            )
 
 
 def _refuse_unless_known(given: Given, declared: set[str], *, are_events: bool) -> None:
