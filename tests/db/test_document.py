@@ -186,6 +186,8 @@ REFUSED: dict[str, tuple[Callable[[Document], object], str, str]] = {
     "no number": (lambda d: d["cast"]["a"], "crdt.place", "no element 'a'"),
     "below a value": (lambda d: d["title", "x"], "crdt.place", "title is a value"),
     "written below a value": (lambda d: d.__setitem__(("title", "x"), 1), "crdt.place", "title is a value"),
+    "written below what is not there": (lambda d: d.__setitem__(("crew", "x"), 1), "crdt.place", "within: doc[key] = {...}"),
+    "written by a slice": (lambda d: d["cast"].__setitem__(slice(0, 1), [1]), "crdt.place", "not by slices"),
     "no way": (lambda d: d.__setitem__((), 1), "crdt.place", "a key or more"),
     "a key that is none": (lambda d: d.__delitem__("titel"), "crdt.place", "title"),
     "an operation": (lambda d: d.update({"set/add": 1}), "crdt.key", "set/add"),

@@ -144,7 +144,11 @@ class _Handle:
     def _parent(self, path: tuple[Any, ...]) -> Any:
         if not path:
             raise NoPlace("crdt.place", "a way has a key or more", fix='doc["cast", 0]')
-        parent = self._walk(path[:-1])
+        try:
+            parent = self._walk(path[:-1])
+        except NoPlace as error:
+            fix = error.fix or "what is above it first, and the rest within: doc[key] = {...}"
+            raise NoPlace(error.code, error.message, nearest=error.nearest, fix=fix) from None
         if not isinstance(parent, _Handle):
             raise NoPlace(
                 "crdt.place",
@@ -281,6 +285,9 @@ class DocumentList(_Handle, MutableSequence[Any]):
         if isinstance(place, tuple):
             self._parent(place)[place[-1]] = value
             return
+        if isinstance(place, slice):
+            why = f"{show_path(self._path) or 'the list'} is written by places, and not by slices"
+            raise NoPlace("crdt.place", why, fix="del of the slice, then insert or extend")
         slots = self._node().slots
         register = slots[self._at(place, len(slots))].register
         if items := self._put_back(register, value):
