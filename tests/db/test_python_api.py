@@ -458,3 +458,20 @@ def test_what_a_document_can_hold_leads_to_documents(db: Connection, value: obje
     with pytest.raises(Error) as refused:
         db.transact([("Kim", "tags", value)])  # type: ignore[list-item]
     assert refused.value.code == "facts.value-type" and fix in str(refused.value.fix)
+
+
+PARAMETER = "p(x: X) :- fact(value: X), X > $least."
+
+
+@pytest.mark.parametrize("value", [[1], None, object(), 2**70])
+@pytest.mark.parametrize("ask", [
+    lambda db, value: db.query(PARAMETER, least=value),
+    lambda db, value: db.view(PARAMETER, least=value),
+    lambda db, value: db.view(PARAMETER.replace("fact", "arrives"), least=value),
+    lambda db, value: rhizomedb.evaluate(PARAMETER, {"fact": [{"value": 1}]}, least=value),
+    lambda db, value: rhizomedb.steps("event fact(value). " + PARAMETER, least=value),
+])  # fmt: skip
+def test_of_a_parameter_that_is_no_value_it_is_said_which(db: Connection, ask, value: object) -> None:
+    with pytest.raises(ValueRefused) as refused:
+        ask(db, value)
+    assert refused.value.where == "the value of $least" and "$least" in str(refused.value.fix)

@@ -13,8 +13,9 @@ from rhizomedb.db.query import cells_by_name, parsed_of, rows_of
 from rhizomedb.db.result import Result
 from rhizomedb.db.stepping import NOTHING, Rows, Stepped, Stepping, prepare_steps
 from rhizomedb.errors import RequestError, nearest_names
-from rhizomedb.facts.value import check_value, exact
+from rhizomedb.facts.value import exact
 from rhizomedb.logic import Aggregate, Program
+from rhizomedb.logic.parameters import values_of
 from rhizomedb.logic.syntax import show_name
 
 Given = Mapping[str, Iterable[Sequence[Any]]]
@@ -72,7 +73,7 @@ def steps(
     whole = composed(parsed_of(program), using)
     given = rows_of(whole, relations or {})
     stored = Relations(given)
-    values = {name: check_value(value) for name, value in parameters.items()}
+    values = values_of(parameters)
     declared = {declaration.relation for declaration in whole.declarations if declaration.event}
     _refuse_unless_known(relations or {}, declared, are_events=False)
     _refuse_carried(relations or {}, whole)
