@@ -302,6 +302,15 @@ def test_what_differs_is_listed_by_its_way(copies: list[Connection]) -> None:
     assert copies[0].doc(ROOT).conflicts() == {} and copies[1].doc(ROOT) == NESTED
 
 
+def test_what_was_read_stays_the_node_that_it_was(copies: list[Connection]) -> None:
+    one, other = (copies[0].doc(ROOT) for _ in range(2))
+    one["cast"] = [1]
+    cast = one["cast"]
+    other["cast"] = [2]
+    cast.append(3)
+    assert cast == [1, 3] and one["cast"] == [2], "as the page on data types says"
+
+
 def test_what_differs_is_listed_as_plain_data(copies: list[Connection]) -> None:
     """Of two lists that were made in one place at the same time one is shown; nothing of the other is lost."""
     made: list[Any] = [["a", {"b": None}], {"c": 1}, None]
