@@ -293,6 +293,8 @@ CASES = [
     program("p(x: X) :- fact(value: X), X > 'a'.", "logic.syntax", "double quotes", "line 1, column 32"),
     program('p(x: "a', "logic.syntax", "missing", "line 1, column 6"),
     program("p(x: X) :- fct(value: X).", "logic.unknown-relation", "`fct`", "line 1, column 12", near="fact"),
+    program("p(x: X) :- stand(value: X).", "logic.unknown-relation", "`stand`", "line 1, column 12", near="stands"),
+    program("p(x: X) :- arrive(value: X).", "logic.unknown-relation", "`arrive`", "line 1, column 12", near="arrives"),
     program("p(x: X) :-\n  fact(vlaue: X).", "logic.unknown-attribute", "vlaue", "line 2, column 8", near="value"),
     program("p(x: X) :- fact(value: Y).", "logic.unbound-variable", "`X`", "line 1, column 6"),
     program("p(x: X) :- fact(value: X), !p(x: X).", "logic.not-stratifiable", "`p`", "line 1, column 29"),

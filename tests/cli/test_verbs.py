@@ -29,6 +29,7 @@ import pytest
 import rhizomedb
 from rhizomedb.cli import main, read
 from rhizomedb.cli.parser import VERBS
+from rhizomedb.db.checking import EARLY
 from rhizomedb.exchange.git import Commit
 from rhizomedb.exchange.importer import commit_facts
 from rhizomedb.facts.value import VALUE_BYTES_MAX
@@ -551,6 +552,14 @@ def test_export_of_all_that_stands(sh: Shell) -> None:
     assert len(sh.rows("conflicts other.db")) == 70
 
 
+def test_what_has_nothing_to_show_is_no_row(sh: Shell) -> None:
+    with rhizomedb.open(sh.folder / "notes.db", author="ann") as db:
+        db.doc(rhizomedb.entity(name="Notes")).update(name="Notes", todo=[])
+        db.text(rhizomedb.entity(text="plain")).append("words")
+    assert [row["name"] for row in json.loads(sh("export notes.db --format json"))] == ["Notes"]
+    assert sh("export notes.db").splitlines()[0] == "name,todo" and len(sh("export notes.db").splitlines()) == 2
+
+
 def test_export_of_every_delta(sh: Shell) -> None:
     sh('add films.db "The Matrix" runtime 137 --as alice')
     sh('retract films.db "Alien" runtime --as alice')
@@ -811,6 +820,10 @@ def test_check(sh: Shell) -> None:
     assert [line.partition(":")[0] for line in sh.notes.splitlines() if line.startswith("logic.")] == [
         "logic.unbound-variable", "logic.unknown-attribute",
     ]  # fmt: skip
+    text = "p(x: X) :- fact(value: X)."
+    sh.write("p (1).dl", text)
+    assert sh("check 'p (1).dl'") == sh("check '@p (1).dl'") == sh(f"check '{text}'") == f"p  {EARLY}\n"
+    assert "exchange.not-found" in (sh("check q.dl", exit=1) + sh.notes)
     found = rhizomedb.check("p(x: X) :- fact(value: Y).")
     assert not found and [error.code for error in found.errors] == ["logic.unbound-variable"] and not found.relations
     assert not rhizomedb.check("p(x: X :-") and rhizomedb.check("p(x: $x) :- stands(value: X).").monotone == ()

@@ -139,6 +139,7 @@ def test_refused_as_using(db):
 
 
 @pytest.mark.parametrize(("found", "code"), [
+    ("counter", "db.usage"),
     (DataType("counter", "", "p(x: 1).", "p"), "crdt.exists"),
     (DataType("mine", "", "p(x: 1).", "q"), "crdt.program"),
     (DataType(" ", "", "p(x: 1).", "p"), "crdt.program"),

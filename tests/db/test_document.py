@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import operator
 import random
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from rhizomedb.crdt.document import KIND, NULL, element
 from rhizomedb.db.connection import Connection, connect
 from rhizomedb.db.document import DEPTH_MAX, Document, DocumentList
+from rhizomedb.db.document_reading import Nodes
 from rhizomedb.errors import Error
 from rhizomedb.facts.entity import mint
 from rhizomedb.facts.fact import Fact
@@ -70,6 +72,11 @@ EDITS: dict[str, Callable[[Any], object]] = {
     "all away": lambda d: d["tags"].clear(),
     "all away and some again": lambda d: (d["tags"].clear(), d["tags"].extend([1, 2])),
     "taken": lambda d: (d["tags"].pop(0), d.pop("year")),
+    "more by +=": lambda d: d.__setitem__("tags", operator.iadd(d["tags"], ["more"])),
+    "turned around": lambda d: d["tags"].reverse(),
+    "one away by its value": lambda d: d["tags"].remove("crime"),
+    "every key away": lambda d: d.clear(),
+    "every key away below": lambda d: d["deep"]["a"].clear(),
     "with a default": lambda d: (d.setdefault("year", 1), d.setdefault("month", 12)),
     "turned": lambda d: d["cast"].insert(0, copy.deepcopy(plain(d["cast"].pop()))),
 }  # fmt: skip
@@ -103,6 +110,57 @@ def test_an_edit_does_what_it_does_to_plain_data(db: Connection, edit: Callable[
     assert exactly(db.at_epoch(1).doc(ROOT).plain()) == exactly(NESTED), "what was is still there"
 
 
+WHOLE = ["all away", "turned around", "every key away", "several", "two keys"]
+
+
+@pytest.mark.parametrize("edit", [EDITS[name] for name in WHOLE], ids=WHOLE)
+def test_a_call_says_all_of_it_together(db: Connection, edit: Callable[[Any], object]) -> None:
+    doc = filled(db)
+    before = db.cut.epoch
+    edit(doc)
+    assert db.cut.epoch == before + 1
+
+
+def test_every_key_away_leaves_what_is_no_key(db: Connection) -> None:
+    doc, text = filled(db), db.text(ROOT)
+    text.append("beside it")
+    doc.clear()
+    assert doc.plain() == {} and str(text) == "beside it"
+    assert {each.fate for each in db.history(ROOT) if each.attribute == "text/insert"} == {"stands"}
+    doc.clear(), doc.setdefault("tags", []).clear(), doc["tags"].reverse()
+    assert doc.plain() == {"tags": []}
+
+
+def test_what_stands_under_the_keys_is_read_together(db: Connection) -> None:
+    doc = filled(db)
+    assert dict(doc.items()) == dict(zip(doc, doc.values(), strict=True)) == NESTED
+    assert isinstance(dict(doc)["cast"], DocumentList)
+
+
+def test_a_loop_over_places_reads_a_node_once_and_again_when_something_was_said(
+    db: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    doc, some, reads = filled(db), Nodes.some, list[dict[bytes, str]]()
+    monkeypatch.setattr(Nodes, "some", lambda nodes, kinds: (reads.append(kinds), some(nodes, kinds))[1])
+    tags = doc["tags"]
+    assert [plain(doc["tags", place]) for place in range(len(tags))] == NESTED["tags"]
+    assert sum(tags.entity in each for each in reads) == 1, "by any handle that is of this document"
+    db.doc(ROOT)["tags"].append("new")
+    assert tags[-1] == doc["tags", -1] == "new" and len(tags) == len(NESTED["tags"]) + 1
+
+
+def test_what_stood_before_is_written_again(db: Connection) -> None:
+    """A node of another moment is the same entity, and is copied all the same."""
+    doc = filled(db)
+    then = db.at_epoch(1).doc(ROOT)
+    doc["cast"].clear()
+    doc["cast"] = then["cast"]
+    assert doc.plain() == NESTED
+    doc["cast", 1, "name"] = "Bob"
+    doc["cast", 1] = then["cast", 1]
+    assert doc.plain() == NESTED
+
+
 READ: dict[str, tuple[Any, Any]] = {
     "a value": ("title", "Heat"),
     "nothing": ("notes", None),
@@ -124,9 +182,12 @@ REFUSED: dict[str, tuple[Callable[[Document], object], str, str]] = {
     "no such key": (lambda d: d["titel"], "crdt.place", "title"),
     "no such key below": (lambda d: d["cast", 0, "nam"], "crdt.place", "cast[0] has no 'nam'"),
     "no such element": (lambda d: d["cast"][2], "crdt.place", "2 elements"),
+    "no second element": (lambda d: d["deep", "a", "b", "c"][1], "crdt.place", "it has 1 element "),
     "no number": (lambda d: d["cast"]["a"], "crdt.place", "no element 'a'"),
     "below a value": (lambda d: d["title", "x"], "crdt.place", "title is a value"),
     "written below a value": (lambda d: d.__setitem__(("title", "x"), 1), "crdt.place", "title is a value"),
+    "written below what is not there": (lambda d: d.__setitem__(("crew", "x"), 1), "crdt.place", "within: doc[key] = {...}"),
+    "written by a slice": (lambda d: d["cast"].__setitem__(slice(0, 1), [1]), "crdt.place", "not by slices"),
     "no way": (lambda d: d.__setitem__((), 1), "crdt.place", "a key or more"),
     "a key that is none": (lambda d: d.__delitem__("titel"), "crdt.place", "title"),
     "an operation": (lambda d: d.update({"set/add": 1}), "crdt.key", "set/add"),
@@ -153,7 +214,7 @@ def test_what_is_refused(db: Connection, ask: Callable[[Document], object], code
     before = db.cut.epoch
     with pytest.raises(Error) as refused:
         ask(doc)
-    assert refused.value.code == code and said in str(refused.value)
+    assert refused.value.code == code and said in f"{refused.value} "
     assert exactly(doc.plain()) == exactly(NESTED) and db.cut.epoch == before, "nothing was said"
 
 
@@ -208,6 +269,10 @@ TOGETHER: dict[str, tuple[Callable[[Any], object], Callable[[Any], object], Call
     "both take one away": (lambda d: d["tags"].pop(0), lambda d: d["tags"].pop(0), lambda p: len(p["tags"]) == 6),
     "an element away and written below": (lambda d: d["cast"].pop(0), lambda d: d["cast"][0].update(name="x"),
                                           lambda p: p["cast"] == [{"name": "Robert De Niro"}]),
+    "more by += and more": (lambda d: d.__setitem__("tags", operator.iadd(d["tags"], ["a"])), lambda d: d["tags"].append("b"),
+                            lambda p: sorted(p["tags"][7:]) == ["a", "b"]),
+    "a map to where it is, and below": (lambda d: d["cast"].__setitem__(0, d["cast"][0]), lambda d: d["cast"][0].update(name="x"),
+                                        lambda p: p["cast"][0]["name"] == "x"),
     "below a map that is written over": (lambda d: d.update(deep=1), lambda d: d["deep"].update(z=1), lambda p: p["deep"] == 1),
 }  # fmt: skip
 
@@ -235,6 +300,30 @@ def test_what_differs_is_listed_by_its_way(copies: list[Connection]) -> None:
     copies[2].doc(ROOT)["cast", 0, "name"] = "Al Pacino"
     meet(*copies)
     assert copies[0].doc(ROOT).conflicts() == {} and copies[1].doc(ROOT) == NESTED
+
+
+def test_what_was_read_stays_the_node_that_it_was(copies: list[Connection]) -> None:
+    one, other = (copies[0].doc(ROOT) for _ in range(2))
+    one["cast"] = [1]
+    cast = one["cast"]
+    other["cast"] = [2]
+    cast.append(3)
+    assert cast == [1, 3] and one["cast"] == [2], "as the page on data types says"
+
+
+def test_what_differs_is_listed_as_plain_data(copies: list[Connection]) -> None:
+    """Of two lists that were made in one place at the same time one is shown; nothing of the other is lost."""
+    made: list[Any] = [["a", {"b": None}], {"c": 1}, None]
+    for each, value in zip(copies, made, strict=True):
+        each.doc(ROOT)["todo"] = value
+    meet(*copies)
+    for each in copies:
+        (found,) = each.doc(ROOT).conflicts().values()
+        assert sorted(map(exactly, found)) == sorted(map(exactly, made))
+    shown = copies[0].doc(ROOT)["todo"]
+    copies[0].doc(ROOT)["todo"] = shown
+    meet(*copies)
+    assert copies[1].doc(ROOT).conflicts() == {} and copies[1].doc(ROOT)["todo"] == plain(shown)
 
 
 VALUES = st.recursive(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rhizomedb.db.connection import Connection
+from rhizomedb.facts.fact import Fact
 
 RULE = 'p(e: E) :- fact(entity: E, attribute: "{attribute}", value: X), {comparison}.'
 FLOATS = "salary has floats, and 3000 is an int, which is never in order with them; try 3000.0"
@@ -35,3 +36,19 @@ def test_notices(db: Connection, attribute: str, comparison: str, notices: list[
 def test_what_gives_something_is_not_doubted(db: Connection) -> None:
     db.transact([("Ann", "salary", 5200.5), ("Ben", "salary", 9000)])
     assert not db.query(RULE.format(attribute="salary", comparison="X > 3000")).notices
+
+
+@pytest.mark.parametrize(
+    ("program", "said", "notices"),
+    [
+        ('import "text".', ["text/insert"], []),
+        ('import "add-wins-set".', ["set/add"], []),
+        ('import "text".', ["set/add"], ["text/insert", "text/delete"]),
+        ('import "add-wins-set".', [], ["set/add", "set/remove"]),
+    ],
+)
+def test_a_text_without_deletions_is_no_mistake(
+    db: Connection, program: str, said: list[str], notices: list[str]
+) -> None:
+    db.transact([Fact(b"a", attribute, "0.1.AAAAAAAA:x") for attribute in said])
+    assert list(db.query(program).notices) == [f"no fact here has the attribute {each}" for each in notices]

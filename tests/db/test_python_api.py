@@ -11,7 +11,7 @@ import pytest
 
 import rhizomedb
 from rhizomedb import Cid, Fact
-from rhizomedb.db.connection import connect
+from rhizomedb.db.connection import Connection, connect
 from rhizomedb.db.keyring import Keyring
 from rhizomedb.errors import BudgetExceeded, Error, ProgramError, RequestError, StoreError, ValueRefused
 from rhizomedb.exchange.importer import commit_facts
@@ -449,3 +449,29 @@ class TestStands:
     def test_a_program_may_define_its_own(self, db):
         films(db)
         assert db.query("stands(x: 1). r(x: X) :- stands(x: X).") == {(1,)}
+
+
+@pytest.mark.parametrize(
+    ("value", "fix"), [(["a"], "db.doc(entity)[attribute] = [...]"), (("a",), "db.doc("), ({"a": 1}, "= {...}")]
+)
+def test_what_a_document_can_hold_leads_to_documents(db: Connection, value: object, fix: str) -> None:
+    with pytest.raises(Error) as refused:
+        db.transact([("Kim", "tags", value)])  # type: ignore[list-item]
+    assert refused.value.code == "facts.value-type" and fix in str(refused.value.fix)
+
+
+PARAMETER = "p(x: X) :- fact(value: X), X > $least."
+
+
+@pytest.mark.parametrize("value", [[1], None, object(), 2**70])
+@pytest.mark.parametrize("ask", [
+    lambda db, value: db.query(PARAMETER, least=value),
+    lambda db, value: db.view(PARAMETER, least=value),
+    lambda db, value: db.view(PARAMETER.replace("fact", "arrives"), least=value),
+    lambda db, value: rhizomedb.evaluate(PARAMETER, {"fact": [{"value": 1}]}, least=value),
+    lambda db, value: rhizomedb.steps("event fact(value). " + PARAMETER, least=value),
+])  # fmt: skip
+def test_of_a_parameter_that_is_no_value_it_is_said_which(db: Connection, ask, value: object) -> None:
+    with pytest.raises(ValueRefused) as refused:
+        ask(db, value)
+    assert refused.value.where == "the value of $least" and "$least" in str(refused.value.fix)

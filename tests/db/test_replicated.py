@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import rhizomedb
 from rhizomedb.db.connection import Connection
-from rhizomedb.errors import RequestError
+from rhizomedb.errors import RequestError, ValueRefused
 
 ENTITY = rhizomedb.entity(list="shopping")
 MEMBERS = ["milk", 1, 1.0, True]
@@ -112,6 +112,24 @@ def test_a_counter_counts_numbers(db: Connection, step: object) -> None:
     with pytest.raises(RequestError, match="a counter counts numbers") as caught:
         db.counter(ENTITY).add(step)  # type: ignore[arg-type]
     assert caught.value.code == "crdt.step"
+
+
+@pytest.mark.parametrize("kind", ["doc", "text", "counter", "add_wins_set", "remove_wins_set"])
+def test_one_of_which_nothing_is_said_yet_is_held_by_an_id(db: Connection, kind: str) -> None:
+    with pytest.raises(RequestError) as refused:
+        getattr(db, kind)("Notes")
+    assert refused.value.code == "db.unknown-entity" and "rhizomedb.entity(name='Notes')" in str(refused.value.fix)
+    assert getattr(db, kind)(rhizomedb.entity(name="Notes")).entity == rhizomedb.entity(name="Notes")
+
+
+@pytest.mark.parametrize("call", [
+    lambda db: db.doc(7), lambda db: db.text(None), lambda db: db.counter(7), lambda db: db.snapshot().doc(7),
+    lambda db: db.get(7), lambda db: db.history(None), lambda db: db.retract(7),
+])  # fmt: skip
+def test_what_is_no_entity(db: Connection, call) -> None:
+    with pytest.raises(ValueRefused) as refused:
+        call(db)
+    assert refused.value.code == "facts.entity-type"
 
 
 def test_operations_are_no_registers(db: Connection) -> None:

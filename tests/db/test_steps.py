@@ -88,6 +88,8 @@ def test_why_a_tuple_was_carried():
 REFUSED = [
     ("steps(CHECKBOX, {'click': []})", "db.relation", "is an event, and lives for one step"),
     ("list(steps(CHECKBOX, events=[{'clack': []}]))", "db.relation", "'clack' is not declared as an event"),
+    ("steps(CHECKBOX, {'checkbox': []})", "db.relation", "is carried from step to step"),
+    ("steps(CHECKBOX, events={'click': [('a',)]})", "db.usage", "one mapping for each step"),
     ("steps(CHECKBOX, state={'chekbox': []})", "db.relation", "is carried from no step to the next"),
     ("steps(CHECKBOX, state={'checkbox': [('a',)]})", "logic.columns", "a row of checkbox has 1 values"),
     ("next(steps(CHECKBOX))['box']", "db.relation", "derives no relation 'box'"),

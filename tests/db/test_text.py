@@ -145,6 +145,13 @@ def test_parts(db: Connection, place: object) -> None:
     assert text[place] == "hello"[place]  # type: ignore[index]
 
 
+def test_the_characters_one_after_the_other(db: Connection) -> None:
+    text = db.text(D)
+    text.insert(0, "hello")
+    assert list(text) == list("hello") and "ell" in text and "" in text and "x" not in text
+    assert list(reversed(text)) == list("olleh") and "".join(text) == "hello"
+
+
 @pytest.mark.parametrize(("call", "code"), [
     (lambda text: text.insert(6, "x"), "crdt.position"), (lambda text: text.insert(-1, "x"), "crdt.position"),
     (lambda text: text.insert("0", "x"), "crdt.position"), (lambda text: text.insert(True, "x"), "crdt.position"),

@@ -775,3 +775,9 @@ def test_a_view_of_one_relation_derives_no_more_than_that_needs(db: Connection) 
     with pytest.raises(RequestError) as refused:
         db.view(SKIPPING, only=["afterwards"])
     assert refused.value.code == "db.relation" and "after" in str(refused.value)
+    for wrong in ({"only": []}, {"only": ["after"], "relation": "next"}):
+        with pytest.raises(RequestError, match="only") as refused:
+            db.view(SKIPPING, **wrong)
+        assert refused.value.code == "db.usage" and refused.value.fix
+    view = db.view(SKIPPING, only=["after", "next"], relation="next")
+    assert rows(view.relation()) == rows(view.relation("next")) and view.relation("after") is not None

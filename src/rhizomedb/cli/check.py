@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from argparse import Namespace
 
 from rhizomedb.cli import out
@@ -13,9 +15,15 @@ REASONS_MAX = 3
 """How many reasons are told of one relation; `--json` has all."""
 
 
+def _text(program: str) -> str:
+    """The program: what a file holds, with `@` before its name or without, or the text itself, as `query` takes it."""
+    is_file = program.startswith("@") or os.path.exists(program) or not re.search(r"[(\s]", program)
+    return text_of_file(program.removeprefix("@")) if is_file else program
+
+
 def check(options: Namespace) -> int:
     """Whether a program has a meaning, and of which relations nothing is withdrawn when facts arrive."""
-    found = checked(text_of_file(options.program.removeprefix("@")), using=parts(options.using))
+    found = checked(_text(options.program), using=parts(options.using))
     found.raise_if_wrong()
     if options.json:
         print_lines(found.rows())

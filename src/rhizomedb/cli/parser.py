@@ -425,7 +425,7 @@ def _pull(add: Add) -> None:
 
 
 def _check(add: Add) -> None:
-    add("program", metavar="PROGRAM", help="a file that holds a PomoLogic program")
+    add("program", metavar="PROGRAM", help="a file that holds a PomoLogic program, or the program itself")
     _using(add)
 
 

@@ -234,7 +234,8 @@ def export(options: Namespace) -> int:
                 count = write_lines((delta.to_json() for delta in deltas), options.target)
             return report(options, count, [(finding.record, finding.message) for finding in lost], chosen)
         records = reader.records(policy=options.policy)
-        rows = [{column_of(attribute): record[attribute] for attribute in record} for record in records]
+        # of what holds nothing but operations of a data type, such as a text, a table has nothing to show
+        rows = [{column_of(attribute): record[attribute] for attribute in record} for record in records if record]
         columns = sorted({column for row in rows for column in row}, key=_column_order)
         rows.sort(key=lambda row: [str(row.get(column, "")).casefold() for column in columns])
         count = write_rows(rows, options.target, format="jsonl" if as_lines else chosen, columns=columns)

@@ -67,6 +67,10 @@ def register_type(found: DataType) -> DataType:
     Registering the same again changes nothing; another of a name that is there is `crdt.exists`. Its program may import
     others. What is wrong with the program is said as of any other, when it is first used.
     """
+    if not isinstance(found, DataType):
+        raise RequestError(
+            "db.usage", f"{found!r:.60} is no data type", fix="crdt.DataType(name, summary, program, answer)"
+        )
     there = known_types().get(found.name)
     if there is not None and there != found:
         raise RequestError(

@@ -96,10 +96,10 @@ class Care(Reader):
                     print(change.plus, change.minus)
 
         The program is that of a `query`, of which a view has every relation, or with `relation` only that one and what
-        it depends on. `using` adds the rules of data types, as in a query. `by`, `since` and `as_of` narrow what it sees, as for a reader. The first evaluation, and each
-        it depends on. With `only` no relation but these can be read, the first of them is the answer, and of the others
-        no more is derived than these need. `by`, `since` and `as_of` narrow what it sees, as for a reader. The first evaluation, and each
-        step after it, has to keep within the budget.
+        it depends on. With `only` no relation but these can be read, `relation` or else the first of them is the answer,
+        and of the others no more is derived than these need. `using` adds the rules of data types, as in a query. `by`,
+        `since` and `as_of` narrow what it sees, as for a reader. The first evaluation, and each step after it, has to keep
+        within the budget.
         """
         reader: Reader = self
         if by:

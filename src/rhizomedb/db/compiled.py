@@ -21,7 +21,7 @@ from rhizomedb.algebra.program import CID_COLUMN
 from rhizomedb.algebra.relation import Attributes
 from rhizomedb.budget import Budget
 from rhizomedb.errors import RequestError
-from rhizomedb.facts.value import KIND_NAMES, Cell, Value, check_value, exact, kind_of
+from rhizomedb.facts.value import KIND_NAMES, Cell, Value, exact, kind_of
 from rhizomedb.flow.body import Flow, Input
 from rhizomedb.flow.build import build
 from rhizomedb.flow.dictionary import Dictionary
@@ -30,7 +30,7 @@ from rhizomedb.flow.relation import Batch, Table
 from rhizomedb.flow.stored import Kept, Reading, tables_of
 from rhizomedb.flow.table import Table as Rows
 from rhizomedb.logic import AGGREGATES, Aggregate, Program, checked, parse, relevant, substitute
-from rhizomedb.logic.parameters import VALUE, relation_of, with_relations
+from rhizomedb.logic.parameters import VALUE, relation_of, values_of, with_relations
 
 if TYPE_CHECKING:
     from rhizomedb.algebra import Evaluation
@@ -196,7 +196,7 @@ def compiled(
 
     `extend` adds what every program may read.
     """
-    values = {name: check_value(value) for name, value in parameters.items()}
+    values = values_of(parameters)
     kinds = {name: KIND_NAMES[kind_of(value)] for name, value in values.items()}
     if not isinstance(program, str) or aggregates:
         return _compile(extend(parsed(program)), stored, values, aggregates, relation)

@@ -12,19 +12,24 @@ What the nodes are made of says `crdt.document`. Each call that writes says all 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping, MutableSequence
+import sys
+from collections.abc import ItemsView, Iterable, Iterator, Mapping, MutableMapping, MutableSequence, ValuesView
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast, overload
 
 from rhizomedb.crdt.document import KIND, LIST, MAP, NULL, PLACEHOLDER, TEXT, VALUE, element
 from rhizomedb.crdt.library import OPERATIONS
 from rhizomedb.crdt.text import DELETE, INSERT
 from rhizomedb.db.document_reading import Node, Nodes, Path, Slot, show_path
+from rhizomedb.db.reader import VIEW_BUDGET, is_register
 from rhizomedb.db.text import RUN_CHARACTERS_MAX
+from rhizomedb.db.transaction import retractions
+from rhizomedb.db.view import Register, asked
 from rhizomedb.errors import RequestError, nearest_names
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.entity import mint
 from rhizomedb.facts.fact import Fact
-from rhizomedb.facts.value import Attribute, Entity, Value, check_value
+from rhizomedb.facts.value import Attribute, Entity, Value, check_value, exact
+from rhizomedb.store.store import Cut
 
 if TYPE_CHECKING:
     from rhizomedb.db.connection import Connection
@@ -43,26 +48,46 @@ class NoPlace(RequestError, KeyError, IndexError):
     __str__ = RequestError.__str__
 
 
+class _Read:
+    """The nodes that the handles of one document have read at one moment: a loop over places reads each node once."""
+
+    def __init__(self) -> None:
+        self.at: tuple[Cut | None, dict[tuple[Entity, str], Node]] = None, {}
+
+
 class _Handle:
     """One node, by the entity that it is."""
 
     _kind: str
 
-    def __init__(self, db: Reader, entity: Entity, writer: Connection | None, author: str | None, path: Path) -> None:
+    def __init__(
+        self,
+        db: Reader,
+        entity: Entity,
+        writer: Connection | None,
+        author: str | None,
+        path: Path,
+        read: _Read | None = None,
+    ) -> None:
         self._db = db
         self.entity = entity
         self._writer = writer
         self._author = author
         self._path = path
+        self._read = read or _Read()
 
     def plain(self, policy: str = "latest") -> Any:
         """All of it as plain dicts, lists and values, as a policy chooses where people disagree."""
         return self._nodes(policy).plain(self.entity, self._kind)
 
-    def conflicts(self) -> dict[Path, tuple[Value, ...]]:
-        """The places where different values stand, by the way to each: what was written at the same time."""
-        found = self._nodes().contested(self.entity, self._kind)
-        return {path: register.values for path, register in sorted(found, key=lambda each: show_path(each[0]))}
+    def conflicts(self) -> dict[Path, tuple[Any, ...]]:
+        """The places where different values stand, by the way to each: what was written at the same time.
+
+        Of maps, lists and texts that were made there at the same time, each is shown whole, as plain data.
+        """
+        nodes = self._nodes()
+        found = sorted(nodes.contested(self.entity, self._kind), key=lambda each: show_path(each[0]))
+        return {path: tuple(map(nodes.shown, register.values)) for path, register in found}
 
     def __eq__(self, other: object) -> bool:
         return bool(self.plain() == (other.plain() if isinstance(other, _Handle) else other))
@@ -74,11 +99,19 @@ class _Handle:
 
     # -- within -----------------------------------------------------------------------------------------------------
 
-    def _nodes(self, policy: str = "latest") -> Nodes:
-        return Nodes(self._db._store, self._db.cut, self._db._policy(policy))
+    def _nodes(self, policy: str = "latest", cut: Cut | None = None) -> Nodes:
+        return Nodes(self._db._store, cut or self._db.cut, self._db._policy(policy))
 
     def _node(self) -> Node:
-        return self._nodes().some({self.entity: self._kind})[self.entity]
+        cut = self._db.cut
+        known, nodes = self._read.at
+        if known != cut:
+            nodes = {}
+            self._read.at = cut, nodes
+        key = self.entity, self._kind
+        if key not in nodes:
+            nodes[key] = self._nodes(cut=cut).some({self.entity: self._kind})[self.entity]
+        return nodes[key]
 
     def _shown(self, slot: Slot) -> Any:
         """What stands in a place: a value, or a handle of what is below."""
@@ -91,7 +124,9 @@ class _Handle:
         path = (*self._path, slot.key)
         if kind == TEXT:
             return nodes.texts([child])[child].characters
-        return (DocumentList if kind == LIST else Document)(self._db, child, self._writer, self._author, path)
+        return (DocumentList if kind == LIST else Document)(
+            self._db, child, self._writer, self._author, path, self._read
+        )
 
     def _walk(self, path: tuple[Any, ...]) -> Any:
         """What stands at the end of a way from here."""
@@ -109,7 +144,11 @@ class _Handle:
     def _parent(self, path: tuple[Any, ...]) -> Any:
         if not path:
             raise NoPlace("crdt.place", "a way has a key or more", fix='doc["cast", 0]')
-        parent = self._walk(path[:-1])
+        try:
+            parent = self._walk(path[:-1])
+        except NoPlace as error:
+            fix = error.fix or "what is above it first, and the rest within: doc[key] = {...}"
+            raise NoPlace(error.code, error.message, nearest=error.nearest, fix=fix) from None
         if not isinstance(parent, _Handle):
             raise NoPlace(
                 "crdt.place",
@@ -117,6 +156,16 @@ class _Handle:
                 fix=f"doc[{', '.join(map(repr, path[:-1]))}] = {{...}}",
             )
         return parent
+
+    def _put_back(self, register: Register, value: Any) -> list[Item]:
+        """What is said where a value is written to a place: `doc["cast"] += [...]` writes the list to where it was.
+
+        That is the same node, and no copy, in which others' elements would not be. It is said where people disagree. What
+        is of another moment or another database is copied.
+        """
+        if isinstance(value, _Handle) and value._db is self._db and self._nodes().child(register) == value.entity:
+            return [(register.entity, register.attribute, value.entity)] if register.is_contested else []
+        return _place(register.entity, register.attribute, value)
 
     def _say(self, items: Iterable[Item]) -> None:
         if self._writer is None:
@@ -132,14 +181,13 @@ class Document(_Handle, MutableMapping[Any, Any]):
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, tuple):
             return self._walk(key)
-        slots = self._node().slots
-        for slot in slots:
-            if slot.key == key and type(slot.key) is type(key):
-                return self._shown(slot)
+        register = self._register(key)
+        if register is not None:
+            return self._shown(Slot(register.attribute, register))
         raise NoPlace(
             "crdt.place",
             f"{show_path(self._path) or 'the document'} has no {key!r:.60}",
-            nearest=nearest_names(str(key), [str(slot.key) for slot in slots]),
+            nearest=nearest_names(str(key), [str(slot.key) for slot in self._node().slots]),
         )
 
     def __setitem__(self, key: Any, value: Any) -> None:
@@ -164,15 +212,36 @@ class Document(_Handle, MutableMapping[Any, Any]):
     def __len__(self) -> int:
         return len(self._node().slots)
 
+    def items(self) -> ItemsView[Any, Any]:
+        """Every key with what stands under it, as they are now."""
+        return {slot.key: self._shown(slot) for slot in self._node().slots}.items()
+
+    def values(self) -> ValuesView[Any]:
+        """What stands under each key now."""
+        return dict(self.items()).values()
+
     def update(self, other: Any = (), /, **more: Any) -> None:
         """Write several keys together."""
         values = {**dict(other), **more}
         items: list[Item] = []
         for key, value in values.items():
-            made, below = written(value)
-            items += [*below, (self.entity, _key(key), made)]
+            register = self._register(key) if isinstance(value, _Handle) else None
+            items += _place(self.entity, _key(key), value) if register is None else self._put_back(register, value)
         if items:
             self._say(items)
+
+    def clear(self) -> None:
+        """Delete every key, together."""
+        claims = [claim for slot in self._node().slots for claim in slot.register.claims]
+        if claims:
+            self._say(retractions(self.entity, claims))
+
+    def _register(self, key: Any) -> Register | None:
+        """What stands under a key, without a look at the others."""
+        if not isinstance(key, str | int | float | bytes) or not is_register(key):
+            return None
+        at = self.entity, exact(key)
+        return asked(self._db._store, self._db.cut, [at], VIEW_BUDGET).get(at)
 
     def text(self, key: str) -> Text:
         """The text under a key, to be edited by positions; an empty one is made where nothing stands."""
@@ -216,9 +285,13 @@ class DocumentList(_Handle, MutableSequence[Any]):
         if isinstance(place, tuple):
             self._parent(place)[place[-1]] = value
             return
+        if isinstance(place, slice):
+            why = f"{show_path(self._path) or 'the list'} is written by places, and not by slices"
+            raise NoPlace("crdt.place", why, fix="del of the slice, then insert or extend")
         slots = self._node().slots
-        made, below = written(value)
-        self._say([*below, (slots[self._at(place, len(slots))].register.entity, VALUE, made)])
+        register = slots[self._at(place, len(slots))].register
+        if items := self._put_back(register, value):
+            self._say(items)
 
     def __delitem__(self, place: Any) -> None:
         if isinstance(place, tuple):
@@ -252,6 +325,22 @@ class DocumentList(_Handle, MutableSequence[Any]):
         """Put several values at the end, together."""
         self._put(None, list(values))
 
+    def clear(self) -> None:
+        """Delete every element, together."""
+        del self[:]
+
+    def reverse(self) -> None:
+        """Turn the values of the elements around, together; what stands in them stays what it is."""
+        registers = [slot.register for slot in self._node().slots]
+        values = map(self._nodes().chosen, reversed(registers))
+        items: list[Item] = [(to.entity, VALUE, value) for to, value in zip(registers, values, strict=True)]
+        if items:
+            self._say(items)
+
+    def index(self, value: Any, start: int = 0, stop: int = sys.maxsize) -> int:
+        """The place of the first element that equals a value; ValueError if there is none, as of any list."""
+        return list(self).index(value, start, stop)
+
     def _put(self, index: int | None, values: list[Any]) -> None:
         if not values:
             return
@@ -270,7 +359,7 @@ class DocumentList(_Handle, MutableSequence[Any]):
 
     def _at(self, place: object, size: int) -> int:
         if type(place) is not int or not -size <= place < size:
-            raise _no_element(self._path, place, f"has {size:,} elements")
+            raise _no_element(self._path, place, f"has {size:,} element{'' if size == 1 else 's'}")
         return place % size
 
 
@@ -292,6 +381,12 @@ def written(value: Any, depth: int = DEPTH_MAX) -> tuple[Value, list[Item]]:
             items += [*below, (node, _key(key), made)]
         return node, items
     return node, [Fact(node, KIND, LIST), *(_elements(node, list(value), (None, 0), 1, depth) if value else ())]
+
+
+def _place(entity: Entity, attribute: Attribute, value: Any) -> list[Item]:
+    """What is said where a value is written to a place."""
+    made, below = written(value)
+    return [*below, (entity, attribute, made)]
 
 
 def _elements(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from functools import cache
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 from rhizomedb.crdt.document import ASKED, KIND, LIST, MAP, NULL, TEXT, VALUE, element
 from rhizomedb.crdt.policy import Policy
@@ -149,6 +149,13 @@ class Nodes:
             for slot in tree[entity].slots:
                 if slot.register.is_contested:
                     yield (*path, slot.key), slot.register
+
+    def shown(self, value: Value) -> Any:
+        """A value of a register as plain data: if it is a node, all of that."""
+        if value == NULL:
+            return None
+        kind = self.kinds([value]).get(value) if isinstance(value, bytes) else None
+        return value if kind is None else self.plain(cast(Entity, value), kind)
 
     def _plain(self, register: view.Register, made: dict[Entity, Any]) -> Any:
         value = self.chosen(register)

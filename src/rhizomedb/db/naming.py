@@ -18,7 +18,7 @@ from rhizomedb.db.result import show
 from rhizomedb.db.view import Key, Register, asked
 from rhizomedb.errors import RequestError, nearest_names
 from rhizomedb.facts.entity import derive, key_of, key_text
-from rhizomedb.facts.value import Attribute, Cell, Entity, Value, exact, order, plain
+from rhizomedb.facts.value import Attribute, Cell, Entity, Value, check_entity, exact, order, plain
 from rhizomedb.store.store import Cut, Store
 
 LABELS: tuple[str, ...] = ("title", "name", "label")
@@ -67,7 +67,8 @@ class Names:
 
     def entity(self, name: str | Entity) -> Entity:
         """The one entity that a name or id means."""
-        if isinstance(name, bytes):
+        if not isinstance(name, str):
+            name = check_entity(name)
             if self.exists(name):
                 return name
             self._refuse_if_known_otherwise(name, f"0x{name.hex()}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from rhizomedb.crdt.library import OPERATIONS
 from rhizomedb.crdt.register import STANDS
 from rhizomedb.db.arriving import ARRIVES
 from rhizomedb.db.result import show
@@ -30,10 +31,17 @@ def unknown_attributes(program: Program, store: Store) -> Iterator[str]:
         if name == "attribute" and isinstance(term, Constant)
     )
     for value in dict.fromkeys(exact(value) for value in written):
-        if value not in known:
+        if value not in known and not known.keys() & _beside(value):
             near = nearest_names(show(plain(value)), map(show, known.values()))
             meant = f"; did you mean {', '.join(near)}?" if near else ""
             yield f"no fact here has the attribute {show(plain(value))}{meant}"
+
+
+def _beside(attribute: object) -> frozenset[str]:
+    """The other operations of the data types that an operation is of: that a text has no deletions yet is no mistake."""
+    if attribute not in OPERATIONS:
+        return frozenset()
+    return frozenset(each for each in OPERATIONS if each.split("/")[0] == str(attribute).split("/")[0])
 
 
 def other_numbers(program: Program, kind_of_attribute: Callable[[Attribute], str | None]) -> Iterator[str]:

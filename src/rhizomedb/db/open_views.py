@@ -14,6 +14,7 @@ from rhizomedb.db.query import answer_relation, parsed_of, prepare
 from rhizomedb.db.stored import Arrivals, stored_of
 from rhizomedb.db.timeline import timeline_of
 from rhizomedb.db.upkeep import Upkeep
+from rhizomedb.errors import RequestError
 from rhizomedb.logic.temporal import is_temporal
 from rhizomedb.store.store import COLUMNS, Cut, Store
 
@@ -49,10 +50,18 @@ class OpenViews:
         """A view of a program, at the newest epoch, of what is in a window."""
         whole = with_arrivals(parsed_of(program))
         read = [answer_relation(whole, each) for each in only] if only is not None else []
+        if only is not None and (not read or relation not in (None, *read)):
+            raise RequestError(
+                "db.usage",
+                f"{relation!r} is not among the relations of `only`" if read else "`only` names the relations to read",
+                fix=f"only={[*read, relation or answer_relation(whole, None)]!r}",
+            )
         answer = answer_relation(whole, relation or (read[0] if read else None))
         cut = replace(window, epoch=self._newest())
         made = self._stepping if is_temporal(whole) else self._standing
-        kept, columns, reasons = made(whole, cut, answer, read, relation, parameters, aggregates, budget)
+        kept, columns, reasons = made(
+            whole, cut, answer, read, None if read else relation, parameters, aggregates, budget
+        )
         view = View(
             self._store,
             kept,

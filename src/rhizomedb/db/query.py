@@ -18,6 +18,7 @@ from rhizomedb.flow.cells import cells_of
 from rhizomedb.flow.show import show
 from rhizomedb.flow.stored import CellReading, Kept
 from rhizomedb.logic import Aggregate, Program, columns
+from rhizomedb.logic.parameters import values_of
 from rhizomedb.logic.temporal import is_temporal
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def prepare(
 
     `relation` keeps only the rules that it depends on.
     """
-    values = {name: check_value(value) for name, value in (parameters or {}).items()}
+    values = values_of(parameters or {})
     return prepare_program(parsed_of(program), stored, values, aggregates, relation)
 
 

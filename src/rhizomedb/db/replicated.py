@@ -183,4 +183,12 @@ class Replicating:
 
 def held_by(db: Writing, entity: Entity | str) -> Entity:
     """The entity of a replicated value: by its id, of which nothing need be said yet, or by name."""
-    return check_entity(entity) if isinstance(entity, bytes) else db.entity(entity)
+    if not isinstance(entity, str):
+        return check_entity(entity)
+    try:
+        return db.entity(entity)
+    except RequestError as error:
+        if error.code != "db.unknown-entity":
+            raise
+        fix = f"rhizomedb.entity(name={entity!r:.60}) in place of the name, for one of which nothing is said yet"
+        raise RequestError(error.code, error.message, nearest=error.nearest, fix=fix) from None

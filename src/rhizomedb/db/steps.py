@@ -13,8 +13,9 @@ from rhizomedb.db.query import cells_by_name, parsed_of, rows_of
 from rhizomedb.db.result import Result
 from rhizomedb.db.stepping import NOTHING, Rows, Stepped, Stepping, prepare_steps
 from rhizomedb.errors import RequestError, nearest_names
-from rhizomedb.facts.value import check_value, exact
+from rhizomedb.facts.value import exact
 from rhizomedb.logic import Aggregate, Program
+from rhizomedb.logic.parameters import values_of
 from rhizomedb.logic.syntax import show_name
 
 Given = Mapping[str, Iterable[Sequence[Any]]]
@@ -72,9 +73,12 @@ def steps(
     whole = composed(parsed_of(program), using)
     given = rows_of(whole, relations or {})
     stored = Relations(given)
-    values = {name: check_value(value) for name, value in parameters.items()}
+    values = values_of(parameters)
     declared = {declaration.relation for declaration in whole.declarations if declaration.event}
     _refuse_unless_known(relations or {}, declared, are_events=False)
+    _refuse_carried(relations or {}, whole)
+    if isinstance(events, Mapping):
+        raise RequestError("db.usage", "`events` has one mapping for each step", fix=f"events=[{dict(events)!r:.60}]")
     ready = prepare_steps(whole, stored.stored, values, aggregates)
     begun = {name: _rows(name, rows, ready.columns[name]) for name, rows in _state(state or {}, ready).items()}
     return _run(ready, stored, {**ready.nothing, **begun}, iter(events), declared, budget_of(budget).meter())
@@ -132,6 +136,16 @@ def _state(state: Given, ready: Stepping) -> Given:
                 fix=f"one of {', '.join(ready.step.before)}" if ready.step.before else "p(x: X)@next :- p(x: X).",
             )
     return state
+
+
+def _refuse_carried(given: Given, program: Program) -> None:
+    """Refuse relations that rules carry from step to step: what they hold at first is the state."""
+    carried = {rule.head.relation for rule in program.rules if rule.inductive}
+    for name in given:
+        if name in carried:
+            raise RequestError(
+                "db.relation", f"{name!r} is carried from step to step, and not fixed", fix=f"state={{{name!r}: […]}}"
+            )
 
 
 def _refuse_unless_known(given: Given, declared: set[str], *, are_events: bool) -> None:

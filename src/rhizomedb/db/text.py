@@ -9,7 +9,7 @@ where anything stops in between, it is made anew.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from weakref import ReferenceType, finalize, ref
@@ -149,6 +149,13 @@ class Text:
         if type(place) is not int or not -size <= place < size:
             raise _no_position(place, size - 1, "has no character")
         return order.text(place % size, 1)
+
+    def __iter__(self) -> Iterator[str]:
+        """The characters, as they are now."""
+        return iter(str(self))
+
+    def __contains__(self, part: str) -> bool:
+        return part in str(self)
 
     def __eq__(self, other: object) -> bool:
         return str(self) == (str(other) if isinstance(other, Text) else other)

@@ -25,12 +25,13 @@ from rhizomedb.db.arriving import ARRIVES, foreign_events
 from rhizomedb.db.source import StoreSource
 from rhizomedb.db.stepping import NOTHING, State, Stepped, Stepping, prepare_steps
 from rhizomedb.errors import ProgramErrors
-from rhizomedb.facts.value import check_value, exact
+from rhizomedb.facts.value import exact
 from rhizomedb.flow.cells import cells_of
 from rhizomedb.flow.dictionary import Interned
 from rhizomedb.flow.relation import Batch, Change
 from rhizomedb.logic import Aggregate, Program
 from rhizomedb.logic.occurrences import atoms
+from rhizomedb.logic.parameters import values_of
 from rhizomedb.logic.syntax import Constant
 from rhizomedb.store.store import COLUMNS, Cut, Store
 
@@ -216,7 +217,7 @@ def timeline_of(
     errors = list(foreign_events(program))
     if errors:
         raise errors[0] if len(errors) == 1 else ProgramErrors(errors)
-    values = {name: check_value(value) for name, value in parameters.items()}
+    values = values_of(parameters)
     ready = prepare_steps(with_stands(program), COLUMNS, values, aggregates, relation)
     heads = dict.fromkeys(rule.head.relation for rule in program.rules)
     columns = {name: ready.columns[name] for name in heads if name in ready.columns}

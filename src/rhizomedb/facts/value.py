@@ -130,8 +130,9 @@ def check_value(value: object) -> Value:
     fixes = {
         **dict.fromkeys(("date", "datetime", "time"), "store its text: value.isoformat()"),
         "Decimal": "store float(value), or str(value) to keep every digit",
-        **dict.fromkeys(("list", "tuple", "set", "frozenset"), "say several values as several facts"),
-        "dict": "say each entry as a fact of its own",
+        **dict.fromkeys(("set", "frozenset"), "say several values as several facts"),
+        **dict.fromkeys(("list", "tuple"), "say several values as several facts, or db.doc(entity)[attribute] = [...]"),
+        "dict": "say each entry as a fact of its own, or db.doc(entity)[attribute] = {...}",
     }
     fix = fixes.get(name, "use bool, int, float, text, bytes or a Cid")
     raise ValueRefused("facts.value-type", f"{name} is not a kind of value", fix=fix)

@@ -14,6 +14,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Final
 
+from rhizomedb.errors import ValueRefused
+from rhizomedb.facts.value import Value, check_value
 from rhizomedb.logic.occurrences import atom_of, program_parameters
 from rhizomedb.logic.stratify import components
 from rhizomedb.logic.syntax import Atom, Declaration, Parameter, Predicate, Program, Rule, Selection, Term, Variable
@@ -74,3 +76,16 @@ def _is_recursive(program: Program) -> bool:
         read = [atom.relation for atom in map(atom_of, rule.body) if atom is not None]
         graph[rule.head.relation] += [relation for relation in read if relation in heads]
     return any(len(members) > 1 or members[0] in graph[members[0]] for members in components(graph))
+
+
+def values_of(parameters: Mapping[str, object]) -> dict[str, Value]:
+    """The values of parameters; of one that is no value it is said which."""
+    return {name: _value(name, given) for name, given in parameters.items()}
+
+
+def _value(name: str, given: object) -> Value:
+    try:
+        return check_value(given)
+    except ValueRefused as error:
+        fix = f"one value for ${name}; several are a relation, or facts"
+        raise ValueRefused(error.code, error.message, where=f"the value of ${name}", fix=fix) from None

@@ -7,6 +7,7 @@ a relation given as plain rows has them in the order in which the text first nam
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from rhizomedb._record import dataclass
 from rhizomedb.errors import ProgramError, Span, nearest_names
@@ -209,9 +210,15 @@ def bad_atoms(program: Program, schema: Schema) -> Iterator[ProgramError]:
                     yield _unknown_attribute(program, atom, name, known)
 
 
+_OF_A_DATABASE: Final = frozenset({"fact", "cause", "asserts"})
+_DEFINED_WHEN_READ: Final = ("stands", "arrives")
+"""What a program over a database may read, and a schema has only once it does: a slip of the pen is told of them too."""
+
+
 def unknown_relation(relation: str, schema: Schema, where: Span | None) -> ProgramError:
     """That no relation has this name, with those that look like it."""
-    near = nearest_names(relation, schema.attributes)
+    defined_when_read = _DEFINED_WHEN_READ if schema.attributes.keys() >= _OF_A_DATABASE else ()
+    near = nearest_names(relation, [*schema.attributes, *defined_when_read])
     fix = near[0] if near else f"relation {show_name(relation)}(…)."
     message = f"there is no relation `{relation}`"
     return ProgramError("logic.unknown-relation", message, where=where, nearest=near, fix=fix)
