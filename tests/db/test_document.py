@@ -6,6 +6,7 @@ import copy
 import random
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from rhizomedb.crdt.document import KIND, NULL, element
 from rhizomedb.db.connection import Connection, connect
 from rhizomedb.db.document import DEPTH_MAX, Document, DocumentList
+from rhizomedb.db.document_reading import LEVELS_MAX
 from rhizomedb.errors import Error
 from rhizomedb.facts.entity import mint
 from rhizomedb.facts.fact import Fact
@@ -321,6 +323,44 @@ def test_a_document_that_holds_itself_is_said_to(db: Connection) -> None:
     assert refused.value.code == "crdt.cycle" and "a.b.c is a" in str(refused.value)
     del db.doc(ROOT)["a", "b", "c"]
     assert db.doc(ROOT).plain() == {"a": {"b": {}}}
+
+
+def chain(db: Connection, count: int, *keys: str) -> list[bytes]:
+    """Nodes, each under some keys of the one before it."""
+    nodes = [mint(number.to_bytes(16, "big")) for number in range(count)]
+    db.transact([Fact(node, KIND, "map") for node in nodes])
+    db.transact([(above, key, node) for above, node in pairwise(nodes) for key in keys])
+    return nodes
+
+
+def test_a_document_nested_without_end_is_not_read_to_its_end(db: Connection) -> None:
+    nodes = chain(db, LEVELS_MAX + 1, "a")
+    for ask in (Document.plain, Document.conflicts):
+        with pytest.raises(Error) as refused:
+            ask(db.doc(nodes[0]))
+        assert refused.value.code == "crdt.deep" and refused.value.fix
+    assert "crdt.deep" in repr(db.doc(nodes[0]))
+    deepest: Any = db.doc(nodes[1]).plain()
+    for _ in range(LEVELS_MAX - 1):
+        deepest = deepest["a"]
+    assert deepest == {}
+    # near its beginning by another way, and deep all the same
+    db.transact([(nodes[0], f"k{number}", node) for number, node in enumerate(nodes)][2:])
+    with pytest.raises(Error, match="deep"):
+        db.doc(nodes[0]).plain()
+
+
+def test_a_node_that_stands_everywhere_is_not_written_out(db: Connection) -> None:
+    """Thirty nodes, each twice in the one before: 2**30 places for whoever prints, compares or copies them."""
+    nodes = chain(db, 30, "a", "b")
+    db.transact([(nodes[-1], "a", 1)])
+    doc = db.doc(nodes[0])
+    for ask in (doc.plain, lambda: doc == {}, lambda: db.doc(ROOT).update(copy=doc)):
+        with pytest.raises(Error) as refused:
+            ask()
+        assert refused.value.code == "crdt.shared" and refused.value.fix
+    assert "crdt.shared" in repr(doc) and not doc.conflicts()
+    assert db.doc(nodes[-2]).plain() == {"a": {"a": 1}, "b": {"a": 1}}
 
 
 def test_two_kinds_of_one_node_are_one_for_all(db: Connection) -> None:

@@ -23,6 +23,14 @@ from rhizomedb.store.store import COLUMNS, Cut, Store
 Path: TypeAlias = tuple[Attribute | int, ...]
 """The way to a place in a document: keys, and numbers of elements."""
 
+LEVELS_MAX: Final = 250
+"""How deep a document may be nested that is read whole. Each level costs some questions, and whoever reads what is made of
+it goes down by calls: `repr`, `==` and JSON end at 1,000."""
+
+PLACES_MAX: Final = 1_000_000
+"""How many places a document may have that has so many only because nodes stand in several places: thirty nodes, each
+twice in the next, are 2³⁰, and who prints, compares or copies them meets each."""
+
 _ASKED: Final = {"asked": ("entity",)}
 
 
@@ -130,9 +138,12 @@ class Nodes:
         """A node and all below it as plain dicts, lists, texts and values."""
         tree = self._tree(root, kind)
         made: dict[Entity, Any] = {}
-        for entity, _ in self._walk(root, tree):
+        places: dict[Entity, int] = {}  # how many a node has with all below it, as often as that stands there
+        for entity in self._walk(root, tree).order:
             node = tree[entity]
             values = [self._plain(slot.register, made) for slot in node.slots]
+            children = (self.child(slot.register) for slot in node.slots)
+            places[entity] = 1 + sum(1 if child is None else places.get(child, 1) for child in children)
             match node.kind:
                 case "text":
                     made[entity] = node.characters
@@ -140,15 +151,22 @@ class Nodes:
                     made[entity] = values
                 case _:
                     made[entity] = dict(zip((slot.key for slot in node.slots), values, strict=True))
+        if places[root] > PLACES_MAX and places[root] > 1 + sum(len(node.slots) for node in tree.values()):
+            raise RequestError(
+                "crdt.shared",
+                f"written out, the document has more than {PLACES_MAX:,} places: its nodes stand in several each",
+                fix="read one of its places, as doc[key]",
+            )
         return made[root]
 
     def contested(self, root: Entity, kind: str) -> Iterator[tuple[Path, view.Register]]:
         """The places of a document where different values stand, each with the way to it."""
         tree = self._tree(root, kind)
-        for entity, path in self._walk(root, tree):
+        walk = self._walk(root, tree)
+        for entity in walk.order:
             for slot in tree[entity].slots:
                 if slot.register.is_contested:
-                    yield (*path, slot.key), slot.register
+                    yield (*walk.way(entity), slot.key), slot.register
 
     def _plain(self, register: view.Register, made: dict[Entity, Any]) -> Any:
         value = self.chosen(register)
@@ -160,38 +178,71 @@ class Nodes:
         """Every node from one on."""
         tree: dict[Entity, Node] = {}
         level = {root: kind}
-        while level:
+        for _ in range(LEVELS_MAX):
             tree.update(self.some(level))
             names = (self.child(slot.register) for entity in level for slot in tree[entity].slots)
             level = self.kinds(name for name in names if name is not None and name not in tree)
-        return tree
+            if not level:
+                return tree
+        raise _too_deep()
 
-    def _walk(self, root: Entity, tree: dict[Entity, Node]) -> list[tuple[Entity, Path]]:
-        """Every node with the way to it, after all that is below it."""
-        done: dict[Entity, Path] = {}
-        above: dict[Entity, Path] = {}
-        pending: list[tuple[Entity, Path, bool]] = [(root, (), False)]
+    def _walk(self, root: Entity, tree: dict[Entity, Node]) -> _Walk:
+        """Every node, after all that is below it."""
+        walk = _Walk([], {root: None})
+        below: dict[Entity, int] = {}  # how many levels a node has that is done
+        above: set[Entity] = set()
+        pending: list[tuple[Entity, tuple[Entity, Attribute | int] | None, bool]] = [(root, None, False)]
         while pending:
-            entity, path, is_left = pending.pop()
+            entity, came, is_left = pending.pop()
             if is_left:
-                del above[entity]
-                done[entity] = path
+                above.discard(entity)
+                children = (self.child(slot.register) for slot in tree[entity].slots)
+                below[entity] = 1 + max((below.get(child, 0) for child in children if child is not None), default=0)
+                if below[entity] > LEVELS_MAX:
+                    raise _too_deep()
+                walk.order.append(entity)
                 continue
-            if entity in done:
+            if entity in below:
                 continue
             if entity in above:
+                assert came is not None, "the root is met first"
+                path = (*walk.way(came[0]), came[1])
                 raise RequestError(
                     "crdt.cycle",
-                    f"the document holds itself: {show_path(path)} is {show_path(above[entity]) or 'its beginning'}",
+                    f"the document holds itself: {show_path(path)} is {show_path(walk.way(entity)) or 'its beginning'}",
                     fix=f"del doc[{', '.join(map(repr, path))}]",
                 )
-            above[entity] = path
-            pending.append((entity, path, True))
+            above.add(entity)
+            walk.came[entity] = came
+            pending.append((entity, came, True))
             for slot in reversed(tree[entity].slots):
                 child = self.child(slot.register)
                 if child in tree:
-                    pending.append((child, (*path, slot.key), False))
-        return list(done.items())
+                    pending.append((child, (entity, slot.key), False))
+        return walk
+
+
+class _Walk(NamedTuple):
+    """The nodes of a document in an order, and from where each was come to: the ways themselves may be long."""
+
+    order: list[Entity]
+    came: dict[Entity, tuple[Entity, Attribute | int] | None]
+
+    def way(self, entity: Entity) -> Path:
+        """The way to a node."""
+        keys: list[Attribute | int] = []
+        while (came := self.came[entity]) is not None:
+            entity, key = came
+            keys.append(key)
+        return tuple(reversed(keys))
+
+
+def _too_deep() -> RequestError:
+    return RequestError(
+        "crdt.deep",
+        f"the document is nested more than {LEVELS_MAX} deep, or holds itself: somebody made it so",
+        fix="read one of its places, as doc[key]",
+    )
 
 
 def show_path(path: Path) -> str:
