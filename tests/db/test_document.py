@@ -14,11 +14,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rhizomedb.crdt.document import KIND, NULL, element
+from rhizomedb.crdt.document import KIND, NULL, element, elements
+from rhizomedb.db import document_reading
 from rhizomedb.db.connection import Connection, connect
 from rhizomedb.db.document import DEPTH_MAX, Document, DocumentList
 from rhizomedb.db.document_reading import LEVELS_MAX
 from rhizomedb.errors import Error
+from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.entity import mint
 from rhizomedb.facts.fact import Fact
 
@@ -380,6 +382,23 @@ def test_an_element_without_its_value_waits(db: Connection) -> None:
     assert doc.plain() == {"a": ["before", "there", "after"]}
     del doc["a"][1]
     assert doc.plain() == {"a": ["before", "after"]}
+
+
+@pytest.mark.parametrize("piece", [1, 2, 7, 1 << 16])
+def test_lists_are_read_in_pieces(db: Connection, monkeypatch: pytest.MonkeyPatch, piece: int) -> None:
+    monkeypatch.setattr(document_reading, "PIECE", piece)
+    value = [[1, 2, 3], [], ["a", ["b", "c"], "d"], [[[4]]]]
+    doc = db.doc(ROOT)
+    doc["x"] = value
+    run = Fact(doc["x", 0].entity, "text/insert", "0.9.AAAAAAAA:nobody")
+    db.transact([run, (element(run.cid, 4), "value", "somebody")])
+    del doc["x", 2, 0]
+    assert doc.plain() == {"x": [["somebody", 1, 2, 3], [], [["b", "c"], "d"], [[[4]]]]}
+
+
+@given(st.lists(st.tuples(st.binary(max_size=3).map(Cid.of), st.integers(0, 2**32)), max_size=5))
+def test_elements_have_one_name_however_many_are_asked_for(places: list[tuple[Cid, int]]) -> None:
+    assert elements(places) == [element(*place) for place in places]
 
 
 def test_a_node_in_two_places_is_in_both(db: Connection) -> None:

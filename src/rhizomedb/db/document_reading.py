@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
+from itertools import islice
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from rhizomedb.crdt.document import ASKED, KIND, LIST, MAP, NULL, TEXT, VALUE, element
+from rhizomedb.crdt.document import ASKED, KIND, LIST, MAP, NULL, TEXT, VALUE, elements
 from rhizomedb.crdt.policy import Policy
 from rhizomedb.crdt.text_order import Order
 from rhizomedb.db import view
@@ -30,6 +31,9 @@ it goes down by calls: `repr`, `==` and JSON end at 1,000."""
 PLACES_MAX: Final = 1_000_000
 """How many places a document may have that has so many only because nodes stand in several places: thirty nodes, each
 twice in the next, are 2³⁰, and who prints, compares or copies them meets each."""
+
+PIECE: Final = 1 << 16
+"""How many characters of lists are looked at together, whether they are elements."""
 
 _ASKED: Final = {"asked": ("entity",)}
 
@@ -99,18 +103,16 @@ class Nodes:
     def lists(self, entities: Iterable[Entity]) -> dict[Entity, Node]:
         """What stands in lists; an element whose value is not here is left out."""
         orders = self.orders(entities)
-        places = [
-            (entity, position, element(run, place))
-            for entity, order in orders.items()
-            for position, (run, place) in enumerate(_characters(order))
-        ]
-        keys = [(each, exact(VALUE)) for _, _, each in places]
-        found = view.asked(self._store, self._cut, keys, VIEW_BUDGET) if keys else {}
         nodes = {entity: Node(LIST, []) for entity in orders}
-        for (entity, position, _), key in zip(places, keys, strict=True):
-            if key in found:
-                slots = nodes[entity].slots
-                slots.append(Slot(len(slots), found[key], position))
+        # In pieces, for whoever likes can put characters there that are no elements, a byte each.
+        characters = _characters(orders)
+        while some := list(islice(characters, PIECE)):
+            keys = [(each, exact(VALUE)) for each in elements([place for _, _, place in some])]
+            found = view.asked(self._store, self._cut, keys, VIEW_BUDGET)
+            for (entity, position, _), key in zip(some, keys, strict=True):
+                if key in found:
+                    slots = nodes[entity].slots
+                    slots.append(Slot(len(slots), found[key], position))
         return nodes
 
     def texts(self, entities: Iterable[Entity]) -> dict[Entity, Node]:
@@ -253,9 +255,13 @@ def show_path(path: Path) -> str:
     return shown
 
 
-def _characters(order: Order) -> Iterator[tuple[Cid, int]]:
-    for run, start, count in order.rope.spans(0, len(order)):
-        name = order.names[run]
-        assert name is not None, "all of it was said"
-        for place in range(start, start + count):
-            yield name, place
+def _characters(orders: Mapping[Entity, Order]) -> Iterator[tuple[Entity, int, tuple[Cid, int]]]:
+    """The visible characters of lists: whose each is, at which position, and its run and its place there."""
+    for entity, order in orders.items():
+        position = 0
+        for run, start, count in order.rope.spans(0, len(order)):
+            name = order.names[run]
+            assert name is not None, "all of it was said"
+            for place in range(start, start + count):
+                yield entity, position, (name, place)
+                position += 1
