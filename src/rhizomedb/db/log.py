@@ -258,28 +258,30 @@ class _OfEntity(_Graph):
             for effect, cause in self.store.scan("cause", {}, Cut()):
                 causes[cast(Cid, effect)].append(cast(Cid, cause))
         here = self.first({cause for some in causes.values() for cause in some if cause not in causes})[2]
-        found: dict[Cid, _Past] = {}
+        known: dict[Cid, _Past] = {}
         for fact in own:
             pending = [fact]
             while pending:
                 each = pending[-1]
-                if each in found:
+                if each in known:
                     pending.pop()
                     continue
-                direct, missing, through = [], [], []
+                direct: list[Cid] = []
+                lost: list[Cid] = []
+                through: list[Cid] = []
                 for cause in causes.get(each, ()):
                     is_here = cause in causes or cause in here
-                    (direct if cause in mine else through if is_here else missing).append(cause)
-                more = [cause for cause in through if cause not in found]
+                    (direct if cause in mine else through if is_here else lost).append(cause)
+                more = [cause for cause in through if cause not in known]
                 if more:
                     pending += more
                     continue
-                pasts = [found[cause] for cause in through]
-                found[each] = _Past(
+                pasts = [known[cause] for cause in through]
+                known[each] = _Past(
                     _united(tuple(direct), *(past.nearest for past in pasts)),
-                    _united(tuple(missing), *(past.missing for past in pasts)),
+                    _united(tuple(lost), *(past.missing for past in pasts)),
                 )
-        return found
+        return known
 
 
 class _Past(NamedTuple):
