@@ -327,6 +327,14 @@ def test_a_document_that_holds_itself_is_said_to(db: Connection) -> None:
     assert db.doc(ROOT).plain() == {"a": {"b": {}}}
 
 
+def test_a_message_tells_a_part_of_a_long_way(db: Connection) -> None:
+    one = mint(b"1" * 16)
+    db.transact([Fact(one, KIND, "map"), (ROOT, "x" * 60_000, one), (one, "y" * 60_000, one)])
+    with pytest.raises(Error) as refused:
+        db.doc(ROOT).plain()
+    assert refused.value.code == "crdt.cycle" and len(str(refused.value)) < 2_000
+
+
 def chain(db: Connection, count: int, *keys: str) -> list[bytes]:
     """Nodes, each under some keys of the one before it."""
     nodes = [mint(number.to_bytes(16, "big")) for number in range(count)]

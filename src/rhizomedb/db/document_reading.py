@@ -32,6 +32,9 @@ PLACES_MAX: Final = 1_000_000
 """How many places a document may have that has so many only because nodes stand in several places: thirty nodes, each
 twice in the next, are 2³⁰, and who prints, compares or copies them meets each."""
 
+WAY_CHARACTERS_MAX: Final = 400
+"""How much of a way a message tells."""
+
 PIECE: Final = 1 << 16
 """How many characters of lists are looked at together, whether they are elements."""
 
@@ -208,12 +211,7 @@ class Nodes:
                 continue
             if entity in above:
                 assert came is not None, "the root is met first"
-                path = (*walk.way(came[0]), came[1])
-                raise RequestError(
-                    "crdt.cycle",
-                    f"the document holds itself: {show_path(path)} is {show_path(walk.way(entity)) or 'its beginning'}",
-                    fix=f"del doc[{', '.join(map(repr, path))}]",
-                )
+                raise _cyclic((*walk.way(came[0]), came[1]), walk.way(entity))
             above.add(entity)
             walk.came[entity] = came
             pending.append((entity, came, True))
@@ -237,6 +235,21 @@ class _Walk(NamedTuple):
             entity, key = came
             keys.append(key)
         return tuple(reversed(keys))
+
+
+def _cyclic(path: Path, above: Path) -> RequestError:
+    keys = ", ".join(map(repr, path))
+    return RequestError(
+        "crdt.cycle",
+        f"the document holds itself: {_short(path)} is {_short(above) or 'its beginning'}",
+        fix=f"del doc[{keys}]" if len(keys) <= WAY_CHARACTERS_MAX else "delete the last key of that way",
+    )
+
+
+def _short(path: Path) -> str:
+    """A way as a message tells it: keys may be very long."""
+    shown = show_path(path)
+    return shown if len(shown) <= WAY_CHARACTERS_MAX else f"{shown[:WAY_CHARACTERS_MAX]}…"
 
 
 def _too_deep() -> RequestError:
