@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from time import process_time
 
 import pytest
 from hypothesis import given, settings
@@ -256,6 +257,20 @@ def test_long_chains_and_many_siblings_take_neither_the_stack_nor_long(twin):
         one.insert(run, count - 2, 0, 1, MOST - run, b"")
     assert len(one) == 3 * count
     assert one.counter(count - 2, 0) == MOST - (2 * count + 1) + 1
+
+
+@both
+def test_what_is_deleted_again_and_again_takes_no_longer(twin):
+    """A run in as many spans as it has characters, of which whoever likes says again and again that they are deleted."""
+    one, count = twin.Rope(), 3000
+    one.insert(0, None, 0, count, 1, b"")
+    for offset in range(count):
+        one.insert(offset + 1, 0, offset, 1, 1, b"")
+    assert len(one.delete(0, 0, count)) == count
+    begun = process_time()
+    assert not any(one.delete(0, start, count) for start in range(count))
+    assert process_time() - begun < 1, "it is a look-up; spans walked over again took ten times as long and more"
+    assert len(one) == count
 
 
 @both

@@ -7,6 +7,7 @@ import operator
 import random
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rhizomedb.crdt.document import KIND, NULL, element
+from rhizomedb.crdt.document import KIND, NULL, element, elements
+from rhizomedb.db import document_reading
 from rhizomedb.db.connection import Connection, connect
 from rhizomedb.db.document import DEPTH_MAX, Document, DocumentList
-from rhizomedb.db.document_reading import Nodes
+from rhizomedb.db.document_reading import LEVELS_MAX, Nodes
 from rhizomedb.errors import Error
+from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.entity import mint
 from rhizomedb.facts.fact import Fact
 
@@ -412,6 +415,52 @@ def test_a_document_that_holds_itself_is_said_to(db: Connection) -> None:
     assert db.doc(ROOT).plain() == {"a": {"b": {}}}
 
 
+def test_a_message_tells_a_part_of_a_long_way(db: Connection) -> None:
+    one = mint(b"1" * 16)
+    db.transact([Fact(one, KIND, "map"), (ROOT, "x" * 60_000, one), (one, "y" * 60_000, one)])
+    with pytest.raises(Error) as refused:
+        db.doc(ROOT).plain()
+    assert refused.value.code == "crdt.cycle" and len(str(refused.value)) < 2_000
+
+
+def chain(db: Connection, count: int, *keys: str) -> list[bytes]:
+    """Nodes, each under some keys of the one before it."""
+    nodes = [mint(number.to_bytes(16, "big")) for number in range(count)]
+    db.transact([Fact(node, KIND, "map") for node in nodes])
+    db.transact([(above, key, node) for above, node in pairwise(nodes) for key in keys])
+    return nodes
+
+
+def test_a_document_nested_without_end_is_not_read_to_its_end(db: Connection) -> None:
+    nodes = chain(db, LEVELS_MAX + 1, "a")
+    for ask in (Document.plain, Document.conflicts):
+        with pytest.raises(Error) as refused:
+            ask(db.doc(nodes[0]))
+        assert refused.value.code == "crdt.deep" and refused.value.fix
+    assert "crdt.deep" in repr(db.doc(nodes[0]))
+    deepest: Any = db.doc(nodes[1]).plain()
+    for _ in range(LEVELS_MAX - 1):
+        deepest = deepest["a"]
+    assert deepest == {}
+    # near its beginning by another way, and deep all the same
+    db.transact([(nodes[0], f"k{number}", node) for number, node in enumerate(nodes)][2:])
+    with pytest.raises(Error, match="deep"):
+        db.doc(nodes[0]).plain()
+
+
+def test_a_node_that_stands_everywhere_is_not_written_out(db: Connection) -> None:
+    """Thirty nodes, each twice in the one before: 2**30 places for whoever prints, compares or copies them."""
+    nodes = chain(db, 30, "a", "b")
+    db.transact([(nodes[-1], "a", 1)])
+    doc = db.doc(nodes[0])
+    for ask in (doc.plain, lambda: doc == {}, lambda: db.doc(ROOT).update(copy=doc)):
+        with pytest.raises(Error) as refused:
+            ask()
+        assert refused.value.code == "crdt.shared" and refused.value.fix
+    assert "crdt.shared" in repr(doc) and not doc.conflicts()
+    assert db.doc(nodes[-2]).plain() == {"a": {"a": 1}, "b": {"a": 1}}
+
+
 def test_two_kinds_of_one_node_are_one_for_all(db: Connection) -> None:
     node = mint(b"1" * 16)
     db.transact([Fact(node, KIND, "text"), Fact(node, KIND, "map"), Fact(node, KIND, "nonsense"), Fact(node, KIND, 7)])
@@ -429,6 +478,23 @@ def test_an_element_without_its_value_waits(db: Connection) -> None:
     assert doc.plain() == {"a": ["before", "there", "after"]}
     del doc["a"][1]
     assert doc.plain() == {"a": ["before", "after"]}
+
+
+@pytest.mark.parametrize("piece", [1, 2, 7, 1 << 16])
+def test_lists_are_read_in_pieces(db: Connection, monkeypatch: pytest.MonkeyPatch, piece: int) -> None:
+    monkeypatch.setattr(document_reading, "PIECE", piece)
+    value = [[1, 2, 3], [], ["a", ["b", "c"], "d"], [[[4]]]]
+    doc = db.doc(ROOT)
+    doc["x"] = value
+    run = Fact(doc["x", 0].entity, "text/insert", "0.9.AAAAAAAA:nobody")
+    db.transact([run, (element(run.cid, 4), "value", "somebody")])
+    del doc["x", 2, 0]
+    assert doc.plain() == {"x": [["somebody", 1, 2, 3], [], [["b", "c"], "d"], [[[4]]]]}
+
+
+@given(st.lists(st.tuples(st.binary(max_size=3).map(Cid.of), st.integers(0, 2**32)), max_size=5))
+def test_elements_have_one_name_however_many_are_asked_for(places: list[tuple[Cid, int]]) -> None:
+    assert elements(places) == [element(*place) for place in places]
 
 
 def test_a_node_in_two_places_is_in_both(db: Connection) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import islice
+from time import process_time
 
 import pytest
 from hypothesis import given, settings
@@ -138,6 +139,22 @@ def test_of_an_entity_what_lies_between_is_passed_over(waves, monkeypatch):
         assert [each.missing for each in found] == [(unknown.cid,), (), ()]
         assert [len(list(db.at_epoch(n).log())) for n in range(5)] == [0, 1, 2, 3, 4]
         assert found[0].said[0].value == 3
+
+
+def test_a_long_chain_of_others_is_walked_once():
+    """Beside each fact of a chain somebody puts a fact of an entity: its log took the square of the length, 21 s for 4,000."""
+    chain = [Fact(b"other", "x", 0, ())]
+    for number in range(1, 3000):
+        chain.append(Fact(b"other", "x", number, (chain[-1].cid,)))
+    beside = [Fact(b"one", "y", number, (fact.cid,)) for number, fact in enumerate(chain)]
+    with rhizomedb.open(":memory:") as db:
+        for some in (chain, beside):
+            db.transact(some)
+        begun = process_time()
+        found = list(db.log(b"one"))
+        assert process_time() - begun < 5
+        assert sum(each.facts for each in found) == len(beside)
+        assert not any(each.parents or each.missing for each in found)
 
 
 def test_two_deltas_that_had_each_seen_the_other():

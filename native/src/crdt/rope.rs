@@ -66,6 +66,8 @@ pub struct Rope {
     order: Vec<u32>,
     visible: Vec<usize>,
     blocks_of: BTreeMap<(u32, u32), u32>,
+    /// Of each run that has any what is deleted: stretches that lie apart, in order.
+    gone: HashMap<u32, Vec<(u32, u32)>, foldhash::fast::RandomState>,
     length: usize,
 }
 
@@ -304,6 +306,31 @@ impl Rope {
         self.visible.insert(block + 1, visible);
     }
 
+    /// The parts of some characters of a run that are not deleted, which count as deleted from now on. What is deleted
+    /// again is not walked over again, into however many spans it fell.
+    fn left(&mut self, run: u32, start: u32, end: u32) -> Vec<(u32, u32)> {
+        let mut parts = Vec::new();
+        if start >= end {
+            return parts;
+        }
+        let gone = self.gone.entry(run).or_default();
+        let first = gone.partition_point(|&(_, high)| high < start);
+        let last = gone.partition_point(|&(low, _)| low <= end);
+        let (mut at, mut whole) = (start, (start, end));
+        for &(low, high) in &gone[first..last] {
+            if at < low {
+                parts.push((at, low));
+            }
+            at = at.max(high);
+            whole = (whole.0.min(low), whole.1.max(high));
+        }
+        if at < end {
+            parts.push((at, end));
+        }
+        gone.splice(first..last, [whole]);
+        parts
+    }
+
     fn positive(number: i64) -> PyResult<usize> {
         usize::try_from(number).map_err(|_| broken("characters are counted from 0"))
     }
@@ -353,6 +380,7 @@ impl Rope {
             order: vec![0],
             visible: vec![0],
             blocks_of: BTreeMap::new(),
+            gone: HashMap::default(),
             length: 0,
         })
     }
@@ -510,17 +538,13 @@ impl Rope {
         };
         let length = i64::from(self.run(run).length);
         let end = start.saturating_add(count).min(length) as u32;
-        let mut at = start.min(length) as u32;
-        while at < end {
-            let mut place = self.find(run, at);
-            let span = self.spans_of(place.block)[place.span];
-            let upto = end.min(span.end());
-            if !span.is_deleted {
-                if at > span.start {
-                    self.split(place, at);
-                    place.span += 1;
-                }
-                if upto < span.end() {
+        for (start, end) in self.left(run, start.min(length) as u32, end) {
+            let mut at = start;
+            // a part may stand in several spans
+            while at < end {
+                let place = self.before(run, at);
+                let upto = end.min(self.spans_of(place.block)[place.span].end());
+                if upto < self.spans_of(place.block)[place.span].end() {
                     self.split(place, upto);
                 }
                 let position = self.position_of(place);
@@ -534,8 +558,8 @@ impl Rope {
                 }
                 self.join(place);
                 self.part(place.block);
+                at = upto;
             }
-            at = upto;
         }
         Ok(deleted)
     }

@@ -9,11 +9,12 @@ So what several people do at the same time is decided as it is for registers and
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from rhizomedb.crdt.text import EXTRACTION
 from rhizomedb.facts.cid import Cid
-from rhizomedb.facts.entity import derive
+from rhizomedb.facts.entity import derive, derive_all
 from rhizomedb.facts.value import Entity
 
 KIND: Final = "rhizome/document"
@@ -27,6 +28,8 @@ VALUE: Final = "value"
 PLACEHOLDER: Final = "\ufffc"
 """The character that stands for an element: Unicode's own for an object among characters."""
 
+_RUN, _PLACE = "rhizome/run", "rhizome/place"
+
 NULL: Final = derive({KIND: "null"})
 """What JSON calls null: a value that says that there is none."""
 
@@ -38,4 +41,10 @@ ASKED: Final = EXTRACTION.replace("C := fact(entity: D", "asked(entity: D), C :=
 
 def element(run: Cid, place: int) -> Entity:
     """The entity of an element: that of a place in a run."""
-    return derive([("rhizome/run", run), ("rhizome/place", place)])
+    return derive([(_RUN, run), (_PLACE, place)])
+
+
+def elements(places: Sequence[tuple[Cid, int]]) -> list[Entity]:
+    """The entities of many places, each with its run before it: what `element` gives for each."""
+    names = {run: str(run) for run, _ in places}
+    return derive_all({_RUN: [names[run] for run, _ in places], _PLACE: [str(place) for _, place in places]})

@@ -9,7 +9,8 @@ each run knows: where its spans begin, and in which block each is.
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
+from bisect import bisect_left, bisect_right, insort
+from operator import itemgetter
 from typing import Final, TypeAlias
 
 BLOCK_SPANS_MAX: Final = 128
@@ -66,6 +67,7 @@ class Rope:
         self._spans_max = block_spans_max
         self._runs: list[_Run] = []
         self._under: dict[tuple[int | None, int], list[Rank]] = {}
+        self._gone: dict[int, list[tuple[int, int]]] = {}  # of each run what is deleted: stretches apart, in order
         self._blocks = [_Block([])]
         self._visible = 0
 
@@ -170,18 +172,15 @@ class Rope:
         deleted: list[tuple[int, int]] = []
         if not self._has(run, 0):
             return deleted
-        at, end = start, min(start + count, self._runs[run].length)
-        while at < end:
-            block, place = self._find(run, at)
-            span = block.spans[place]
-            upto = min(end, span.start + span.count)
-            if not span.is_deleted:
-                if at > span.start:
+        for at, end in self._left(run, start, min(start + count, self._runs[run].length)):
+            while at < end:  # a part may stand in several spans
+                block, place = self._find(run, at)
+                if at > block.spans[place].start:
                     self._split(block, place, at)
                     place += 1
                 span = block.spans[place]
-                if upto < span.start + span.count:
-                    self._split(block, place, upto)
+                if end < span.start + span.count:
+                    self._split(block, place, end)
                 position = self._before(block, place)
                 span.is_deleted = True
                 block.visible -= span.count
@@ -190,9 +189,9 @@ class Rope:
                     deleted[-1] = position, deleted[-1][1] + span.count
                 else:
                     deleted.append((position, span.count))
+                at += span.count  # noqa: PLW2901  # on to the next span of the part
                 self._join(block, place)
                 self._part(block)
-            at = upto
         return deleted
 
     # -- reading ----------------------------------------------------------------------------------------------------
@@ -245,6 +244,28 @@ class Rope:
         if run is None:
             return offset == 0
         return 0 <= run < len(self._runs) and 0 <= offset < self._runs[run].length
+
+    def _left(self, run: int, start: int, end: int) -> list[tuple[int, int]]:
+        """The parts of some characters of a run that are not deleted, which count as deleted from now on.
+
+        What is deleted again is not walked over again, into however many spans it fell.
+        """
+        if start >= end:
+            return []
+        gone = self._gone.setdefault(run, [])
+        first = bisect_left(gone, start, key=itemgetter(1))
+        last = bisect_right(gone, end, key=itemgetter(0))
+        parts, at = [], start
+        for low, high in gone[first:last]:
+            if at < low:
+                parts.append((at, low))
+            at = max(at, high)
+        if at < end:
+            parts.append((at, end))
+        if first < last:
+            start, end = min(start, gone[first][0]), max(end, gone[last - 1][1])
+        gone[first:last] = [(start, end)]
+        return parts
 
     def _place(self, new: _Run, siblings: list[Rank]) -> tuple[_Block, int]:
         """Where a run that is among its siblings has to stand: a block, and a place among its spans."""

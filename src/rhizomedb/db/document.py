@@ -95,7 +95,11 @@ class _Handle:
     __hash__ = None  # type: ignore[assignment]  # it changes
 
     def __repr__(self) -> str:
-        return f"<rhizomedb.Document {show_path(self._path) or self.entity.hex()}: {self.plain()!r:.60}>"
+        try:
+            shown = f"{self.plain()!r:.60}"
+        except RequestError as error:  # what somebody made of it is no reason not to be shown
+            shown = error.code
+        return f"<rhizomedb.Document {show_path(self._path) or self.entity.hex()}: {shown}>"
 
     # -- within -----------------------------------------------------------------------------------------------------
 

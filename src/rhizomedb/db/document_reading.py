@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
+from itertools import islice
 from typing import Any, Final, NamedTuple, TypeAlias, cast
 
-from rhizomedb.crdt.document import ASKED, KIND, LIST, MAP, NULL, TEXT, VALUE, element
+from rhizomedb.crdt.document import ASKED, KIND, LIST, MAP, NULL, TEXT, VALUE, elements
 from rhizomedb.crdt.policy import Policy
 from rhizomedb.crdt.text_order import Order
 from rhizomedb.db import view
@@ -22,6 +23,20 @@ from rhizomedb.store.store import COLUMNS, Cut, Store
 
 Path: TypeAlias = tuple[Attribute | int, ...]
 """The way to a place in a document: keys, and numbers of elements."""
+
+LEVELS_MAX: Final = 250
+"""How deep a document may be nested that is read whole. Each level costs some questions, and whoever reads what is made of
+it goes down by calls: `repr`, `==` and JSON end at 1,000."""
+
+PLACES_MAX: Final = 1_000_000
+"""How many places a document may have that has so many only because nodes stand in several places: thirty nodes, each
+twice in the next, are 2³⁰, and who prints, compares or copies them meets each."""
+
+WAY_CHARACTERS_MAX: Final = 400
+"""How much of a way a message tells."""
+
+PIECE: Final = 1 << 16
+"""How many characters of lists are looked at together, whether they are elements."""
 
 _ASKED: Final = {"asked": ("entity",)}
 
@@ -91,18 +106,16 @@ class Nodes:
     def lists(self, entities: Iterable[Entity]) -> dict[Entity, Node]:
         """What stands in lists; an element whose value is not here is left out."""
         orders = self.orders(entities)
-        places = [
-            (entity, position, element(run, place))
-            for entity, order in orders.items()
-            for position, (run, place) in enumerate(_characters(order))
-        ]
-        keys = [(each, exact(VALUE)) for _, _, each in places]
-        found = view.asked(self._store, self._cut, keys, VIEW_BUDGET) if keys else {}
         nodes = {entity: Node(LIST, []) for entity in orders}
-        for (entity, position, _), key in zip(places, keys, strict=True):
-            if key in found:
-                slots = nodes[entity].slots
-                slots.append(Slot(len(slots), found[key], position))
+        # In pieces, for whoever likes can put characters there that are no elements, a byte each.
+        characters = _characters(orders)
+        while some := list(islice(characters, PIECE)):
+            keys = [(each, exact(VALUE)) for each in elements([place for _, _, place in some])]
+            found = view.asked(self._store, self._cut, keys, VIEW_BUDGET)
+            for (entity, position, _), key in zip(some, keys, strict=True):
+                if key in found:
+                    slots = nodes[entity].slots
+                    slots.append(Slot(len(slots), found[key], position))
         return nodes
 
     def texts(self, entities: Iterable[Entity]) -> dict[Entity, Node]:
@@ -130,9 +143,12 @@ class Nodes:
         """A node and all below it as plain dicts, lists, texts and values."""
         tree = self._tree(root, kind)
         made: dict[Entity, Any] = {}
-        for entity, _ in self._walk(root, tree):
+        places: dict[Entity, int] = {}  # how many a node has with all below it, as often as that stands there
+        for entity in self._walk(root, tree).order:
             node = tree[entity]
             values = [self._plain(slot.register, made) for slot in node.slots]
+            children = (self.child(slot.register) for slot in node.slots)
+            places[entity] = 1 + sum(1 if child is None else places.get(child, 1) for child in children)
             match node.kind:
                 case "text":
                     made[entity] = node.characters
@@ -140,15 +156,22 @@ class Nodes:
                     made[entity] = values
                 case _:
                     made[entity] = dict(zip((slot.key for slot in node.slots), values, strict=True))
+        if places[root] > PLACES_MAX and places[root] > 1 + sum(len(node.slots) for node in tree.values()):
+            raise RequestError(
+                "crdt.shared",
+                f"written out, the document has more than {PLACES_MAX:,} places: its nodes stand in several each",
+                fix="read one of its places, as doc[key]",
+            )
         return made[root]
 
     def contested(self, root: Entity, kind: str) -> Iterator[tuple[Path, view.Register]]:
         """The places of a document where different values stand, each with the way to it."""
         tree = self._tree(root, kind)
-        for entity, path in self._walk(root, tree):
+        walk = self._walk(root, tree)
+        for entity in walk.order:
             for slot in tree[entity].slots:
                 if slot.register.is_contested:
-                    yield (*path, slot.key), slot.register
+                    yield (*walk.way(entity), slot.key), slot.register
 
     def shown(self, value: Value) -> Any:
         """A value of a register as plain data: if it is a node, all of that."""
@@ -167,38 +190,81 @@ class Nodes:
         """Every node from one on."""
         tree: dict[Entity, Node] = {}
         level = {root: kind}
-        while level:
+        for _ in range(LEVELS_MAX):
             tree.update(self.some(level))
             names = (self.child(slot.register) for entity in level for slot in tree[entity].slots)
             level = self.kinds(name for name in names if name is not None and name not in tree)
-        return tree
+            if not level:
+                return tree
+        raise _too_deep()
 
-    def _walk(self, root: Entity, tree: dict[Entity, Node]) -> list[tuple[Entity, Path]]:
-        """Every node with the way to it, after all that is below it."""
-        done: dict[Entity, Path] = {}
-        above: dict[Entity, Path] = {}
-        pending: list[tuple[Entity, Path, bool]] = [(root, (), False)]
+    def _walk(self, root: Entity, tree: dict[Entity, Node]) -> _Walk:
+        """Every node, after all that is below it."""
+        walk = _Walk([], {root: None})
+        below: dict[Entity, int] = {}  # how many levels a node has that is done
+        above: set[Entity] = set()
+        pending: list[tuple[Entity, tuple[Entity, Attribute | int] | None, bool]] = [(root, None, False)]
         while pending:
-            entity, path, is_left = pending.pop()
+            entity, came, is_left = pending.pop()
             if is_left:
-                del above[entity]
-                done[entity] = path
+                above.discard(entity)
+                children = (self.child(slot.register) for slot in tree[entity].slots)
+                below[entity] = 1 + max((below.get(child, 0) for child in children if child is not None), default=0)
+                if below[entity] > LEVELS_MAX:
+                    raise _too_deep()
+                walk.order.append(entity)
                 continue
-            if entity in done:
+            if entity in below:
                 continue
             if entity in above:
-                raise RequestError(
-                    "crdt.cycle",
-                    f"the document holds itself: {show_path(path)} is {show_path(above[entity]) or 'its beginning'}",
-                    fix=f"del doc[{', '.join(map(repr, path))}]",
-                )
-            above[entity] = path
-            pending.append((entity, path, True))
+                assert came is not None, "the root is met first"
+                raise _cyclic((*walk.way(came[0]), came[1]), walk.way(entity))
+            above.add(entity)
+            walk.came[entity] = came
+            pending.append((entity, came, True))
             for slot in reversed(tree[entity].slots):
                 child = self.child(slot.register)
                 if child in tree:
-                    pending.append((child, (*path, slot.key), False))
-        return list(done.items())
+                    pending.append((child, (entity, slot.key), False))
+        return walk
+
+
+class _Walk(NamedTuple):
+    """The nodes of a document in an order, and from where each was come to: the ways themselves may be long."""
+
+    order: list[Entity]
+    came: dict[Entity, tuple[Entity, Attribute | int] | None]
+
+    def way(self, entity: Entity) -> Path:
+        """The way to a node."""
+        keys: list[Attribute | int] = []
+        while (came := self.came[entity]) is not None:
+            entity, key = came
+            keys.append(key)
+        return tuple(reversed(keys))
+
+
+def _cyclic(path: Path, above: Path) -> RequestError:
+    keys = ", ".join(map(repr, path))
+    return RequestError(
+        "crdt.cycle",
+        f"the document holds itself: {_short(path)} is {_short(above) or 'its beginning'}",
+        fix=f"del doc[{keys}]" if len(keys) <= WAY_CHARACTERS_MAX else "delete the last key of that way",
+    )
+
+
+def _short(path: Path) -> str:
+    """A way as a message tells it: keys may be very long."""
+    shown = show_path(path)
+    return shown if len(shown) <= WAY_CHARACTERS_MAX else f"{shown[:WAY_CHARACTERS_MAX]}…"
+
+
+def _too_deep() -> RequestError:
+    return RequestError(
+        "crdt.deep",
+        f"the document is nested more than {LEVELS_MAX} deep, or holds itself: somebody made it so",
+        fix="read one of its places, as doc[key]",
+    )
 
 
 def show_path(path: Path) -> str:
@@ -209,9 +275,13 @@ def show_path(path: Path) -> str:
     return shown
 
 
-def _characters(order: Order) -> Iterator[tuple[Cid, int]]:
-    for run, start, count in order.rope.spans(0, len(order)):
-        name = order.names[run]
-        assert name is not None, "all of it was said"
-        for place in range(start, start + count):
-            yield name, place
+def _characters(orders: Mapping[Entity, Order]) -> Iterator[tuple[Entity, int, tuple[Cid, int]]]:
+    """The visible characters of lists: whose each is, at which position, and its run and its place there."""
+    for entity, order in orders.items():
+        position = 0
+        for run, start, count in order.rope.spans(0, len(order)):
+            name = order.names[run]
+            assert name is not None, "all of it was said"
+            for place in range(start, start + count):
+                yield entity, position, (name, place)
+                position += 1

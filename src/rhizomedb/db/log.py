@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from rhizomedb._record import dataclass
 from rhizomedb.db.moment import show_ms
@@ -223,21 +223,25 @@ class _OfEntity(_Graph):
             for delta in said[fact]:
                 facts[delta].append(fact)
         self.order = sorted(facts, key=self.place)
-        nearest, missing = self._nearest(own)
+        pasts = self._pasts(own)
         children: defaultdict[Cid, list[Cid]] = defaultdict(list)
         for delta, some in facts.items():
-            parents = _distinct((first[cause] for fact in some for cause in nearest[fact]), delta)
+            parents = _distinct((first[cause] for fact in some for cause in pasts[fact].nearest), delta)
             for parent in parents:
                 children[parent].append(delta)
-            lost = dict.fromkeys(cause for fact in some for cause in missing[fact])
+            lost = dict.fromkeys(cause for fact in some for cause in pasts[fact].missing)
             self.known[delta] = _Links(some, parents, children[delta], list(lost))
 
     def links(self, delta: Cid) -> _Links:
         """What a delta leads to and from."""
         return self.known[delta]
 
-    def _nearest(self, own: Collection[Cid]) -> tuple[Mapping[Cid, list[Cid]], Mapping[Cid, list[Cid]]]:
-        """For each fact of the entity, those that lie next in its past, and what is missing there."""
+    def _pasts(self, own: Collection[Cid]) -> Mapping[Cid, _Past]:
+        """For each fact of the entity, and each between them, what lies next in its past.
+
+        What many have in common of it is walked once: else a chain that others made, with a fact of the entity beside
+        each of it, takes the square of its length.
+        """
         causes: defaultdict[Cid, list[Cid]] = defaultdict(list)
         mine, wave, met = set(own), set(own), set(own)
         for _ in range(WAVES_MAX):
@@ -254,21 +258,45 @@ class _OfEntity(_Graph):
             for effect, cause in self.store.scan("cause", {}, Cut()):
                 causes[cast(Cid, effect)].append(cast(Cid, cause))
         here = self.first({cause for some in causes.values() for cause in some if cause not in causes})[2]
-        nearest: defaultdict[Cid, list[Cid]] = defaultdict(list)
-        missing: defaultdict[Cid, list[Cid]] = defaultdict(list)
+        known: dict[Cid, _Past] = {}
         for fact in own:
-            pending, met = list(causes.get(fact, ())), set(causes.get(fact, ()))
+            pending = [fact]
             while pending:
-                cause = pending.pop()
-                if cause in mine:
-                    nearest[fact].append(cause)
-                elif cause not in causes and cause not in here:
-                    missing[fact].append(cause)
-                else:
-                    more = [each for each in causes.get(cause, ()) if each not in met]
-                    met.update(more)
+                each = pending[-1]
+                if each in known:
+                    pending.pop()
+                    continue
+                direct: list[Cid] = []
+                lost: list[Cid] = []
+                through: list[Cid] = []
+                for cause in causes.get(each, ()):
+                    is_here = cause in causes or cause in here
+                    (direct if cause in mine else through if is_here else lost).append(cause)
+                more = [cause for cause in through if cause not in known]
+                if more:
                     pending += more
-        return nearest, missing
+                    continue
+                pasts = [known[cause] for cause in through]
+                known[each] = _Past(
+                    _united(tuple(direct), *(past.nearest for past in pasts)),
+                    _united(tuple(lost), *(past.missing for past in pasts)),
+                )
+        return known
+
+
+class _Past(NamedTuple):
+    """What lies next in the past of a fact: facts of the entity, and what is not here."""
+
+    nearest: tuple[Cid, ...]
+    missing: tuple[Cid, ...]
+
+
+def _united(*some: tuple[Cid, ...]) -> tuple[Cid, ...]:
+    """Those of all, each once. Along a chain, where there is one and the same at every step, it is kept once."""
+    distinct = {id(each): each for each in some if each}
+    if len(distinct) == 1:
+        return next(iter(distinct.values()))
+    return tuple(dict.fromkeys(fact for each in distinct.values() for fact in each))
 
 
 def _distinct(deltas: Iterable[Cid], but: Cid) -> list[Cid]:
