@@ -292,6 +292,20 @@ def test_what_two_people_do_at_once(
     assert found[0] == found[1] == found[2] and right(found[0])
 
 
+def test_a_text_that_two_people_begin_apart_is_one(copies: list[Connection]) -> None:
+    for each, said in zip(copies, ("Ada ", "Ben ", "Cleo "), strict=True):
+        each.doc(ROOT).text("body").append(said)
+    meet(*copies)
+    found = [each.doc(ROOT) for each in copies]
+    assert found[0]["body"] == found[1]["body"] == found[2]["body"]
+    assert sorted(found[0]["body"].split()) == ["Ada", "Ben", "Cleo"] and found[0].conflicts() == {}
+    del found[0]["body"]
+    found[0].text("body").append("anew")
+    meet(*copies)
+    assert [each["body"] for each in found] == ["anew"] * 3
+    assert found[0].text(" body ").entity != found[0].text("body").entity
+
+
 def test_what_differs_is_listed_by_its_way(copies: list[Connection]) -> None:
     filled(copies[0])
     meet(*copies)

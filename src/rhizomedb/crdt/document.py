@@ -48,3 +48,8 @@ def elements(places: Sequence[tuple[Cid, int]]) -> list[Entity]:
     """The entities of many places, each with its run before it: what `element` gives for each."""
     names = {run: str(run) for run, _ in places}
     return derive_all({_RUN: [names[run] for run, _ in places], _PLACE: [str(place) for _, place in places]})
+
+
+def text_under(node: Entity, key: str) -> Entity:
+    """The entity of the first text under a key of a map: the same for all who make it."""
+    return derive([("rhizome/under", node.hex() or "0"), ("rhizome/key", key.encode().hex())])

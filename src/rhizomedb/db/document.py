@@ -16,7 +16,7 @@ import sys
 from collections.abc import ItemsView, Iterable, Iterator, Mapping, MutableMapping, MutableSequence, ValuesView
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast, overload
 
-from rhizomedb.crdt.document import KIND, LIST, MAP, NULL, PLACEHOLDER, TEXT, VALUE, element
+from rhizomedb.crdt.document import KIND, LIST, MAP, NULL, PLACEHOLDER, TEXT, VALUE, element, text_under
 from rhizomedb.crdt.library import OPERATIONS
 from rhizomedb.crdt.text import DELETE, INSERT
 from rhizomedb.db.document_reading import Node, Nodes, Path, Slot, show_path
@@ -248,7 +248,10 @@ class Document(_Handle, MutableMapping[Any, Any]):
         return asked(self._db._store, self._db.cut, [at], VIEW_BUDGET).get(at)
 
     def text(self, key: str) -> Text:
-        """The text under a key, to be edited by positions; an empty one is made where nothing stands."""
+        """The text under a key, to be edited by positions; an empty one is made where nothing stands.
+
+        It is the same one for all who make it there for the first time, so two people may begin it apart.
+        """
         nodes = self._nodes()
         for slot in self._node().slots:
             if slot.key == key:
@@ -259,7 +262,9 @@ class Document(_Handle, MutableMapping[Any, Any]):
                     )
                 break
         else:
-            child = _new()
+            child = text_under(self.entity, _key(key))
+            if nodes.kinds([child]):  # there was one, and it went: what it said is not to come back
+                child = _new()
             self._say([Fact(child, KIND, TEXT), (self.entity, key, child)])
         if self._writer is None:
             raise RequestError("crdt.past", "a document at another moment cannot be written", fix="db.doc(entity)")
