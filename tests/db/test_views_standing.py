@@ -57,6 +57,7 @@ def test_an_epoch_tells_what_came_and_what_went(db: Connection) -> None:
     assert rows(change.plus) == [("Alien", 137)] and rows(change.minus) == [("Alien", 117)]
     assert change.plus[0].minutes == 137
     assert str(change) == "epoch 2\n  - film('Alien', 117)\n  + film('Alien', 137)"
+    assert [(sign, tuple(row)) for sign, row in change] == [("-", ("Alien", 117)), ("+", ("Alien", 137))]
     db.retract("Alien", "runtime")
     (change,) = watch
     assert not change.plus and rows(change.minus) == [("Alien", 137)]

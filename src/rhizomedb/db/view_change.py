@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rhizomedb._record import dataclass
@@ -67,6 +67,10 @@ class ViewChange:
 
     def __getitem__(self, relation: str) -> Difference:
         return self.relations.get(relation, NO_DIFFERENCE)
+
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        """The tuples of the first relation that went, each with "-", and then those that came, with "+"."""
+        return iter(signed(self[self.relation]))
 
     def __bool__(self) -> bool:
         return any(self.relations.values())
