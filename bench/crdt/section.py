@@ -68,7 +68,7 @@ def run(folder: Path, *, quick: bool) -> Section:
         if importlib.util.find_spec(package) is None:
             lines.append(f"{LABELS[engine]} did not take part: {package} is not installed.")
     name = "made 4000" if absent else traces.PAPER
-    sizes = (1_000, 4_000) if quick else (65_000, 130_000, 259_778)
+    sizes = (1_000, 4_000) if quick or absent else (65_000, 130_000, 259_778)
     repeats = 1 if quick else 3
     measured: list[Measured] = []
     for size in sizes:
