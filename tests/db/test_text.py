@@ -18,6 +18,7 @@ from rhizomedb.budget import Budget
 from rhizomedb.crdt import rope, text_order
 from rhizomedb.crdt.library import LIBRARY
 from rhizomedb.db import text as texts
+from rhizomedb.db import text_batch
 from rhizomedb.db.connection import Connection, connect
 from rhizomedb.db.live_view import View
 from rhizomedb.db.query import prepare
@@ -125,7 +126,7 @@ def test_typing_and_taking_back_in_a_batch_says_little(db: Connection) -> None:
 
 
 def test_a_long_text_is_several_runs(db: Connection) -> None:
-    whole = "".join(random.Random(1).choices("abcé✓𝄞", k=3 * texts.RUN_CHARACTERS_MAX + 5))
+    whole = "".join(random.Random(1).choices("abcé✓𝄞", k=3 * text_batch.RUN_CHARACTERS_MAX + 5))
     text = db.text(D)
     text.insert(0, whole)
     with text.batch():

@@ -21,7 +21,7 @@ from rhizomedb.crdt.library import OPERATIONS
 from rhizomedb.crdt.text import DELETE, INSERT
 from rhizomedb.db.document_reading import Node, Nodes, Path, Slot, show_path
 from rhizomedb.db.reader import VIEW_BUDGET, is_register
-from rhizomedb.db.text import RUN_CHARACTERS_MAX
+from rhizomedb.db.text_batch import RUN_CHARACTERS_MAX
 from rhizomedb.db.transaction import retractions
 from rhizomedb.db.view import Register, asked
 from rhizomedb.errors import RequestError, nearest_names
