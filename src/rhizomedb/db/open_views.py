@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from rhizomedb.crdt.register import with_stands
 from rhizomedb.db.arriving import with_arrivals
@@ -24,6 +24,19 @@ if TYPE_CHECKING:
 
 _Made: TypeAlias = tuple[Kept, Mapping[str, tuple[str, ...]], Callable[[Cut], Reasons]]
 """What a view keeps, the columns of its relations, and what explains their tuples at a cut."""
+
+
+class _Asked(NamedTuple):
+    """What a view is asked to keep: the answer of a program, and what is read of it alone, if not all."""
+
+    program: Program
+    cut: Cut
+    answer: str
+    read: tuple[str, ...]
+    relation: str | None
+    parameters: Mapping[str, object]
+    aggregates: Mapping[str, Aggregate] | None
+    budget: Budget
 
 
 class OpenViews:
@@ -59,8 +72,9 @@ class OpenViews:
         answer = answer_relation(whole, relation or (read[0] if read else None))
         cut = replace(window, epoch=self._newest())
         made = self._stepping if is_temporal(whole) else self._standing
+        names = tuple(dict.fromkeys([answer, *read])) if read else ()
         kept, columns, reasons = made(
-            whole, cut, answer, read, None if read else relation, parameters, aggregates, budget
+            _Asked(whole, cut, answer, names, None if read else relation, parameters, aggregates, budget)
         )
         view = View(
             self._store,
@@ -75,44 +89,23 @@ class OpenViews:
         self._views[id(view)] = view
         return view
 
-    def _standing(
-        self,
-        whole: Program,
-        cut: Cut,
-        answer: str,
-        read: Sequence[str],
-        relation: str | None,
-        parameters: Mapping[str, object],
-        aggregates: Mapping[str, Aggregate] | None,
-        budget: Budget,
-    ) -> _Made:
+    def _standing(self, asked: _Asked) -> _Made:
         """What keeps a program up to date by what changes."""
-        prepared = prepare(with_stands(whole), COLUMNS, parameters, aggregates, relation)
-        heads = dict.fromkeys([answer, *read] if read else [rule.head.relation for rule in whole.rules])
-        relations = [name for name in heads if name in prepared.plan.derived]
-        kept = Upkeep(
-            standing(prepared, answer, relations), lambda: stored_of(self._store, self._arrivals), cut, budget
-        )
-        columns = {name: prepared.plan.derived[name] for name in relations}
-        return kept, columns, lambda at: Reasoned(prepared, self._store, at, budget)
+        prepared = prepare(with_stands(asked.program), COLUMNS, asked.parameters, asked.aggregates, asked.relation)
+        heads = asked.read or tuple(dict.fromkeys(rule.head.relation for rule in asked.program.rules))
+        columns = {name: prepared.plan.derived[name] for name in heads if name in prepared.plan.derived}
+        flow = standing(prepared, asked.answer, tuple(columns))
+        kept = Upkeep(flow, lambda: stored_of(self._store, self._arrivals), asked.cut, asked.budget)
+        return kept, columns, lambda at: Reasoned(prepared, self._store, at, asked.budget)
 
-    def _stepping(
-        self,
-        whole: Program,
-        cut: Cut,
-        answer: str,
-        read: Sequence[str],
-        relation: str | None,
-        parameters: Mapping[str, object],
-        aggregates: Mapping[str, Aggregate] | None,
-        budget: Budget,
-    ) -> _Made:
+    def _stepping(self, asked: _Asked) -> _Made:
         """What runs a program with steps epoch by epoch."""
         timeline, columns = timeline_of(
-            whole, self._store, self._arrivals, cut, parameters, aggregates, budget, relation
-        )
-        if read:
-            columns = {name: columns[name] for name in dict.fromkeys([answer, *read]) if name in columns}
+            asked.program, self._store, self._arrivals, asked.cut, asked.parameters, asked.aggregates, asked.budget,
+            asked.relation,
+        )  # fmt: skip
+        if asked.read:
+            columns = {name: columns[name] for name in asked.read if name in columns}
         return timeline, columns, lambda at: timeline.why
 
     def tell(self) -> None:
