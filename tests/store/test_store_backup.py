@@ -21,8 +21,9 @@ from rhizomedb.facts.clock import AHEAD_MS_MAX
 from rhizomedb.facts.delta import Group
 from rhizomedb.facts.manifest import Block
 from rhizomedb.store import ALL, Cut, admit
-from rhizomedb.store.backup import BATCH_ROWS, backup, restore
+from rhizomedb.store.backup import backup, restore
 from rhizomedb.store.compact import compact
+from rhizomedb.store.copying import BATCH_ROWS
 from rhizomedb.store.sqlite import SqliteStore
 
 SCRIPT = str(Path(__file__).with_name("care_scripts.py"))
