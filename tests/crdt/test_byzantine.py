@@ -12,7 +12,19 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_library import ATTRIBUTES, E, answer, by_engine, by_evaluator, fact, facts_of, histories, pasts, walk
+from test_library import (
+    ATTRIBUTES,
+    BY_FACTS,
+    E,
+    answer,
+    by_engine,
+    by_evaluator,
+    fact,
+    facts_of,
+    histories,
+    pasts,
+    walk,
+)
 
 from rhizomedb.crdt.counter import STEP_MAX
 from rhizomedb.crdt.library import LIBRARY
@@ -82,7 +94,7 @@ def told(some, honest=()):
     return list({each.cid: each for each in facts[len(honest) :]}.values())
 
 
-@pytest.mark.parametrize("name", LIBRARY)
+@pytest.mark.parametrize("name", BY_FACTS)
 @given(data=st.data())
 @settings(max_examples=15, deadline=None)
 def test_copies_that_hold_the_same_agree_whatever_it_is(name, data):

@@ -402,7 +402,39 @@ ATTRIBUTES = {
 VALUES = {"text": ["0.1.aaaaaaaa:x", "1.1.bbbbbbbb:yz", "1.2.aaaaaaaa:abc", "0.1", "1.2", "0.1.aaaaaaaa:"]}
 
 
-@pytest.mark.parametrize("name", LIBRARY)
+BY_FACTS = [name for name in LIBRARY if name != "latest-register"]
+"""Those that the facts alone decide; the other one goes by what deltas claim."""
+
+
+@given(
+    said=st.lists(st.tuples(st.integers(0, 1), st.integers(0, 2), st.integers(0, 2), st.integers(0, 1), st.sampled_from("xy")), max_size=8),
+    random=st.randoms(use_true_random=False),
+)  # fmt: skip
+@settings(max_examples=60)
+def test_what_was_claimed_last_is_last_in_any_order(said, random):
+    deltas = [
+        Delta.sign(KEYS[n % 3], system="test", time=HybridTime(NOW + ms, counter), facts=[Fact(E, name, value)])
+        for n, (value, ms, counter, _, name) in enumerate(said)
+    ]
+    expected = {}
+    for delta in sorted(deltas, key=lambda delta: (delta.time, delta.id, delta.facts[0].cid)):
+        expected[delta.facts[0].attribute] = delta.facts[0].value
+    for _ in range(3):
+        come = [*deltas, *(random.choices(deltas, k=2) if deltas else [])]
+        random.shuffle(come)
+        place = random.randint(0, len(come))
+        store = MemoryStore()
+        for some in (come[:place], come[place:]):
+            admit(store, [delta.encode() for delta in some], now_ms=NOW + 10, origin="test")
+        source, program = StoreSource(store, ALL), LIBRARY["latest-register"].program
+        found = prepare(program, COLUMNS, relation="latest").run(source, BUDGET).relations["latest"]
+        reading = CellReading(source)
+        engine = compiled(program, COLUMNS, {}, None, "latest").run(reading, BUDGET)
+        assert set(cells_of(engine.relation("latest").table.read(), reading.dictionary)) == set(found)
+        assert {(name, value) for _, name, value in (map(plain, row) for row in found)} == set(expected.items())
+
+
+@pytest.mark.parametrize("name", BY_FACTS)
 @given(data=st.data())
 @settings(max_examples=30)
 def test_order_duplication_and_partition_never_show(name, data):

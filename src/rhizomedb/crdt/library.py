@@ -31,6 +31,7 @@ LIBRARY: Final[dict[str, DataType]] = {
         DataType("graph", "the causal graph: heads, ancestors, what is concurrent, what is missing", graph.GRAPH, "head"),
         DataType("multi-value-register", "the writes that no later write had seen", register.MULTI_VALUE, "survivor"),
         DataType("last-writer-register", "of those, the one with the greatest CID", register.LAST_WRITER, "last"),
+        DataType("latest-register", "the write claimed most recently, whatever had been seen", register.LATEST, "latest"),
         DataType("grow-only-set", "what was ever added", collection.GROW_ONLY, "member"),
         DataType("two-phase-set", "what was added and never removed", collection.TWO_PHASE, "member"),
         DataType("add-wins-set", "a remove takes back the adds that it had seen", collection.ADD_WINS, "member"),

@@ -53,6 +53,25 @@ last(entity: E, attribute: A, value: V) :- top(entity: E, attribute: A, fact: M)
 """
 )
 
+LATEST: Final = """\
+// what was claimed when: one delta saying one fact
+claim(fact: C, entity: E, attribute: A, value: V, delta: D, time: T, counter: N) :-
+    C := fact(entity: E, attribute: A, value: V), asserts(delta: D, fact: C), delta(id: D, time: T, counter: N).
+
+// the greatest time; of equal ones the greatest counter, then delta, then fact: an order that every copy has
+at(entity: E, attribute: A, time: M) :-
+    claim(entity: E, attribute: A), M := max T : claim(entity: E, attribute: A, time: T).
+then(entity: E, attribute: A, time: T, counter: M) :-
+    at(entity: E, attribute: A, time: T), M := max N : claim(entity: E, attribute: A, time: T, counter: N).
+by(entity: E, attribute: A, delta: M) :-
+    then(entity: E, attribute: A, time: T, counter: N),
+    M := max D : claim(entity: E, attribute: A, time: T, counter: N, delta: D).
+top(entity: E, attribute: A, fact: M) :-
+    by(entity: E, attribute: A, delta: D), M := max C : claim(entity: E, attribute: A, delta: D, fact: C).
+latest(entity: E, attribute: A, value: V) :- top(entity: E, attribute: A, fact: M), claim(fact: M, value: V).
+"""
+"""A register that goes by what clocks claimed, whatever its writers had seen: whose clock is ahead wins."""
+
 CLAIMS: Final = """\
 // which registers are asked for; the surface adds the rule or the tuples
 relation asked(entity: bytes, attribute: any).
