@@ -316,6 +316,24 @@ def test_totals_and_authors_are_known_without_a_walk_along_the_log(
     assert [store.has_author(key.public) for key in KEYS] == [True, True, False]
 
 
+def test_a_fact_that_is_not_here_is_told_at_once(store: Store) -> None:
+    """What is here always may be, wherever it waits; what nobody said, and what was taken back, is certainly not."""
+    facts = [Fact(b"e", "n", number) for number in range(300)]
+    for number, fact in enumerate(facts):
+        assert not store.may_have_fact(fact.cid)
+        with store.writing():
+            store.append([delta(fact)], store.begin(NOW, "test"))
+            assert store.may_have_fact(fact.cid)
+        if number % 97 == 0:  # a look in between, and what looking makes of what waits
+            assert len(list(store.scan("fact", {}, ALL))) == number + 1
+            with pytest.raises(ZeroDivisionError), store.writing():
+                store.append([delta(Fact(b"no", "n", number))], store.begin(NOW, "test"))
+                raise ZeroDivisionError
+        assert all(store.may_have_fact(each.cid) for each in facts[max(0, number - 5) : number + 1])
+        assert not store.may_have_fact(Fact(b"no", "n", number).cid)
+    assert all(store.may_have_fact(fact.cid) for fact in facts) and not store.may_have_fact(Cid.of(b"\x00"))
+
+
 class NoWalk(list[Any]):
     """A list that is looked into, but not walked along."""
 

@@ -485,7 +485,8 @@ class Connection(Care, Replicating):
         """Whole facts but those that this author has said exactly so."""
         own = Cut(epoch=cut.epoch, authors=frozenset([key.public]))
         for fact in facts:
-            if not (spoke_before and any(True for _ in self._store.scan("fact", {"$cid": fact.cid}, own))):
+            may_be_said = spoke_before and self._store.may_have_fact(fact.cid)
+            if not (may_be_said and any(True for _ in self._store.scan("fact", {"$cid": fact.cid}, own))):
                 yield fact
 
     def _say(

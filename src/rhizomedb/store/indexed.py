@@ -164,6 +164,12 @@ class Indexed:
             return True
         return bool(self._tiers.index.find_delta(digest))
 
+    def may_have_fact(self, digest: bytes) -> bool:
+        """Whether a fact may be indexed, or about to be; False is certain."""
+        if self._build is not None or self._waiting.may_have_fact(digest):
+            return True
+        return bool(self._tiers.index.find_fact(digest))
+
     def mark(self, epoch: int) -> Mark:
         """What was reached, everything that waits among it."""
         waiting = self._waiting

@@ -260,6 +260,11 @@ class MemoryStore:
         """Up to `most` visible entities whose hexadecimal id begins with these lower-case digits (any number of them)."""
         return [entity for entity in self.entities(cut) if entity.hex().startswith(digits)][:most]
 
+    def may_have_fact(self, fact: Cid) -> bool:
+        """Whether a fact may be here: False is certain."""
+        self._check_open()
+        return fact in self._facts
+
     def has_author(self, author: bytes) -> bool:
         """Whether any delta of this author is visible to all."""
         self._check_open()

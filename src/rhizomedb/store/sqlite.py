@@ -220,6 +220,11 @@ class SqliteStore:
             found.append(entity)
         return found
 
+    def may_have_fact(self, fact: Cid) -> bool:
+        """Whether a fact may be here: False is certain, and told without building anything."""
+        self._mark()
+        return fact.is_block and self._indexed.may_have_fact(pack(fact))
+
     def has_author(self, author: bytes) -> bool:
         """Whether any delta of this author is visible to all."""
         self._mark()

@@ -220,6 +220,10 @@ class Store(Protocol):
         """Whether any delta of this author is visible to all."""
         ...
 
+    def may_have_fact(self, fact: Cid) -> bool:
+        """Whether a fact may be here: False is certain, and told without building anything."""
+        ...
+
     def repeated(self, epoch: int) -> Iterator[tuple[bytes, Cell]]:
         """The registers (entity, attribute) about which more than one fact was known at an epoch; no other is contested."""
         ...

@@ -48,6 +48,10 @@ class Waiting:
         most = self.facts_said <= COUNTED_FACTS and self.bytes <= COUNTED_BYTES
         return most and len(self.said) <= COUNTED_DELTAS
 
+    def may_have_fact(self, digest: bytes) -> bool:
+        """Whether some delta of these may say a fact: of one that was not counted yet, nothing is known."""
+        return self._counted < len(self.said) or digest in self._digests
+
     def count(self, index: Any) -> None:
         """Make `facts`, `causes` and `repeats` what a segment of all of it would have."""
         for said in islice(self.said, self._counted, None):
