@@ -105,11 +105,10 @@ def _document(folder: Path, name: str, size: int, repeats: int, keys: int) -> li
                      lambda engine, turn: {"name": name, "most": size, "path": path(engine, turn)})  # fmt: skip
     loaded = _each("load", size, "load", "load", repeats, lambda engine, turn: {"path": path(engine, turn)})
     pressed = [
-        _each(what, size, "keys", "key", 1,
-              lambda engine, turn, number=number, durability=durability: {
-                  "path": path(engine, min(number, repeats - 1)), "count": keys, "durability": durability}, only)
-        for number, (what, durability, only) in enumerate(
-            (("key", "normal", tuple(ENGINES)), ("key, in memory", "memory", (OURS,))))
+        _each(what, size, "keys", "key", repeats,
+              lambda engine, turn, durability=durability: {
+                  "path": path(engine, turn), "count": keys, "durability": durability}, only)
+        for what, durability, only in (("key", "normal", tuple(ENGINES)), ("key, in memory", "memory", (OURS,)))
     ]  # fmt: skip
     return [replayed, loaded, *(each for one in pressed for each in (one, one.as_p99()))]
 
