@@ -69,7 +69,7 @@ HEADING = "\n## "
 def page(sections: Mapping[str, str]) -> str:
     """The whole page as Markdown, from the texts of its sections by name."""
     head = "# Results\n\nMade by `make bench`; not edited by hand."
-    named = (f"## {name}\n\n{text}" for name, text in sections.items())
+    named = (f"## {name}\n\n{text.strip()}" for name, text in sections.items())
     return "\n\n".join((head, READING, *named)) + "\n"
 
 
