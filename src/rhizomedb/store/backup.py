@@ -25,9 +25,10 @@ from rhizomedb.store import log
 from rhizomedb.store.check import BROKEN
 from rhizomedb.store.chunks import Chunks
 from rhizomedb.store.copying import ANOTHER, Copied, Copy, check_prefix
-from rhizomedb.store.file import BESIDE, File
+from rhizomedb.store.file import File
 from rhizomedb.store.folder import Folder
 from rhizomedb.store.layout import FORMAT
+from rhizomedb.store.place import BESIDE
 from rhizomedb.store.progress import Progress
 from rhizomedb.store.said import said_in
 from rhizomedb.store.sqlite import SqliteStore

@@ -15,10 +15,7 @@ triggers, views or functions in the schema).
 
 from __future__ import annotations
 
-import errno
 import os
-import shlex
-import stat
 import time
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -28,8 +25,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 from urllib.parse import quote
 
 from rhizomedb.errors import RequestError, StoreError, nearest_names
-from rhizomedb.store import holder, stranger, upgrade
+from rhizomedb.store import holder, upgrade
+from rhizomedb.store.failure import Blank, Failures, Moved
 from rhizomedb.store.layout import APPLICATION_ID, FORMAT, INDEX, LOG
+from rhizomedb.store.place import check_place, identity, is_shared, may_make_files
 from rhizomedb.store.writing import Open
 
 if TYPE_CHECKING:
@@ -52,14 +51,6 @@ TOLD_AFTER_S: Final = 1.0
 MAKING_S_MAX: Final = 0.5
 """How long a file that holds nothing yet may take until who is making it has done so."""
 
-NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""What the operating system says where there is no room, beyond what SQLite itself takes for that."""
-
-BESIDE: Final = ("-wal", "-shm", "-journal")
-"""How the names end of what SQLite keeps beside a file: its logs, and what processes share."""
-
-_MAGIC: Final = b"SQLite format 3\x00"
-
 
 def check_durability(durability: Durability) -> Durability:
     """The durability itself, if there is one of that name."""
@@ -71,14 +62,6 @@ def check_durability(durability: Durability) -> Durability:
             fix=" or ".join(map(repr, get_args(Durability))),
         )
     return durability
-
-
-class _Blank(StoreError):
-    """The file holds nothing, or nothing yet: another process may be making it."""
-
-
-class _Moved(StoreError):
-    """Another file has taken the place of this one."""
 
 
 class File:
@@ -110,6 +93,9 @@ class File:
         self.absolute = os.path.realpath(path)
         self.path = self.name = name or path
         self.wait_ms = wait_ms
+        self.failures = Failures(self.name, self.path, self.absolute, wait_ms)
+        """What is said of it when something is wrong."""
+        self.damaged, self.salvage = self.failures.damaged, self.failures.salvage
         self._cache_kib = int(CACHE_KIB * share)
         self._waiting = waiting
         self._is_told = False
@@ -125,17 +111,17 @@ class File:
         deadline = time.monotonic() + min(wait_ms / 1000, MAKING_S_MAX)
         while self._place is None:
             try:
-                self._look(create)
+                check_place(self.path, self.absolute, self.failures, create=create, vfs=self._vfs)
                 self._open(create)
-                self._log_place = _place(f"{self.absolute}-wal")
-                self._place = _place(self.absolute)
+                self._log_place = identity(f"{self.absolute}-wal")
+                self._place = identity(self.absolute)
                 if self._place is None:  # somebody has taken it away since
                     self.close()
             except apsw.Error as error:
                 ours = self._as_ours(error)  # before the connection is closed, which knows what the system said
                 self.close()
                 raise ours from error
-            except (_Blank, _Moved):
+            except (Blank, Moved):
                 self.close()
                 if time.monotonic() >= deadline:
                     raise
@@ -156,7 +142,11 @@ class File:
             # SQLite reads a file with a write-ahead log only beside files that processes share, which cannot be made
             # on a medium that is read-only. Where there are none, nobody writes: then the file can be read alone.
             ours = error if isinstance(error, StoreError) else self._as_ours(error)
-            if ours.code not in ("store.unreadable", "store.read-only") or self._is_shared() or self._may_make_files():
+            if (
+                ours.code not in ("store.unreadable", "store.read-only")
+                or is_shared(self.absolute)
+                or may_make_files(self.absolute)
+            ):
                 raise
             self._connection.close()
             self._is_alone = True
@@ -164,76 +154,6 @@ class File:
             flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
             self._connection = apsw.Connection(where, flags=flags, vfs=self._vfs or None)
             self._set_up(False)
-
-    def _may_make_files(self) -> bool:
-        """Whether files can be made beside this one, as far as the one who runs this process is concerned."""
-        return os.access(os.path.dirname(self.absolute), os.W_OK, effective_ids=os.access in os.supports_effective_ids)
-
-    def _is_shared(self) -> bool:
-        """Whether there is what processes share that have the file open, or what one of them left behind."""
-        return any(os.path.lexists(self.absolute + end) for end in BESIDE)
-
-    def _look(self, create: bool) -> None:
-        """Say what is wrong with the path before SQLite says it less well."""
-        try:
-            self.absolute.encode("utf-8")
-        except UnicodeEncodeError:
-            raise StoreError(
-                "store.unreadable",
-                f"{self.path} cannot be opened: the name is not UTF-8, which SQLite needs",
-                fix="give the file, or the folder that it is in, another name",
-            ) from None
-        self._look_beside()
-        try:
-            mode = os.stat(self.absolute).st_mode
-        except FileNotFoundError:
-            folder = os.path.dirname(os.path.abspath(self.path))
-            if not create:
-                raise StoreError("store.not-found", f"there is no file {self.path}") from None
-            if not os.path.isdir(folder):
-                raise StoreError("store.unreadable", f"there is no folder {folder}", fix=f"mkdir -p {folder}") from None
-            return
-        except (OSError, ValueError) as error:
-            raise StoreError("store.unreadable", f"{self.path} cannot be opened: {_reason(error)}") from None
-        if not stat.S_ISREG(mode):
-            kind = "a folder" if stat.S_ISDIR(mode) else "not a file"
-            raise StoreError("store.unreadable", f"{self.path} is {kind}", fix="name a file, such as films.db")
-        head = self._head()
-        if not head.startswith(_MAGIC) and (head or not create):
-            if not head:
-                raise self._foreign("is empty", _Blank)
-            what, right = stranger.looks_like(head, self.path)
-            raise self._foreign(f"looks like {what}", fix=right)
-
-    def _look_beside(self) -> None:
-        """Refuse what would let SQLite wait for ever in the place of what it keeps beside a file."""
-        for end in BESIDE:
-            try:
-                mode = os.lstat(self.absolute + end).st_mode
-            except (OSError, ValueError):
-                continue
-            if not stat.S_ISREG(mode):
-                kind = "a folder" if stat.S_ISDIR(mode) else "a link" if stat.S_ISLNK(mode) else "not a file"
-                raise StoreError(
-                    "store.unreadable",
-                    f"{self.path} cannot be opened: {self.path}{end}, where SQLite keeps what it needs, is {kind}",
-                    fix=f"move it away: mv {shlex.quote(self.path + end)} elsewhere",
-                )
-
-    def _head(self) -> bytes:
-        """The first bytes of the file, read through SQLite: to close a file behind its back would drop its locks."""
-        apsw = self._apsw
-        try:
-            file = apsw.VFSFile(self._vfs, self.absolute, [apsw.SQLITE_OPEN_MAIN_DB | apsw.SQLITE_OPEN_READONLY, 0])
-            try:
-                head: bytes = file.xRead(min(file.xFileSize(), stranger.HEAD_BYTES), 0)
-                return head
-            finally:
-                file.xClose()
-        except apsw.IOError:  # it was made shorter meanwhile
-            return b"" if os.path.getsize(self.absolute) == 0 else b"?"
-        except apsw.Error as error:
-            raise StoreError("store.unreadable", f"{self.path} cannot be read: {error}") from None
 
     def _set_up(self, create: bool) -> None:
         apsw, connection = self._apsw, self._connection
@@ -287,9 +207,9 @@ class File:
     def _check_header(self) -> None:
         if self._pragma("application_id") != APPLICATION_ID:
             raise (
-                self._foreign("holds nothing", _Blank)
+                self.failures.foreign("holds nothing", Blank)
                 if self._is_blank()
-                else self._foreign("belongs to another program")
+                else self.failures.foreign("belongs to another program")
             )
         version = self._pragma("user_version")
         if version > FORMAT:
@@ -358,7 +278,7 @@ class File:
         if self._connection is None:
             raise StoreError("store.closed", f"{self.name} is closed")
         self.check_owner()
-        if self._is_alone and self._is_shared():
+        if self._is_alone and is_shared(self.absolute):
             raise StoreError(
                 "store.unreadable",
                 f"{self.name} was opened where nothing can be written, and somebody has begun to write to it",
@@ -407,22 +327,10 @@ class File:
         """Refuse to write where another file has taken the place of the one that was opened."""
         if self._place is None:  # it is being made
             return
-        if _place(self.absolute) != self._place:
-            raise self._replaced()
-        if self._log_place is not None and _place(f"{self.absolute}-wal") != self._log_place:
-            raise _Moved(
-                "store.unreadable",
-                f"{self.name}-wal, in which the newest of {self.name} is, was removed or replaced while it was open; "
-                "nothing was written",
-                fix="close it and open it again, and look at what is there: rhizome verify",
-            )
-
-    def _replaced(self) -> StoreError:
-        return _Moved(
-            "store.unreadable",
-            f"{self.name} was moved or replaced while it was open; nothing was written",
-            fix="close it and open it again; restore a backup only while nobody has the file open",
-        )
+        if identity(self.absolute) != self._place:
+            raise self.failures.replaced()
+        if self._log_place is not None and identity(f"{self.absolute}-wal") != self._log_place:
+            raise self.failures.log_replaced()
 
     def transaction(self, wait_ms: int | None = None) -> AbstractContextManager[None]:
         """Become the one writer; keep everything at the end, or nothing when anything is raised.
@@ -435,7 +343,7 @@ class File:
     def begin(self, wait_ms: int | None = None) -> None:
         """Become the one writer; nothing is begun where this raises."""
         if self.read_only:
-            raise StoreError("store.read-only", f"{self.name} cannot be written", fix=f"chmod u+w {self.path}")
+            raise self.failures.read_only()
         assert not self.is_writing, "a transaction does not begin inside another"
         self.is_committed = False
         self._patience_ms = self.wait_ms if wait_ms is None else wait_ms
@@ -545,95 +453,6 @@ class File:
         time.sleep(min(0.001 * (tries + 1), NAP_S_MAX))
         return True
 
-    def _holder(self) -> str:
-        """Who writes, as an aside; nothing if nobody can say."""
-        process = holder.writer(self.absolute)
-        if process is None:
-            return ""
-        return f" ({holder.words(process)})" if process == os.getpid() else f" (ps -fp {process})"
-
-    def _full(self) -> StoreError:
-        if self._place is None:  # it is being opened
-            what = f"there is no room left for what SQLite keeps beside {self.name} while it is open"
-            return StoreError("store.full", what, fix="make room on the disk")
-        return StoreError(
-            "store.full",
-            f"there is no room left for {self.name}; nothing of this write was kept",
-            fix=f"make room on the disk, or: rhizome compact {shlex.quote(self.path)}",
-        )
-
-    def _foreign(self, what: str, kind: type[StoreError] = StoreError, fix: str | None = None) -> StoreError:
-        return kind(
-            "store.not-a-database",
-            f"{self.name} is not a RhizomeDB database: it {what}",
-            fix=fix or "a table is taken in with: rhizome import films.db table.csv --key COLUMN",
-        )
-
-    def damaged(self, what: str, fix: str | None = None) -> StoreError:
-        """The error for a part of the file that cannot be read or does not agree with another."""
-        return StoreError("store.damaged", f"{self.name} is damaged: {what}", fix=fix or f"rhizome verify {self.path}")
-
-    @property
-    def salvage(self) -> str:
-        """What to type when the file cannot be read."""
-        return f"rhizome export {shlex.quote(self.path)} saved.jsonl --salvage"
-
     def _as_ours(self, error: apsw.Error) -> StoreError:
-        apsw, extended = self._apsw, getattr(error, "extendedresult", 0)
-        match error:
-            case apsw.BusyError() | apsw.LockedError() | apsw.ProtocolError():
-                return StoreError(
-                    "store.busy",
-                    f"another process has been writing to {self.name} for {self.wait_ms / 1000:g} s",
-                    fix=f"wait until it has finished{self._holder()}, or for longer: --wait 3600"
-                    " (in Python: open(…, wait_ms=3_600_000))",
-                )
-            case apsw.FullError():
-                return self._full()
-            case apsw.IOError() if self._connection is not None and self._connection.system_errno in NO_ROOM:
-                return self._full()
-            case apsw.IOError() if extended == apsw.SQLITE_IOERR_SHMSIZE:
-                return self._full()
-            case apsw.ReadOnlyError() if extended == apsw.SQLITE_READONLY_DBMOVED:
-                return self._replaced()
-            case apsw.ReadOnlyError():
-                return StoreError("store.read-only", f"{self.name} cannot be written: {error}")
-            case apsw.CantOpenError() | apsw.PermissionsError() | apsw.AuthError():
-                return StoreError("store.unreadable", f"{self.name} cannot be opened: {error}")
-            case apsw.IOError():
-                return StoreError("store.unreadable", f"{self.name} cannot be read or written: {error}")
-            case apsw.NoMemError():
-                return StoreError(
-                    "store.memory",
-                    f"there was not enough memory for {self.name}; the file is as it was",
-                    fix="end other programs, or ask for less at once",
-                )
-            case apsw.InterruptError():
-                return StoreError(
-                    "store.interrupted", f"what was asked of {self.name} was interrupted", fix="ask again"
-                )
-            case apsw.TooBigError():
-                return StoreError(
-                    "store.too-big",
-                    f"a value for {self.name} is larger than a row of SQLite may be: {error}",
-                    fix="say it in parts, or attach it: rhizome attach",
-                )
-            case apsw.NotADBError():
-                return self._foreign("cannot be read as one", fix=self.salvage)
-            case apsw.ThreadingViolationError():
-                raise AssertionError("a store is used by one thread at a time") from error
-            case _:
-                return self.damaged(str(error), fix=self.salvage)
-
-
-def _place(path: str) -> tuple[int, int] | None:
-    """Which file a path leads to; None if to none."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
-
-
-def _reason(error: Exception) -> str:
-    return (getattr(error, "strerror", None) or str(error)).lower()
+        system_errno = 0 if self._connection is None else self._connection.system_errno
+        return self.failures.of(error, system_errno, is_open=self._place is not None)

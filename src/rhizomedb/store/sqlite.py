@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from itertools import chain
-from typing import Any, Final
+from typing import Final
 
 from rhizomedb.errors import StoreError
 from rhizomedb.facts.cid import Cid
@@ -19,10 +19,11 @@ from rhizomedb.store.chunks import Chunks
 from rhizomedb.store.columns import Columns, columns_of
 from rhizomedb.store.file import Durability, File
 from rhizomedb.store.frame import frame
+from rhizomedb.store.held import HeldTable
 from rhizomedb.store.holder import Waiting
 from rhizomedb.store.indexed import Indexed
 from rhizomedb.store.keeper import Keeper
-from rhizomedb.store.layout import FORMAT, HELD, HELD_1, Mark, pack, seal, unpack
+from rhizomedb.store.layout import FORMAT, Mark, pack
 from rhizomedb.store.numbering import Numbering
 from rhizomedb.store.numbers import Came, Numbers
 from rhizomedb.store.progress import Progress
@@ -30,12 +31,12 @@ from rhizomedb.store.quota import USUAL, Quota
 from rhizomedb.store.relations import View
 from rhizomedb.store.room import share
 from rhizomedb.store.said import said_by
+from rhizomedb.store.sealed import SealedTables
 from rhizomedb.store.storage import Storage, storage_of
 from rhizomedb.store.store import ALL, HEX_DIGITS, AttributeSummary, Cut, Epoch, Finding, Held, most_facts_first
 from rhizomedb.store.tiers import Part, Tiers
 from rhizomedb.store.writing import Open
 
-MARKS_REMEMBERED_MAX: Final = 1024
 _NO_VIEW: Final = (None, None, None)
 
 KEEPER_WAIT_MS_MAX: Final = 10_000
@@ -69,15 +70,14 @@ class SqliteStore:
         self._keeper = Keeper(self._file.absolute, min(wait_ms, KEEPER_WAIT_MS_MAX), room)
         self._version = -1
         self._newest: Mark | None = None
-        self._marks: dict[int, Mark] = {}
-        self._epochs: dict[int, Epoch] = {}
         self._last_view: tuple[Mark | None, Tiers | None, View | None] = _NO_VIEW
-        self._kept_marks: dict[int, Mark] | None = None  # of a file that cannot be written and has none
         self._begun: int | None = None
         self._is_ready = False
         self._holds = True
         self.is_writing = False
         self.chunks = Chunks(self._file)
+        self._tables = SealedTables(self._file)
+        self._held = HeldTable(self._file)
         try:
             self._begin_reading()
         except BaseException:
@@ -94,7 +94,7 @@ class SqliteStore:
                 return
         marks_found: list[Mark] = []
         self._raise(check.remake(self._file, self._indexed, marks_found.append))
-        self._kept_marks = {mark.epoch: mark for mark in marks_found}
+        self._tables.use(marks_found)
 
     def _check_ends(self) -> bool:
         """Refuse a file whose log goes on where its epochs or marks end; False if only its last marks are missing.
@@ -120,11 +120,7 @@ class SqliteStore:
         """All epochs after one, oldest first."""
         if not self.is_writing:
             self._mark()
-        found = [self._sealed_epoch(row) for row in self._epoch_rows("WHERE number > ? ORDER BY number", (after,))]
-        for number, epoch in enumerate(found, max(after, 0) + 1):
-            if epoch.number != number:
-                raise self._file.damaged(f"there is no epoch {number}", fix=self._file.salvage)
-        return found
+        return self._tables.epochs(after)
 
     def totals(self, epoch: int) -> tuple[int, int]:
         """How many deltas and facts were here at the end of an epoch."""
@@ -182,8 +178,7 @@ class SqliteStore:
         seq = self._indexed.tiers.index.find_delta(pack(delta)) if delta.is_block else 0
         if seq:
             return log.envelope_at(self._file, seq)
-        rows = self._file.typed((bytes,), "SELECT envelope FROM held WHERE id = ?", (pack(delta),))
-        return rows[0][0] if rows else None
+        return self._held.envelope(delta)
 
     def envelopes(self, after_epoch: int = 0) -> Iterator[tuple[int, bytes]]:
         """The epoch and exact bytes of every delta that is visible when this is called, in the order of the log.
@@ -191,8 +186,8 @@ class SqliteStore:
         Those that were altered since come as they are: whoever decodes them finds out.
         """
         # The marks alone are enough: what cannot be indexed can still be handed on.
-        newest = self._mark() if self.is_writing else self._read_mark("ORDER BY epoch DESC LIMIT 1")
-        after = self._mark_of(min(after_epoch, newest.epoch)) if after_epoch > 0 else Mark()
+        newest = self._mark() if self.is_writing else self._tables.newest_mark()
+        after = self._tables.mark(min(after_epoch, newest.epoch)) if after_epoch > 0 else Mark()
         return self._envelopes(after.deltas, newest.deltas)
 
     def _envelopes(self, after: int, last: int) -> Iterator[tuple[int, bytes]]:
@@ -328,16 +323,15 @@ class SqliteStore:
 
     def held(self) -> list[Held]:
         """The deltas kept back, soonest first; those that wait for no time last."""
-        return self._read_held("ORDER BY due_ms IS NULL, due_ms, row")
+        return self._held.all()
 
     def next_due(self) -> int | None:
         """When the first of the deltas kept back is due, in milliseconds; None if none waits for its time."""
-        ((due_ms,),) = self._file.typed((int | None,), "SELECT min(due_ms) FROM held")
-        return due_ms  # type: ignore[no-any-return]  # `typed` looked
+        return self._held.next_due()
 
     def held_sizes(self) -> list[tuple[bytes, str, int, int]]:
         """How many deltas of which author and origin are kept back, and their bytes."""
-        return self._file.typed((bytes, str, int, int), _HELD_SIZES)
+        return self._held.sizes()
 
     def members(self, author: bytes, group: Group) -> tuple[int, list[Held]]:
         """How many deltas of an author's group are visible, and those that are held back."""
@@ -345,28 +339,11 @@ class SqliteStore:
         view = self._view(Cut())
         numbers = view.number(author), view.number(group.id)
         visible = self._indexed.tiers.index.members(*numbers, group.size) if all(numbers) else 0
-        which = "WHERE author = ? AND group_id = ? AND group_size = ? ORDER BY row"
-        return visible, self._read_held(which, (author, group.id, group.size))
-
-    def _read_held(self, which: str, bindings: Sequence[Any] = ()) -> list[Held]:
-        columns, types = (HELD, _HELD_TYPES) if self._file.format == FORMAT else (HELD_1, _HELD_TYPES[:-1])
-        found = []
-        for row in self._file.typed(types, f"SELECT {columns} FROM held {which}", bindings):
-            if len(row) == len(_HELD_TYPES) and seal(*row[:-1]) != row[-1]:
-                raise self._file.damaged(f"what is kept of held delta {row[0].hex()} was altered")
-            found.append(as_held(row[:8]))
-        return found
+        return visible, self._held.of_group(author, group)
 
     def names(self) -> dict[bytes, str]:
         """What this copy calls each author key."""
-        if self._file.format == 1:
-            return dict(self._file.typed((bytes, str), "SELECT author, name FROM name ORDER BY author"))
-        found = {}
-        for author, name, sealed in self._file.typed((bytes, str, bytes), "SELECT * FROM name ORDER BY author"):
-            if seal(author, name) != sealed:
-                raise self._file.damaged(f"the name of author {author.hex()} was altered")
-            found[author] = name
-        return found
+        return self._tables.names()
 
     def verify(self, progress: Progress | None = None) -> Iterator[Finding]:
         """Re-check every hash, signature, cause and the whole index; yield what is wrong. Nothing is changed."""
@@ -419,7 +396,7 @@ class SqliteStore:
         if log.last_seq(self._file) != mark.deltas:
             raise self._file.damaged("the index does not reach as far as the log")
         self._indexed.settle()
-        self._holds = bool(self._file.run("SELECT 1 FROM held LIMIT 1"))
+        self._holds = not self._held.is_empty()
         self._is_ready = True
 
     def begin(self, at_ms: int, origin: str) -> int:
@@ -427,8 +404,7 @@ class SqliteStore:
         assert self.is_writing, "an epoch begins inside writing()"
         self._end_epoch()
         number = self._mark().epoch + 1
-        row = (number, at_ms, origin)
-        self._file.run("INSERT INTO epoch VALUES (?, ?, ?, ?)", (*row, seal(*row)))
+        self._tables.add_epoch(Epoch(number, at_ms, origin))
         self._begun = number
         self._newest = None
         return number
@@ -446,7 +422,7 @@ class SqliteStore:
             self._indexed.add(said_by(delta, epoch))
         if rows:
             if self._holds:  # what was held back and is visible now is held no more
-                self._file.run_many("DELETE FROM held WHERE id = ?", [(pack(delta.id),) for delta in deltas])
+                self._held.remove([delta.id for delta in deltas])
             log.write(self._file, rows)
             self._newest = None
             self._check_quota()  # here too, so that a great write that is too large ends early
@@ -466,36 +442,27 @@ class SqliteStore:
         if self._begun is not None and self._newest is None:
             mark = self._newest = self._indexed.mark(self._begun)
             self._last_view = _NO_VIEW  # it would keep segments mapped that are merged since
-            self._file.run("INSERT OR REPLACE INTO mark VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*mark, seal(*mark)))
+            self._tables.set_mark(mark)
 
     def hold(self, delta: Delta, arrived_ms: int, origin: str, due_ms: int | None, reason: str) -> bool:
         """Keep a verified delta back. False if it was known."""
         assert self.is_writing, "a delta is held back inside writing()"
         packed = pack(delta.id)
-        if self._indexed.has(packed) or self._file.run("SELECT 1 FROM held WHERE id = ?", (packed,)):
+        if self._indexed.has(packed) or self._held.has(packed):
             return False
         self._holds = True
-        group = (delta.group.id, delta.group.size) if delta.group else (None, None)
-        row = (packed, delta.author, arrived_ms, origin, due_ms, reason, *group)
-        self._file.run(f"INSERT INTO held({HELD}, envelope) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                       (*row, seal(*row), delta.encode()))  # fmt: skip
+        self._held.add(delta, arrived_ms, origin, due_ms, reason)
         return True
 
     def release(self, delta: Cid) -> tuple[bytes, str] | None:
         """Take a held delta out and return its bytes and origin."""
         assert self.is_writing, "a delta is released inside writing()"
-        rows = self._file.typed((bytes, str), "SELECT envelope, origin FROM held WHERE id = ?", (pack(delta),))
-        if not rows:
-            return None
-        self._file.run("DELETE FROM held WHERE id = ?", (pack(delta),))
-        envelope, origin = rows[0]
-        return envelope, origin
+        return self._held.take(delta)
 
     def name(self, author: bytes, name: str) -> None:
         """Remember what this copy calls an author key."""
         assert self.is_writing, "a name is given inside writing()"
-        if self._file.run("SELECT name FROM name WHERE author = ?", (author,)) != [(name,)]:
-            self._file.run("INSERT OR REPLACE INTO name VALUES (?, ?, ?)", (author, name, seal(author, name)))
+        self._tables.name(author, name)
 
     def rebuild_index(self) -> list[Finding]:
         """Make the index anew from the log, leaving out deltas that are altered; returns those."""
@@ -539,7 +506,7 @@ class SqliteStore:
         of_mark, of_tiers, view = self._last_view
         if view is None or mark is not of_mark or tiers is not of_tiers or cut.is_window:
             is_newest = mark.facts == tiers.last.fact_last
-            view = View(tiers.index, self._indexed.cells, self._epoch_of, cut, mark, is_newest, tiers.check)
+            view = View(tiers.index, self._indexed.cells, self._tables.epoch, cut, mark, is_newest, tiers.check)
             if not cut.is_window:
                 self._last_view = mark, tiers, view
         return view
@@ -555,7 +522,7 @@ class SqliteStore:
             if version != self._version:  # another process has written; it may have rebuilt the index
                 self._newest, self._last_view = None, _NO_VIEW
                 self._is_ready = False
-                self._marks.clear()
+                self._tables.forget()
                 self._version = version
             if self._newest is None:
                 self._newest = self._catch_up()
@@ -565,12 +532,7 @@ class SqliteStore:
             return newest
         if epoch <= 0:
             return Mark()
-        mark = self._marks.get(epoch)
-        if mark is None:
-            if len(self._marks) >= MARKS_REMEMBERED_MAX:
-                self._marks.clear()
-            mark = self._marks[epoch] = self._mark_of(epoch)
-        return mark
+        return self._tables.mark(epoch)
 
     def _let_go_of_what_was_cut(self) -> None:
         """Make what was in a file that somebody cut short again, unless a write under way counts on it."""
@@ -578,24 +540,6 @@ class SqliteStore:
             self._indexed.check()
         self._newest, self._last_view = None, _NO_VIEW
         self._indexed.abandon()
-
-    def _mark_of(self, epoch: int) -> Mark:
-        mark = self._read_mark("WHERE epoch = ?", (epoch,))
-        if mark.epoch != epoch:
-            raise self._file.damaged(f"the index knows nothing of epoch {epoch}")
-        return mark
-
-    def _read_mark(self, which: str, bindings: Sequence[Any] = ()) -> Mark:
-        if self._kept_marks is not None:
-            number = bindings[0] if bindings else max(self._kept_marks, default=0)
-            return self._kept_marks.get(number, Mark())
-        rows = self._file.typed(_MARK_TYPES, f"SELECT * FROM mark {which}", bindings)
-        if not rows:
-            return Mark()
-        *numbers, sealed = rows[0]
-        if seal(*numbers) != sealed:
-            raise self._file.damaged(f"what was reached in epoch {numbers[0]} was altered")
-        return Mark(*numbers)
 
     def _catch_up(self) -> Mark:
         """Read what is newest in the file, and index it."""
@@ -606,8 +550,8 @@ class SqliteStore:
             missing: set[str] = set()
             while True:
                 with self._file.at_one_moment():  # else the catalogue may reach further than the mark
-                    mark = self._read_mark("ORDER BY epoch DESC LIMIT 1")
-                    if self._kept_marks is not None:
+                    mark = self._tables.newest_mark()
+                    if self._tables.has_made_marks:
                         return mark
                     if not self._check_ends():
                         raise self._file.damaged("the marks of its last epochs are missing", fix=OPEN_AGAIN)
@@ -624,16 +568,16 @@ class SqliteStore:
             raise
 
     def _is_far_behind(self) -> bool:
-        if self._file.read_only or self._file.is_writing or self._kept_marks is not None:
+        if self._file.read_only or self._file.is_writing or self._tables.has_made_marks:
             return False
         with self._file.at_one_moment():
-            return self._indexed.is_far_behind(self._read_mark("ORDER BY epoch DESC LIMIT 1"))
+            return self._indexed.is_far_behind(self._tables.newest_mark())
 
     def _catch_up_in_files(self) -> None:
         """Index what is in no segment and keep it in files, unless somebody else writes, or that cannot be done."""
         try:
             with self._file.transaction(wait_ms=0):
-                self._indexed.catch_up(self._read_mark("ORDER BY epoch DESC LIMIT 1"))
+                self._indexed.catch_up(self._tables.newest_mark())
                 self._indexed.settle()
                 self._indexed.spill()
         except StoreError as error:
@@ -648,36 +592,13 @@ class SqliteStore:
         self._newest, self._last_view = None, _NO_VIEW
         self._is_ready = False
         self._version = -1
-        self._marks.clear()
-        self._epochs.clear()
+        self._tables.forget()
         self._abandon_index()
 
     def _abandon_index(self) -> None:
         if self._file.is_committed:  # what the catalogue names by now is kept, whatever came after
             self._indexed.committed()
         self._indexed.abandon()
-
-    def _epoch_rows(self, which: str, bindings: Sequence[Any] = ()) -> list[Any]:
-        if self._file.format == 1:
-            rows = self._file.typed((int, int, str), f"SELECT number, at_ms, origin FROM epoch {which}", bindings)
-            return [(*row, seal(*row)) for row in rows]
-        return self._file.typed((int, int, str, bytes), f"SELECT * FROM epoch {which}", bindings)
-
-    def _sealed_epoch(self, row: Any) -> Epoch:
-        if seal(*row[:3]) != row[3]:
-            raise self._file.damaged(f"what is kept of epoch {row[0]} was altered")
-        return Epoch(*row[:3])
-
-    def _epoch_of(self, number: int) -> Epoch:
-        epoch = self._epochs.get(number)
-        if epoch is None:
-            rows = self._epoch_rows("WHERE number = ?", (number,))
-            if not rows:
-                raise self._file.damaged(f"there is no epoch {number}")
-            if len(self._epochs) >= MARKS_REMEMBERED_MAX:
-                self._epochs.clear()
-            epoch = self._epochs[number] = self._sealed_epoch(rows[0])
-        return epoch
 
 
 OPEN_AGAIN: Final = "close it and open it again: they are made again"
@@ -688,14 +609,3 @@ _ENDS: Final = (
     " LEFT JOIN (SELECT seq, epoch FROM log ORDER BY seq DESC LIMIT 1) AS l"
 )
 """What the last mark, the last epoch and the last delta say of the end of the file; each is one look at the end of a tree."""
-
-_MARK_TYPES: Final = (*(int,) * len(Mark._fields), bytes)
-_HELD_SIZES: Final = "SELECT author, origin, count(*), sum(length(envelope)) FROM held GROUP BY author, origin"
-_HELD_TYPES: Final = (bytes, bytes, int, str, int | None, str, bytes | None, int | None, bytes)
-
-
-def as_held(row: tuple[Any, ...]) -> Held:
-    """A row of the table `held`."""
-    packed, author, arrived_ms, origin, due_ms, reason, group_id, group_size = row
-    group = None if group_id is None or group_size is None else Group(group_id, group_size)
-    return Held(unpack(packed), author, arrived_ms, origin, due_ms, reason, group)
