@@ -347,6 +347,13 @@ CODES.update(
         "crdt.exists": "There is a data type of that name already, and it is another.",
         "crdt.program": "A data type whose program does not derive its answer, or whose name cannot be one.",
         "crdt.unknown": "There is no such data type.",
+        # hyperedges
+        "hyper.name": "A role or context is no text, empty, or reserved for the database's own facts.",
+        "hyper.target": "What a pointer points at is neither a thing nor a value.",
+        "hyper.too-many": "A hyperedge has more pointers than it may have.",
+        "hyper.json": "The JSON is not a delta as the RhizomeDB reference writes them.",
+        "hyper.unknown-edge": "No hyperedge has this id here.",
+        "hyper.taken": "Another hyperedge has this id already.",
         "db.unknown-fact": "No fact has this CID here.",
         "db.expectation-failed": "The view no longer says what the transaction expected; nothing was written.",
         "db.nothing-to-retract": "Nothing that stands matches what was to be retracted.",

@@ -13,7 +13,8 @@ from rhizomedb.crdt.register import LAST_WRITER, MULTI_VALUE, RETRACTS
 from rhizomedb.db import view
 from rhizomedb.db.compiled import answering
 from rhizomedb.db.query import prepare
-from rhizomedb.db.reader import VIEW_BUDGET, is_reserved
+from rhizomedb.db.reader import is_reserved
+from rhizomedb.db.view import VIEW_BUDGET
 from rhizomedb.db.source import StoreSource
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.clock import HybridTime

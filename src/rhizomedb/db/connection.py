@@ -24,13 +24,15 @@ from rhizomedb.db.keyring import Keyring
 from rhizomedb.db.limits import Limits
 from rhizomedb.db.naming import Authors, Names
 from rhizomedb.db.quotas import quota_of
-from rhizomedb.db.reader import VIEW_BUDGET, now_ms
+from rhizomedb.db.reader import now_ms
+from rhizomedb.db.relating import Relating
 from rhizomedb.db.replicated import Replicating, held_by
 from rhizomedb.db.result import show
 from rhizomedb.db.standing import Changed, sort_out
 from rhizomedb.db.transaction import (
     Columns,
     Item,
+    Part,
     Transaction,
     Wishes,
     batches,
@@ -71,7 +73,7 @@ NOTHING = Cid.of(b"")
 """Stands for an attachment whose name is not known yet."""
 
 
-class Connection(Care, Replicating):
+class Connection(Care, Replicating, Relating):
     """An open database. Reads see the newest epoch; `snapshot()` keeps one.
 
     `author` is who speaks unless a call says otherwise: a name in the user's keyring (default: the login name), for
@@ -212,7 +214,7 @@ class Connection(Care, Replicating):
             subject = names.entity(entity)
             if attribute is not None:
                 self.check_attribute(attribute)
-            found = view.registers(self._store, cut, [subject], VIEW_BUDGET)
+            found = view.registers(self._store, cut, [subject], view.VIEW_BUDGET)
             claims = [
                 claim
                 for register in found.values()
@@ -231,7 +233,7 @@ class Connection(Care, Replicating):
                     fix="rhizome get FILE NAME shows what stands",
                 )
             parts: list[tuple[Sequence[Fact], Scope]] = [
-                (batch, "own") for batch in batches(retractions(subject, claims))
+                Part(batch, "own") for batch in batches(retractions(subject, claims))
             ]
             group = Group(secrets.token_bytes(16), len(parts)) if len(parts) > 1 else None
             return self._say(parts, self._key(author), author, origin, group)
@@ -271,7 +273,7 @@ class Connection(Care, Replicating):
                         yield from evaluated(items.items() if isinstance(items, Columns) else items)
                 yield from chain.from_iterable(map(evaluated, changed.take(ENTITIES_AT_ONCE, rest=True)))
 
-            return self._say(((batch, "own") for batch in batches(facts())), key, author, origin)
+            return self._say((Part(batch, "own") for batch in batches(facts())), key, author, origin)
 
         return self._write(say)
 
@@ -390,9 +392,9 @@ class Connection(Care, Replicating):
         key = self._key(author)
         spoke_before = self._has_spoken(key)
         # What is planned here takes back by name what it replaces; a whole fact replaces all that it names as cause.
-        parts: list[tuple[Sequence[Fact], Scope]] = [
-            *((batch, "own") for batch in batches(self._plan(wishes, key, scope, cut, spoke_before))),
-            *((batch, scope) for batch in batches(self._unsaid(wishes.facts, key, cut, spoke_before))),
+        parts = [
+            *(Part(batch, "own") for batch in batches(self._plan(wishes, key, scope, cut, spoke_before))),
+            *(Part(batch, scope) for batch in batches(self._unsaid(wishes.facts, key, cut, spoke_before))),
         ]
         group = Group(secrets.token_bytes(16), len(parts)) if len(parts) > 1 else None
         return self._say(parts, key, author, origin, group)
@@ -460,9 +462,9 @@ class Connection(Care, Replicating):
         entities = wishes.entities()
         if scope == "own":
             own = Cut(epoch=cut.epoch, authors=frozenset([key.public]))
-            before = view.derived(self._store, own, entities, VIEW_BUDGET) if entities and spoke_before else None
+            before = view.derived(self._store, own, entities, view.VIEW_BUDGET) if entities and spoke_before else None
             return facts_as_source(wishes, view.Surroundings(before, key.public))
-        found = view.derived(self._store, cut, entities, VIEW_BUDGET) if entities else None
+        found = view.derived(self._store, cut, entities, view.VIEW_BUDGET) if entities else None
         return facts_as_person(wishes, view.Surroundings(found, key.public), key.public, self.fact)
 
     def _said_in(self, columns: Columns, key: Key, cut: Cut, spoke_before: bool, changed: Changed) -> Iterator[Stretch]:
@@ -491,7 +493,7 @@ class Connection(Care, Replicating):
 
     def _say(
         self,
-        parts: Iterable[tuple[Sequence[Fact], Scope]],
+        parts: Iterable[Part],
         key: Key,
         author: str | None,
         origin: str,
@@ -510,9 +512,11 @@ class Connection(Care, Replicating):
 
         def deltas() -> Iterator[Delta]:
             nonlocal count, time
-            for facts, scope in parts:
+            for facts, scope, edge in parts:
                 time = tick(time, min(self._clock(), began + AHEAD_MS_MAX // 2))
-                delta = Delta.sign(key, system=self._system, time=time, facts=facts, scope=scope, group=group)
+                delta = Delta.sign(
+                    key, system=self._system, time=time, facts=facts, edge=edge, scope=scope, group=group
+                )
                 ids.append(delta.id)
                 count += len(facts)
                 yield delta

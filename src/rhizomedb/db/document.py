@@ -20,10 +20,10 @@ from rhizomedb.crdt.document import KIND, LIST, MAP, NULL, PLACEHOLDER, TEXT, VA
 from rhizomedb.crdt.library import OPERATIONS
 from rhizomedb.crdt.text import DELETE, INSERT
 from rhizomedb.db.document_reading import Node, Nodes, Path, Slot, show_path
-from rhizomedb.db.reader import VIEW_BUDGET, is_register
+from rhizomedb.db.reader import is_register
 from rhizomedb.db.text_batch import RUN_CHARACTERS_MAX
 from rhizomedb.db.transaction import retractions
-from rhizomedb.db.view import Register, asked
+from rhizomedb.db.view import VIEW_BUDGET, Register, asked
 from rhizomedb.errors import RequestError, nearest_names
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.entity import mint

@@ -13,7 +13,8 @@ from rhizomedb.crdt.policy import Policy
 from rhizomedb.crdt.text_order import Order
 from rhizomedb.db import view
 from rhizomedb.db.compiled import Compiled, answering
-from rhizomedb.db.reader import VIEW_BUDGET, is_register
+from rhizomedb.db.reader import is_register
+from rhizomedb.db.view import VIEW_BUDGET
 from rhizomedb.errors import RequestError
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.entity import ENTITY_BYTES

@@ -33,6 +33,7 @@ from rhizomedb.db.explanation import (
     Records,
     Said,
 )
+from rhizomedb.db.hyperedges import Hyperedges
 from rhizomedb.db.identity import as_cid
 from rhizomedb.db.limits import Limits
 from rhizomedb.db.log import Logged, log
@@ -78,9 +79,6 @@ class _Refuse:
 
 _REFUSE: Any = _Refuse()
 
-VIEW_BUDGET = Budget(facts=200_000_000, rounds=10_000_000, seconds=None, bytes=8 << 30)
-"""For the database's own views: their size is that of the data asked for, not of a program that somebody wrote."""
-
 
 @dataclass(frozen=True, slots=True)
 class Stats:
@@ -108,7 +106,7 @@ class Stats:
         return {**counts, "storage": self.storage.as_dict(), "bytes_per_fact": round(self.bytes_per_fact, 1)}
 
 
-class Reader(Causality):
+class Reader(Causality, Hyperedges):
     """The questions. A subclass says which store and which cut."""
 
     _store: Store
@@ -173,7 +171,7 @@ class Reader(Causality):
         if default is not _REFUSE and entity not in self:
             return default
         subject = names.entity(entity)
-        found = view.registers(self._store, cut, [subject], VIEW_BUDGET)
+        found = view.registers(self._store, cut, [subject], view.VIEW_BUDGET)
         if attribute is not None:
             register = found.get((subject, exact(attribute)))
             if register is None:
@@ -226,13 +224,15 @@ class Reader(Causality):
             self.check_attribute(attribute)
         if entity is not None:
             subject = names.entity(entity)
-            found: Iterable[view.Register] = _shown(view.registers(self._store, cut, [subject], VIEW_BUDGET).values())
+            found: Iterable[view.Register] = _shown(
+                view.registers(self._store, cut, [subject], view.VIEW_BUDGET).values()
+            )
         else:
             wanted = None if attribute is None else exact(attribute)
             found = view.contested(
                 self._store,
                 cut,
-                VIEW_BUDGET,
+                view.VIEW_BUDGET,
                 lambda key: is_register(key[1]) if wanted is None else key[1] == wanted,
                 view.REGISTERS_AT_ONCE if limit is None else min(2 * limit + 1, view.REGISTERS_AT_ONCE),
             )
@@ -269,7 +269,7 @@ class Reader(Causality):
         cut, chosen, authors = self.cut, self._policy(policy), self._authors()
         names = Names(self._store, cut)
         subject = names.entity(entity)
-        evaluation = view.evaluated(self._store, cut, [subject], VIEW_BUDGET)
+        evaluation = view.evaluated(self._store, cut, [subject], view.VIEW_BUDGET)
         register = view.group(evaluation.relations[view.SURVIVOR]).get((subject, exact(attribute)))
         statements = Statements(self._store, authors, evaluation.relations)
         fallen = [s for s in statements.of(attribute) if not s.standing]
@@ -319,7 +319,7 @@ class Reader(Causality):
         subject = names.entity(entity)
         if attribute is not None:
             self.check_attribute(attribute)
-        derived = view.derived(self._store, cut, [subject], VIEW_BUDGET)
+        derived = view.derived(self._store, cut, [subject], view.VIEW_BUDGET)
         return History(names.label(subject), Statements(self._store, self._authors(), derived).of(attribute))
 
     def log(self, entity: str | Entity | None = None) -> Iterator[Logged]:
@@ -603,7 +603,7 @@ class Reader(Causality):
     def _records(self, entities: Iterable[Entity], cut: Cut, chosen: Policy, names: Names) -> Iterable[Record]:
         for batch in view.batches(entities, ENTITIES_AT_ONCE):
             found: dict[Entity, list[view.Register]] = {}
-            for register in view.registers(self._store, cut, batch, VIEW_BUDGET).values():
+            for register in view.registers(self._store, cut, batch, view.VIEW_BUDGET).values():
                 found.setdefault(register.entity, []).append(register)
             names.learn(found)
             for entity in batch:

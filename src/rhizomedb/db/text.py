@@ -17,9 +17,9 @@ from weakref import ReferenceType, finalize
 from rhizomedb.crdt.text import OF_ONE
 from rhizomedb.crdt.text_order import Order
 from rhizomedb.db.outlet import BUFFER, Outlet, Overflow, check_buffer
-from rhizomedb.db.reader import VIEW_BUDGET
 from rhizomedb.db.text_batch import Batch, no_position
 from rhizomedb.db.text_watch import Splice, TextChange, TextWatch, check_overflow, difference
+from rhizomedb.db.view import VIEW_BUDGET
 from rhizomedb.db.watch import POLL_S, check_pauses
 from rhizomedb.errors import RequestError
 from rhizomedb.facts.cid import Cid

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import field
 from itertools import chain, islice
-from typing import NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from rhizomedb._record import dataclass
 from rhizomedb.crdt.policy import Claim
@@ -44,6 +44,14 @@ class Transaction:
 
     def __bool__(self) -> bool:
         return self.epoch is not None
+
+
+class Part(NamedTuple):
+    """What one delta of a write says: facts, what they replace, and the hyperedge that they are, if any."""
+
+    facts: Sequence[Fact]
+    scope: Literal["seen", "own"]
+    edge: Entity | None = None
 
 
 class Columns(NamedTuple):

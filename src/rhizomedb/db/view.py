@@ -38,6 +38,9 @@ SURVIVOR = "survivor"
 SUBJECT = {"subject": ("entity",)}
 ASKED = {"asked": ("entity", "attribute")}
 
+VIEW_BUDGET = Budget(facts=200_000_000, rounds=10_000_000, seconds=None, bytes=8 << 30)
+"""For the database's own views: their size is that of the data asked for, not of a program that somebody wrote."""
+
 REGISTERS_AT_ONCE = 5_000
 """How many registers are evaluated together when all that may be contested are gone through."""
 

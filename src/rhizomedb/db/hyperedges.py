@@ -1,0 +1,250 @@
+"""Hyperedges of a database: asked for by what stands in them and who says it, those that were taken back left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime
+from functools import cache
+from itertools import islice
+from typing import Any, Final, Literal, TypeAlias, get_args
+from weakref import WeakKeyDictionary
+
+from rhizomedb._record import dataclass
+from rhizomedb.db import view
+from rhizomedb.db.compiled import Compiled, answering
+from rhizomedb.db.edge_source import EdgeSource, Ids
+from rhizomedb.db.moment import to_ms
+from rhizomedb.db.naming import Authors, Names
+from rhizomedb.errors import RequestError, nearest_names
+from rhizomedb.facts.value import Entity, check_entity
+from rhizomedb.hyper.json_delta import entity_of
+from rhizomedb.hyper.negation import BY_ANYBODY, BY_AUTHORISED
+from rhizomedb.hyper.pointer import Hyperedge
+from rhizomedb.logic import parse
+from rhizomedb.store.store import COLUMNS, Cut, Store
+
+Taken: TypeAlias = Literal["exclude", "mark", "only"]
+"""What becomes of hyperedges that are taken back: left out, given with `is_negated` set, or given alone."""
+
+Thing: TypeAlias = Entity | str
+"""A thing: its entity, its id as text, or a name that means it."""
+
+Moment: TypeAlias = int | float | str | datetime
+
+_NEGATED: Final = "negated"
+_TRUSTED: Final = {"trusted": ("author",)}
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeFilter:
+    """Which hyperedges are meant: each part that is given narrows, and in a part one of what it lists is enough.
+
+    `None` is no part; an empty list matches nothing. `targets` and `contexts` may be met by different pointers. `since`
+    and `until` are milliseconds of claimed time, both included.
+    """
+
+    ids: frozenset[Entity] | None = None
+    targets: frozenset[Entity] | None = None
+    contexts: frozenset[str] | None = None
+    authors: frozenset[bytes] | None = None
+    claimed_authors: frozenset[str] | None = None
+    systems: frozenset[str] | None = None
+    since: int | None = None
+    until: int | None = None
+
+    def holds(self, edge: Hyperedge) -> bool:
+        """Whether a hyperedge is meant."""
+        return (
+            (self.ids is None or edge.edge in self.ids)
+            and (self.authors is None or edge.author in self.authors)
+            and (self.claimed_authors is None or edge.claimed_author in self.claimed_authors)
+            and (self.systems is None or edge.system in self.systems)
+            and (self.since is None or edge.time.ms >= self.since)
+            and (self.until is None or edge.time.ms <= self.until)
+            and (self.targets is None or any(each.entity in self.targets for each in edge.references))
+            and (self.contexts is None or any(each.context in self.contexts for each in edge.references))
+        )
+
+    def candidates(self, source: EdgeSource) -> Ids:
+        """The hyperedges that the index gives: all that are meant, and maybe others."""
+        if self.ids is not None:
+            return source.of_edges(self.ids)
+        if self.targets is not None:
+            return source.at_targets(self.targets)
+        if self.contexts is not None:
+            return source.in_contexts(self.contexts)
+        return source.all()
+
+
+def rank(edge: Hyperedge) -> tuple[object, ...]:
+    """The order of hyperedges: claimed time, then the delta's id, so that the order of arrival never shows."""
+    return edge.time, bytes(edge.delta)
+
+
+# -- what is taken back -----------------------------------------------------------------------------------------------
+
+
+@cache
+def _taking_back(is_trusting: bool) -> Compiled:
+    if is_trusting:
+        return answering(parse(BY_ANYBODY), COLUMNS, {}, _NEGATED)
+    return answering(parse(BY_AUTHORISED), COLUMNS, _TRUSTED, _NEGATED)
+
+
+def negated(store: Store, cut: Cut, trusted: frozenset[bytes] | None) -> frozenset[Entity]:
+    """The edges that are taken back at a cut: by anybody, or by those alone who said them or are `trusted`."""
+    moment = (cut, store.epoch(), trusted)
+    known = _KNOWN.get(store)
+    if known is not None and known[0] == moment:
+        return known[1]
+    tuples = {} if trusted is None else {"trusted": [(author,) for author in trusted]}
+    found: frozenset[Any] = frozenset(
+        edge for (edge,) in view.run(_taking_back(trusted is None), store, cut, tuples, view.VIEW_BUDGET)[_NEGATED]
+    )
+    if not store.is_writing:
+        _KNOWN[store] = moment, found
+    return found
+
+
+_KNOWN: WeakKeyDictionary[Any, tuple[object, frozenset[Entity]]] = WeakKeyDictionary()
+"""What is taken back in each store, at the moment that was last asked about."""
+
+
+# -- asking -----------------------------------------------------------------------------------------------------------
+
+
+class Hyperedges:
+    """The questions about hyperedges; every reader has them."""
+
+    _store: Store
+    _clock: Callable[[], int]
+
+    @property
+    def cut(self) -> Cut:
+        """Which deltas are visible."""
+        raise AssertionError("a reader has a cut")
+
+    def _authors(self) -> Authors:
+        """What authors are called."""
+        raise AssertionError("a reader knows authors")
+
+    def hyperedges(
+        self,
+        *,
+        ids: Iterable[Thing] | None = None,
+        targets: Iterable[Thing] | None = None,
+        contexts: Iterable[str] | None = None,
+        authors: Iterable[str] | None = None,
+        claimed_authors: Iterable[str] | None = None,
+        systems: Iterable[str] | None = None,
+        since: Moment | None = None,
+        until: Moment | None = None,
+        negated: Taken = "exclude",
+        trusted: Iterable[str] | None = None,
+        predicate: Callable[[Hyperedge], bool] | None = None,
+        limit: int | None = None,
+    ) -> list[Hyperedge]:
+        """The hyperedges that meet every condition given, oldest first by claimed time.
+
+            db.hyperedges(targets=["movie_matrix"], contexts=["cast"])
+
+        In a list one match is enough, an empty list matches nothing, and `targets` and `contexts` may be met by different
+        pointers. `authors` are those who signed, by name; `claimed_authors` what unsigned statements name, which nobody
+        has verified. `since` and `until` are included. What was taken back is left out; `negated="mark"` gives it with
+        `is_negated` set, `"only"` nothing else. With `trusted`, which may be empty, only these authors and whoever said a
+        thing can take it back.
+        """
+        cut = self.cut
+        _check(negated, limit)
+        wanted = EdgeFilter(
+            _set(ids, self.thing),
+            _set(targets, self.thing),
+            _set(contexts, str),
+            _set(authors, self._authors().key),
+            _set(claimed_authors, str),
+            _set(systems, str),
+            None if since is None else to_ms(since, self._clock()),
+            None if until is None else to_ms(until, self._clock(), edge="end"),
+        )
+        source = EdgeSource(self._store, cut)
+        found = _once(sorted(filter(wanted.holds, source.read(wanted.candidates(source))), key=rank))
+        away = self.negated_edges(trusted) if found else frozenset()
+        kept = (edge for edge in _sifted(found, away, negated) if predicate is None or predicate(edge))
+        return list(islice(kept, limit))
+
+    def hyperedge(self, id: Thing) -> Hyperedge:
+        """The hyperedge of an id; the first by claimed time where several deltas say it. One taken back is marked."""
+        found = self.hyperedges(ids=[id], negated="mark")
+        if not found:
+            raise RequestError(
+                "hyper.unknown-edge", f"no hyperedge here has the id {show_id(id)}", fix="db.hyperedges()"
+            )
+        return found[0]
+
+    def negated_edges(self, trusted: Iterable[str] | None = None) -> frozenset[Entity]:
+        """The ids of all hyperedges that are taken back; see `hyperedges` for `trusted`."""
+        return negated(self._store, self.cut, _set(trusted, self._authors().key))
+
+    def thing(self, thing: Thing) -> Entity:
+        """The entity that is meant: by its bytes, by the id that another system gave it, or by name.
+
+        A text that is the id of something here means that; else it is a name; what nobody knows is an id.
+        """
+        if not isinstance(thing, str):
+            return check_entity(thing)
+        entity = entity_of(thing)
+        if self._is_known(entity):
+            return entity
+        found = Names(self._store, self.cut).find(thing)
+        if len(found) > 1:
+            return Names(self._store, self.cut).entity(thing)  # the error that lists them
+        return found[0] if found else entity
+
+    def _is_known(self, entity: Entity) -> bool:
+        """Whether anything is said of an entity, or names it."""
+        whole = Cut(epoch=self.cut.epoch)
+        return any(True for name in ("entity", "value") for _ in self._store.scan("fact", {name: entity}, whole))
+
+
+def _check(negated: str, limit: object) -> None:
+    if negated not in get_args(Taken):
+        raise RequestError(
+            "db.usage",
+            f"there is no negated={negated!r}",
+            nearest=nearest_names(str(negated), get_args(Taken)),
+            fix=" or ".join(map(repr, get_args(Taken))),
+        )
+    if limit is not None and (type(limit) is not int or limit < 0):
+        raise RequestError("db.usage", f"a limit is a whole number, not {limit!r}", fix="limit=20")
+
+
+def _set(some: Iterable[Any] | None, each: Callable[[Any], Any]) -> frozenset[Any] | None:
+    if some is None:
+        return None
+    if isinstance(some, str | bytes) or not isinstance(some, Iterable):
+        raise RequestError("db.usage", f"{some!r:.60} is one, where a list is wanted", fix=f"[{some!r:.60}]")
+    return frozenset(map(each, some))
+
+
+def _once(edges: Iterable[Hyperedge]) -> list[Hyperedge]:
+    """The same statement once, though several may have passed it on."""
+    found: dict[object, Hyperedge] = {}
+    for edge in edges:
+        pointers = tuple(pointer.key for pointer in edge.pointers)
+        said = (edge.edge, pointers, edge.time, edge.system, edge.claimed_author)
+        # Whoever signs says it himself, unless it names its author: then it is one statement that was passed on.
+        found.setdefault(said if edge.claimed_author is not None else edge.delta, edge)
+    return list(found.values())
+
+
+def _sifted(edges: Iterable[Hyperedge], away: frozenset[Entity], negated: Taken) -> Iterator[Hyperedge]:
+    for edge in edges:
+        is_negated = edge.edge in away
+        if is_negated is (negated == "only") or negated == "mark":
+            yield replace(edge, is_negated=True) if is_negated else edge
+
+
+def show_id(id: Thing) -> str:
+    """An id for a message."""
+    return f"{id!r:.60}" if isinstance(id, str) else f"0x{id.hex()}"[:60]

@@ -1,0 +1,191 @@
+"""Saying hyperedges: relations of several things as one statement, taking them back, and passing on what others said."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, TypeAlias, TypeVar
+
+from rhizomedb._record import dataclass
+from rhizomedb.db.edge_source import EdgeSource
+from rhizomedb.db.transaction import Part, Transaction
+from rhizomedb.errors import RequestError, ValueRefused
+from rhizomedb.facts.cid import Cid
+from rhizomedb.facts.delta import Delta, Group
+from rhizomedb.facts.entity import ENTITY_BYTES, derive
+from rhizomedb.facts.fact import Fact
+from rhizomedb.facts.signature import Key
+from rhizomedb.facts.value import Entity
+from rhizomedb.hyper.json_delta import JsonDelta
+from rhizomedb.hyper.pointer import NEGATED_BY, NEGATES, Hyperedge, Pointer, Reference, facts_of
+from rhizomedb.store import admit
+from rhizomedb.store.store import Cut, Store
+
+Ended = TypeVar("Ended")
+
+Target: TypeAlias = Any
+"""A value; a thing by its bytes, as `(thing, context)`, or as a `Reference`; or a list of these, for a role played by several."""
+
+_EXAMPLE: Final = 'db.relate(actor=(keanu, "appearedIn"), movie=(matrix, "cast"), characterName="Neo")'
+
+
+@dataclass(frozen=True, slots=True)
+class Related(Transaction):
+    """What saying a hyperedge did: a transaction, and the `edge` by which it is found and taken back."""
+
+    edge: Entity = b""
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOn(Transaction):
+    """What passing on did: a transaction, how many statements were `known` already, and which were refused, and why."""
+
+    known: int = 0
+    refused: tuple[tuple[int, str], ...] = ()
+
+
+class Relating:
+    """The hyperedges that a connection says."""
+
+    _store: Store
+    _key: Callable[[str | None], Key]
+    _say: Callable[..., Transaction]
+    _write: Callable[[Callable[[], Any]], Any]
+    _author_name: Callable[[str | None], str]
+    _clock: Callable[[], int]
+    _release_if_due: Callable[[], None]
+    thing: Callable[[Entity | str], Entity]
+    cut: Cut
+
+    def relate(
+        self, *pointers: Pointer, author: str | None = None, origin: str = "relation", **roles: Target
+    ) -> Related:
+        """Say a hyperedge: one statement that ties several things and values together, each in a role.
+
+            db.relate(actor=(keanu, "appearedIn"), movie=(matrix, "cast"), characterName="Neo")
+
+        A target is a value, or a thing: `(thing, context)` where it shows up under a property of that thing, its bytes
+        alone where it does not. A text alone is a value; a thing is named by `(name, context)`, and one that nobody knows
+        is made. A list is a role that several play. Roles that are no Python names come first, as `Pointer(role, target)`.
+        """
+        said = [*pointers]
+        for pointer in pointers:
+            if not isinstance(pointer, Pointer):
+                raise RequestError("db.item", f"{pointer!r:.60} is no Pointer", fix=_EXAMPLE)
+        self._release_if_due()
+
+        def say() -> Related:
+            named: dict[str, Entity] = {}
+            for role, target in roles.items():
+                several = target if isinstance(target, list) else [target]
+                said.extend(Pointer(role, self._target(each, named)) for each in several)
+            edge = secrets.token_bytes(ENTITY_BYTES)
+            parts = [Part(facts_of(edge, said), "seen", edge)]
+            if new := [
+                Fact(entity, "name", name) for name, entity in named.items() if entity == derive({"name": name})
+            ]:
+                parts.insert(0, Part(new, "own"))
+            group = Group(secrets.token_bytes(16), len(parts)) if len(parts) > 1 else None
+            done = self._say(parts, self._key(author), author, origin, group)
+            return Related(done.epoch, done.deltas, done.facts, edge)
+
+        done: Related = self._write(say)
+        return done
+
+    def negate(
+        self, edge: Hyperedge | Entity | str, reason: str | None = None, *, author: str | None = None
+    ) -> Related:
+        """Take a hyperedge back, by its id. It stays in the log, and is shown again once this negation is negated."""
+        id = edge.edge if isinstance(edge, Hyperedge) else self.thing(edge)
+        pointers = [Pointer(NEGATES, Reference(id, NEGATED_BY))]
+        if reason is not None:
+            pointers.append(Pointer("reason", reason))
+        return self.relate(*pointers, author=author, origin="negation")
+
+    def pass_on(self, statements: Iterable[JsonDelta], *, author: str | None = None, origin: str) -> PassedOn:
+        """Say what unsigned statements of others say, all or nothing. Whom they name as author stays a claim of theirs.
+
+        The same statement is said once. One that has the id of another is refused, and told of by its place.
+        """
+        self._release_if_due()
+
+        def say() -> PassedOn:
+            key, source = self._key(author), EdgeSource(self._store, self.cut)
+            new = _New(source, statements)
+            ids: list[Cid] = []
+            facts = 0
+
+            def deltas() -> Iterator[Delta]:
+                nonlocal facts
+                for each in new:
+                    said = facts_of(each.edge, each.pointers, each.author, each.json)
+                    delta = Delta.sign(key, system=each.system, time=each.time, facts=said, edge=each.edge)
+                    ids.append(delta.id)
+                    facts += len(said)
+                    yield delta
+
+            admission = admit(self._store, deltas(), now_ms=self._clock(), origin=origin)
+            if ids:
+                self._store.name(key.public, self._author_name(author))
+            return PassedOn(admission.epoch if ids else None, tuple(ids), facts, new.known, tuple(new.refused))
+
+        done: PassedOn = self._write(say)
+        return done
+
+    def _target(self, target: Target, named: dict[str, Entity]) -> Any:
+        match target:
+            case (bytes() | str() as thing, str() as context):
+                return Reference(self._thing(thing, named), context)
+            case tuple():
+                raise RequestError("db.item", f"{target!r:.60} is no target of a pointer", fix=_EXAMPLE)
+            case bytes():
+                return Reference(target)
+        return target
+
+    def _thing(self, thing: Entity | str, named: dict[str, Entity]) -> Entity:
+        if isinstance(thing, bytes):
+            return thing
+        if not thing:
+            raise ValueRefused("hyper.target", "a thing has a name that is not empty", fix=_EXAMPLE)
+        if thing not in named:
+            found = self.thing(thing)
+            # What nobody knows by that id or name is a new thing of that name.
+            named[thing] = found if self._is_known(found) else derive({"name": thing})  # type: ignore[attr-defined]  # a connection is a reader
+        return named[thing]
+
+
+class _New:
+    """Those of some statements that are not here yet."""
+
+    def __init__(self, source: EdgeSource, statements: Iterable[JsonDelta]) -> None:
+        self._source = source
+        self._statements = statements
+        self._taken: dict[Entity, JsonDelta] = {}
+        self.known = 0
+        self.refused: list[tuple[int, str]] = []
+
+    def __iter__(self) -> Iterator[JsonDelta]:
+        for place, said in enumerate(self._statements):
+            before = self._taken.get(said.edge)
+            here = (
+                [before]
+                if before
+                else [_statement(edge) for edge in self._source.read(self._source.of_edges([said.edge]))]
+            )
+            if not here:
+                self._taken[said.edge] = said
+                yield said
+            elif any(_key_of(each) == _key_of(said) for each in here):
+                self.known += 1
+            else:
+                self.refused.append((place, "another statement has this id, and stays what it was"))
+
+
+def _statement(edge: Hyperedge) -> JsonDelta:
+    author = "" if edge.claimed_author is None else edge.claimed_author
+    return JsonDelta(edge.edge, edge.time, author, edge.system, edge.pointers, edge.json)
+
+
+def _key_of(said: JsonDelta) -> object:
+    pointers = tuple(dict.fromkeys(pointer.key for pointer in said.pointers))
+    return said.time, said.author, said.system, said.json, pointers if said.json is None else ()

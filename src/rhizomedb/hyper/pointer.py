@@ -1,0 +1,193 @@
+"""Hyperedges: one statement that ties any number of things together, laid out as facts.
+
+A hyperedge is a delta whose `edge` is set. Each of its pointers is a *role fact* ⟨edge, role, target⟩; the target is an
+entity (bytes) for a reference, else a value. A reference with a context, which says under which property of its target
+the statement shows up, is a *context fact* ⟨target, context, edge⟩ besides, with the role fact as its cause. So plain
+facts lead from either end to the other, and which role belongs to which context is exact.
+
+Facts of a hyperedge count only where a delta of that very edge says them: nobody adds a pointer to what somebody else
+said. Who hyperedges were taken over from, and what facts cannot hold of them, stands in facts under reserved names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, TypeAlias
+
+from rhizomedb._record import dataclass
+from rhizomedb.errors import ValueRefused
+from rhizomedb.facts.cid import Cid
+from rhizomedb.facts.clock import HybridTime
+from rhizomedb.facts.delta import Delta
+from rhizomedb.facts.fact import Fact
+from rhizomedb.facts.value import Entity, Value, check_entity, check_value, exact
+
+RESERVED: Final = "rhizome/"
+"""Roles and contexts that begin so belong to the database."""
+
+CLAIMED_AUTHOR: Final = "rhizome/claimed-author"
+"""Whom an unsigned statement names as its author. Nobody has verified that."""
+
+AS_JSON: Final = "rhizome/json"
+"""What a JSON delta was, where its pointers alone would not give it back."""
+
+BARE: Final = "rhizome/bare"
+"""What a hyperedge without pointers says, for a delta says at least one fact."""
+
+NEGATES: Final = "negates"
+NEGATED_BY: Final = "negated_by"
+"""The role by which a negation points at what it takes back, and the context under which that shows it."""
+
+POINTERS_MAX: Final = 10_000
+"""How many pointers one hyperedge may have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A pointer's target that is a thing: its entity, and under which property of it the hyperedge shows up, if any."""
+
+    entity: Entity
+    context: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "entity", check_entity(self.entity))
+        if self.context is not None:
+            _check_name("context", self.context)
+
+
+Target: TypeAlias = Reference | bool | int | float | str | Cid
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """One end of a hyperedge: the role that the target plays in it, and the target."""
+
+    role: str
+    target: Target
+
+    def __post_init__(self) -> None:
+        _check_name("role", self.role)
+        if not isinstance(self.target, Reference):
+            target = check_value(self.target)
+            if isinstance(target, bytes):
+                raise ValueRefused(
+                    "hyper.target", "bytes are no primitive target", fix="Reference(entity), for a thing that is meant"
+                )
+            object.__setattr__(self, "target", target)
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What makes two pointers the same: `1`, `1.0` and `True` are three targets."""
+        target = self.target
+        return (self.role, target if isinstance(target, Reference) else exact(target))
+
+
+def _check_name(what: str, name: object) -> None:
+    if type(name) is not str or not name:
+        raise ValueRefused("hyper.name", f"a {what} is a text that is not empty, not {name!r:.60}")
+    check_value(name)
+    if name.startswith(RESERVED):
+        raise ValueRefused("hyper.name", f"the {what} {name!r:.60} is reserved for the database's own facts")
+
+
+@dataclass(frozen=True, slots=True)
+class Hyperedge:
+    """A hyperedge as one delta says it: its pointers in order, who says it, and when that is claimed to have been.
+
+    `author` is the key that signed, which is verified. `claimed_author` is a name that the statement carries, which is
+    not: only that `author` passed it on.
+    """
+
+    edge: Entity
+    delta: Cid
+    author: bytes
+    system: str
+    time: HybridTime
+    pointers: tuple[Pointer, ...]
+    claimed_author: str | None = None
+    json: str | None = None
+    is_negated: bool = False
+
+    @property
+    def references(self) -> Iterator[Reference]:
+        """The targets that are things."""
+        return (pointer.target for pointer in self.pointers if isinstance(pointer.target, Reference))
+
+    @property
+    def negates(self) -> tuple[Entity, ...]:
+        """The hyperedges that this one takes back."""
+        targets = (pointer.target for pointer in self.pointers if pointer.role == NEGATES)
+        return tuple(target.entity for target in targets if isinstance(target, Reference))
+
+    def targets(self, role: str) -> list[Target]:
+        """The targets of a role, in order."""
+        return [pointer.target for pointer in self.pointers if pointer.role == role]
+
+
+def facts_of(
+    edge: Entity, pointers: Sequence[Pointer], claimed_author: str | None = None, json: str | None = None
+) -> list[Fact]:
+    """The facts that say a hyperedge, in the order of its pointers; a pointer that is there twice is said once."""
+    if len(pointers) > POINTERS_MAX:
+        raise ValueRefused(
+            "hyper.too-many", f"a hyperedge has at most {POINTERS_MAX:,} pointers", fix="say it as several hyperedges"
+        )
+    said: dict[Fact, None] = {}
+    for pointer in pointers:
+        target = pointer.target
+        if not isinstance(target, Reference):
+            said[Fact(edge, pointer.role, target)] = None
+            continue
+        role = Fact(edge, pointer.role, target.entity)
+        said[role] = None
+        if target.context is not None:
+            said[Fact(target.entity, target.context, edge, [role.cid])] = None
+    for attribute, text in ((CLAIMED_AUTHOR, claimed_author), (AS_JSON, json)):
+        if text is not None:
+            said[Fact(edge, attribute, text)] = None
+    return list(said) or [Fact(edge, BARE, True)]
+
+
+def hyperedge_of(delta: Delta) -> Hyperedge | None:
+    """The hyperedge that a delta says; None if it says none."""
+    if delta.edge is None:
+        return None
+    own = {
+        fact.attribute: fact.value
+        for fact in delta.facts
+        if fact.entity == delta.edge and fact.attribute in (CLAIMED_AUTHOR, AS_JSON) and isinstance(fact.value, str)
+    }
+    return Hyperedge(
+        delta.edge,
+        delta.id,
+        delta.author,
+        delta.system,
+        delta.time,
+        tuple(pointers_of(delta.edge, delta.facts)),
+        own.get(CLAIMED_AUTHOR),
+        own.get(AS_JSON),
+    )
+
+
+def pointers_of(edge: Entity, facts: Iterable[Fact]) -> list[Pointer]:
+    """The pointers that the facts of one delta say of its edge, in order. What is no pointer is passed over."""
+    facts = list(facts)
+    contexts: dict[Cid, list[str]] = {}
+    for fact in facts:
+        if fact.value == edge and type(fact.value) is bytes and len(fact.causes) == 1 and _is_name(fact.attribute):
+            contexts.setdefault(fact.causes[0], []).append(fact.attribute)  # type: ignore[arg-type]  # a name is text
+    found: list[Pointer] = []
+    for fact in facts:
+        if fact.entity != edge or fact.causes or not _is_name(fact.attribute):
+            continue
+        role, target = fact.attribute, fact.value
+        if type(target) is bytes:
+            # A context fact names its role fact, which says the same target.
+            found += [Pointer(role, Reference(target, context)) for context in contexts.get(fact.cid, [None])]  # type: ignore[arg-type]  # a name is text
+        else:
+            found.append(Pointer(role, target))  # type: ignore[arg-type]  # a name is text, and bytes went before
+    return found
+
+
+def _is_name(attribute: Value) -> bool:
+    return type(attribute) is str and bool(attribute) and not attribute.startswith(RESERVED)
