@@ -72,15 +72,19 @@ class Framing:
 
     def _write(self, most: int) -> None:
         rows: list[tuple[int, int, bytes]] = []
-        waiting = self._waiting
-        while waiting:
-            seq, epoch, size, framed = waiting[0]
+        left = self._bytes
+        for seq, epoch, size, framed in self._waiting:
             if not isinstance(framed, bytes):
-                if self._bytes <= most and not framed.done():
+                if left <= most and not framed.done():
                     break
                 framed = framed.result()
             rows.append((seq, epoch, framed))
-            waiting.popleft()
-            self._bytes -= size
-        if rows:
-            log.write(self._file, rows)
+            left -= size
+        if not rows:
+            return
+        log.write(self._file, rows)
+        for (
+            _
+        ) in rows:  # not before: what was interrupted here is written twice, which ends the write, and never not at all
+            self._waiting.popleft()
+        self._bytes = left
