@@ -74,11 +74,9 @@ class Framing:
         rows: list[tuple[int, int, bytes]] = []
         left = self._bytes
         for seq, epoch, size, framed in self._waiting:
-            if not isinstance(framed, bytes):
-                if left <= most and not framed.done():
-                    break
-                framed = framed.result()
-            rows.append((seq, epoch, framed))
+            if not isinstance(framed, bytes) and left <= most and not framed.done():
+                break
+            rows.append((seq, epoch, framed if isinstance(framed, bytes) else framed.result()))
             left -= size
         if not rows:
             return
