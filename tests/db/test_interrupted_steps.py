@@ -75,6 +75,10 @@ def say_much(db, view, others):
     db.transact([TARGETS[0], *(Fact(b"m%d" % number, "part", number) for number in range(600))])
 
 
+def say_at_length(db, view, others):
+    db.transact([TARGETS[0], *(Fact(b"m%d" % number, "part", "x" * 2_000) for number in range(200))])
+
+
 def ask(db, view, others):
     others()
     set(db.query(PROGRAM, relation="shown"))
@@ -92,6 +96,7 @@ def rewind(db, view, others):
 STEPS = {
     "a write": (say, ("/store/file.py", "/store/sqlite.py", "/store/writing.py", "/store/indexed.py")),
     "a write into files": (say_much, ("/store/file.py", "/store/sqlite.py", "/store/indexed.py", "/store/folder.py")),
+    "a write framed beside": (say_at_length, ("/store/sqlite.py", "/store/framing.py", "/store/sealed.py")),
     "a read of what others wrote": (ask, ("/store/file.py", "/store/sqlite.py", "/store/indexed.py")),
     "numbers that go on": (ask, ("/store/numbering.py", "/db/reading.py")),
     "a view that goes on": (look, ("/store/numbering.py", "/db/upkeep.py", "/db/live_view.py", "/db/stored.py")),

@@ -254,14 +254,18 @@ fn grouped(c: &Columns) -> Vec<u32> {
 pub fn write(py: Python<'_>, (bounds, sections): Made) -> PyResult<Bound<'_, PyBytes>> {
     let header = Header::of(bounds, sections.iter().map(Vec::len));
     PyBytes::new_with(py, header.bytes(), |out| {
-        header.write(out);
-        for (start, bytes) in header.offsets.into_iter().zip(sections) {
-            out[start..start + bytes.len()].copy_from_slice(&bytes);
-        }
-        let (body, sums) = out.split_at_mut(header.sums_at);
-        for (page, sum) in body.chunks(PAGE).zip(sums.chunks_exact_mut(4)) {
-            sum.copy_from_slice(&crc32fast::hash(page).to_le_bytes());
-        }
+        py.detach(|| fill(&header, sections, out)); // a large one takes long enough to stop everybody else
         Ok(())
     })
+}
+
+fn fill(header: &Header, sections: Vec<Vec<u8>>, out: &mut [u8]) {
+    header.write(out);
+    for (start, bytes) in header.offsets.into_iter().zip(sections) {
+        out[start..start + bytes.len()].copy_from_slice(&bytes);
+    }
+    let (body, sums) = out.split_at_mut(header.sums_at);
+    for (page, sum) in body.chunks(PAGE).zip(sums.chunks_exact_mut(4)) {
+        sum.copy_from_slice(&crc32fast::hash(page).to_le_bytes());
+    }
 }

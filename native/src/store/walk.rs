@@ -9,11 +9,40 @@ use crate::store::segment::Segment;
 use std::collections::BTreeMap;
 
 const KINDS: usize = 6;
-/// A segment of this many times as many items is searched, a smaller one walked through.
-const WALK_RATIO: usize = 64;
+/// A segment of more than this many times as many items is searched, a smaller one walked through.
+const SEARCH_RATIO: usize = 16;
 
 /// Of an attribute: its cell, its facts, its entities and the kinds of its values.
 pub type Summary = (u32, u64, usize, Vec<u64>);
+
+/// Which prefixes are wanted, to some of their bits: it lets through all that are, and few others. Prefixes come sorted, so
+/// it is gone through in one direction too.
+struct Sieve {
+    shift: u32,
+    bits: Vec<u64>,
+}
+
+impl Sieve {
+    /// That of pairs with prefixes in their upper halves, with room for 32 times as many.
+    fn of(pairs: &[u64]) -> Self {
+        let width = (pairs.len().max(2).ilog2() + 6).min(28);
+        let mut sieve = Sieve {
+            shift: 64 - width,
+            bits: vec![0; 1 << (width - 6)],
+        };
+        for &pair in pairs {
+            let at = pair >> sieve.shift;
+            sieve.bits[at as usize >> 6] |= 1 << (at & 63);
+        }
+        sieve
+    }
+
+    #[inline]
+    fn may_have(&self, pair: u64) -> bool {
+        let at = pair >> self.shift;
+        self.bits[at as usize >> 6] >> (at & 63) & 1 != 0
+    }
+}
 
 impl Index {
     /// The segments that have facts up to a row.
@@ -42,9 +71,10 @@ impl Index {
             .map(|(place, &prefix)| (prefix as u64) << 32 | place as u64)
             .collect();
         wanted.sort_unstable();
+        let sieve = Sieve::of(&wanted);
         for segment in self.all().rev() {
             let mut candidates = Candidates::of(segment);
-            if wanted.len() * WALK_RATIO < segment.count(section) {
+            if wanted.len() * SEARCH_RATIO < segment.count(section) {
                 for &each in &wanted {
                     segment.fetch(section, segment.first_guess(section, (each >> 32) as u32));
                 }
@@ -56,26 +86,20 @@ impl Index {
                     })?;
                 }
             } else {
-                let pairs = segment.all(section)?.as_chunks::<8>().0;
                 let mut from = 0;
-                for &each in &wanted {
-                    let (prefix, place) = (each >> 32, each as u32 as usize);
-                    let mut step = 1;
-                    while from + step < pairs.len()
-                        && u64::from_le_bytes(pairs[from + step]) >> 32 < prefix
-                    {
-                        from += step;
-                        step *= 2;
+                for pair in segment.all(section)?.as_chunks::<8>().0 {
+                    let pair = u64::from_le_bytes(*pair);
+                    if !sieve.may_have(pair) {
+                        continue;
                     }
-                    let end = (from + step).min(pairs.len());
-                    from += pairs[from..end]
-                        .partition_point(|&pair| u64::from_le_bytes(pair) >> 32 < prefix);
-                    for &pair in &pairs[from..] {
-                        let pair = u64::from_le_bytes(pair);
-                        if pair >> 32 != prefix {
+                    while from < wanted.len() && wanted[from] >> 32 < pair >> 32 {
+                        from += 1;
+                    }
+                    for &each in &wanted[from..] {
+                        if each >> 32 != pair >> 32 {
                             break;
                         }
-                        candidates.add(pair as u32, place, &mut found, kind)?;
+                        candidates.add(pair as u32, each as u32 as usize, &mut found, kind)?;
                     }
                 }
             }

@@ -18,7 +18,7 @@ from rhizomedb.store import check, log
 from rhizomedb.store.chunks import Chunks
 from rhizomedb.store.columns import Columns, columns_of
 from rhizomedb.store.file import Durability, File
-from rhizomedb.store.frame import frame
+from rhizomedb.store.framing import Framing
 from rhizomedb.store.held import HeldTable
 from rhizomedb.store.holder import Waiting
 from rhizomedb.store.indexed import Indexed
@@ -78,6 +78,7 @@ class SqliteStore:
         self.chunks = Chunks(self._file)
         self._tables = SealedTables(self._file)
         self._held = HeldTable(self._file)
+        self._framing = Framing(self._file)
         try:
             self._begin_reading()
         except BaseException:
@@ -175,6 +176,7 @@ class SqliteStore:
     def envelope(self, delta: Cid) -> bytes | None:
         """The exact bytes of a delta as it arrived, visible or held back, or None."""
         self._mark()
+        self._framing.finish()
         seq = self._indexed.tiers.index.find_delta(pack(delta)) if delta.is_block else 0
         if seq:
             return log.envelope_at(self._file, seq)
@@ -185,6 +187,7 @@ class SqliteStore:
 
         Those that were altered since come as they are: whoever decodes them finds out.
         """
+        self._framing.finish()
         # The marks alone are enough: what cannot be indexed can still be handed on.
         newest = self._mark() if self.is_writing else self._tables.newest_mark()
         after = self._tables.mark(min(after_epoch, newest.epoch)) if after_epoch > 0 else Mark()
@@ -373,6 +376,7 @@ class SqliteStore:
         """Keep what was written. Where this raises, nothing of it is kept, or all of it was already."""
         try:
             self._end_epoch()
+            self._framing.finish()
             self._check_quota()
             if self._indexed.is_tail_long():
                 self._indexed.spill()
@@ -388,6 +392,7 @@ class SqliteStore:
     def abandon_write(self) -> None:
         """Take back what is open, and know nothing of the file any more."""
         self.is_writing, self._begun = False, None
+        self._framing.forget()
         self._file.abandon()
         self._forget()
 
@@ -413,20 +418,20 @@ class SqliteStore:
         """Add verified deltas, in order, to the epoch that was begun last; known ones are passed over. Returns how many were new."""
         assert self._begun == epoch, "deltas are added to the epoch that this write began last"
         self._indexed.check()
-        rows = []
+        new = 0
         for delta in deltas:
             if self._indexed.has(pack(delta.id)):
                 continue
-            seq = self._indexed.last_seq() + 1
-            rows.append((seq, epoch, frame(seq, epoch, delta.encode())))
+            self._framing.add(self._indexed.last_seq() + 1, epoch, delta.encode())
             self._indexed.add(said_by(delta, epoch))
-        if rows:
+            new += 1
+        if new:
             if self._holds:  # what was held back and is visible now is held no more
                 self._held.remove([delta.id for delta in deltas])
-            log.write(self._file, rows)
+            self._framing.settle()
             self._newest = None
             self._check_quota()  # here too, so that a great write that is too large ends early
-        return len(rows)
+        return new
 
     def _size(self) -> int:
         if self.quota.bytes is None:
@@ -495,6 +500,7 @@ class SqliteStore:
             self._keeper.stop()
             raise
         finally:
+            self._framing.close()
             self._indexed.close()
             self._file.close()
 
