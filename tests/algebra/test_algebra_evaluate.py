@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import pytest
 from algebra_helpers import Data, run
@@ -33,6 +33,9 @@ class Counting:
 
     def size(self, relation: str, bound: Mapping[str, Cell]) -> int:
         return self.relations.size(relation, bound)
+
+    def is_indexed(self, relation: str, names: Collection[str]) -> bool:
+        return self.relations.is_indexed(relation, names)
 
     def scan(self, relation: str, bound: Mapping[str, Cell]) -> Iterator[tuple[Cell, ...]]:
         self.scans += 1

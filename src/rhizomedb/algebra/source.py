@@ -52,6 +52,10 @@ class Source(Protocol):
         """About how many tuples `scan` would give, at no cost to speak of."""
         ...
 
+    def is_indexed(self, relation: str, names: Collection[str]) -> bool:
+        """Whether tuples are looked up by one of these columns, and not found among all of them."""
+        ...
+
 
 def pick(positions: Sequence[int]) -> Callable[[Row], Row]:
     """A function from a row to the row of the cells at some positions."""
@@ -212,6 +216,10 @@ class Relations:
     def size(self, relation: str, bound: Bound) -> int:
         """Exactly how many rows agree with `bound`."""
         return len(self.table(relation).matching(bound))
+
+    def is_indexed(self, relation: str, names: Collection[str]) -> bool:
+        """Tables have an index over whatever columns are asked for."""
+        return True
 
     @property
     def stored(self) -> dict[str, Attributes]:

@@ -232,9 +232,7 @@ class Connection(Care, Replicating, Relating):
                     nearest=map(show, standing),
                     fix="rhizome get FILE NAME shows what stands",
                 )
-            parts: list[tuple[Sequence[Fact], Scope]] = [
-                Part(batch, "own") for batch in batches(retractions(subject, claims))
-            ]
+            parts = [Part(batch, "own") for batch in batches(retractions(subject, claims))]
             group = Group(secrets.token_bytes(16), len(parts)) if len(parts) > 1 else None
             return self._say(parts, self._key(author), author, origin, group)
 

@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 from rhizomedb._record import dataclass
 from rhizomedb.db import view
 from rhizomedb.db.compiled import Compiled, answering
-from rhizomedb.db.edge_source import EdgeSource, Ids
+from rhizomedb.db.edge_source import EdgeSource, Ids, edge_source
 from rhizomedb.db.moment import to_ms
 from rhizomedb.db.naming import Authors, Names
 from rhizomedb.errors import RequestError, nearest_names
@@ -167,7 +167,7 @@ class Hyperedges:
             None if since is None else to_ms(since, self._clock()),
             None if until is None else to_ms(until, self._clock(), edge="end"),
         )
-        source = EdgeSource(self._store, cut)
+        source = edge_source(self._store, cut)
         found = _once(sorted(filter(wanted.holds, source.read(wanted.candidates(source))), key=rank))
         away = self.negated_edges(trusted) if found else frozenset()
         kept = (edge for edge in _sifted(found, away, negated) if predicate is None or predicate(edge))
@@ -194,14 +194,14 @@ class Hyperedges:
         if not isinstance(thing, str):
             return check_entity(thing)
         entity = entity_of(thing)
-        if self._is_known(entity):
+        if self.is_known(entity):
             return entity
         found = Names(self._store, self.cut).find(thing)
         if len(found) > 1:
             return Names(self._store, self.cut).entity(thing)  # the error that lists them
         return found[0] if found else entity
 
-    def _is_known(self, entity: Entity) -> bool:
+    def is_known(self, entity: Entity) -> bool:
         """Whether anything is said of an entity, or names it."""
         whole = Cut(epoch=self.cut.epoch)
         return any(True for name in ("entity", "value") for _ in self._store.scan("fact", {name: entity}, whole))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from rhizomedb.db.source import StoreSource
@@ -94,6 +94,10 @@ class NumberReading:
         """About how many tuples there are."""
         return self._source.size(input.relation, dict(input.bound))
 
+    def is_indexed(self, input: Input, names: Collection[str]) -> bool:
+        """Whether tuples are looked up by one of these columns."""
+        return self._source.is_indexed(input.relation, names)
+
     def read(self, input: Input) -> Tuples:
         """All that is read."""
         bound, names = dict(input.bound), input.columns
@@ -129,6 +133,13 @@ class NumberReading:
             return self._chosen(input, (self._numbers.causes if names == ["from"] else self._numbers.effects)(ids))
         if input.relation == "asserts" and not input.bound and names == ["fact"]:
             return self._chosen(input, self._numbers.sayings(keys.column_ids(0)), ("delta", "fact"))
+        if input.relation == "delta" and not input.bound and "id" in names:
+            ids = keys.column_ids(names.index("id"))
+            found = list(self._numbers.deltas(dict.fromkeys(ids), input.columns))
+            if len(names) > 1:
+                wanted = set(keys.rows())
+                found = [row for row in found if tuple(row[place] for place in places) in wanted]
+            return Batch.of_rows(found, len(input.columns))
         rows = [tuple(self._numbers.numbering.cells(row)) for row in keys.rows()]
         return self._cells(input, self._source.scan_keys(input.relation, dict(input.bound), tuple(names), rows))
 

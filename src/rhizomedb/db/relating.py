@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, TypeAlias, TypeVar
 
 from rhizomedb._record import dataclass
-from rhizomedb.db.edge_source import EdgeSource
+from rhizomedb.db.edge_source import EdgeSource, edge_source
+from rhizomedb.db.hyperedges import Hyperedges
 from rhizomedb.db.transaction import Part, Transaction
 from rhizomedb.errors import RequestError, ValueRefused
 from rhizomedb.facts.cid import Cid
@@ -19,7 +20,6 @@ from rhizomedb.facts.value import Entity
 from rhizomedb.hyper.json_delta import JsonDelta
 from rhizomedb.hyper.pointer import NEGATED_BY, NEGATES, Hyperedge, Pointer, Reference, facts_of
 from rhizomedb.store import admit
-from rhizomedb.store.store import Cut, Store
 
 Ended = TypeVar("Ended")
 
@@ -44,18 +44,14 @@ class PassedOn(Transaction):
     refused: tuple[tuple[int, str], ...] = ()
 
 
-class Relating:
+class Relating(Hyperedges):
     """The hyperedges that a connection says."""
 
-    _store: Store
     _key: Callable[[str | None], Key]
     _say: Callable[..., Transaction]
     _write: Callable[[Callable[[], Any]], Any]
     _author_name: Callable[[str | None], str]
-    _clock: Callable[[], int]
     _release_if_due: Callable[[], None]
-    thing: Callable[[Entity | str], Entity]
-    cut: Cut
 
     def relate(
         self, *pointers: Pointer, author: str | None = None, origin: str = "relation", **roles: Target
@@ -110,7 +106,7 @@ class Relating:
         self._release_if_due()
 
         def say() -> PassedOn:
-            key, source = self._key(author), EdgeSource(self._store, self.cut)
+            key, source = self._key(author), edge_source(self._store, self.cut)
             new = _New(source, statements)
             ids: list[Cid] = []
             facts = 0
@@ -150,7 +146,7 @@ class Relating:
         if thing not in named:
             found = self.thing(thing)
             # What nobody knows by that id or name is a new thing of that name.
-            named[thing] = found if self._is_known(found) else derive({"name": thing})  # type: ignore[attr-defined]  # a connection is a reader
+            named[thing] = found if self.is_known(found) else derive({"name": thing})
         return named[thing]
 
 

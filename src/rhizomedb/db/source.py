@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from rhizomedb.algebra import Table
 from rhizomedb.facts.value import Cell
-from rhizomedb.store.store import COLUMNS, Cut, Store
+from rhizomedb.store.store import COLUMNS, INDEXED, Cut, Store
 
 
 class StoreSource:
@@ -41,3 +41,7 @@ class StoreSource:
         if relation in self._extra:
             return len(self._extra[relation])
         return self._store.size(relation, bound)
+
+    def is_indexed(self, relation: str, names: Collection[str]) -> bool:
+        """Whether tuples are looked up by one of these columns."""
+        return relation in self._extra or not INDEXED[relation].isdisjoint(names)

@@ -56,6 +56,10 @@ class Reading(Protocol):
         """About how many tuples there are, at no cost to speak of."""
         ...
 
+    def is_indexed(self, input: Input, names: Collection[str]) -> bool:
+        """Whether tuples are looked up by one of these columns, and not found among all of them."""
+        ...
+
 
 class StoredTable:
     """One input of a flow that takes a single step, with the interface of a table that never changes."""
@@ -125,6 +129,8 @@ class StoredTable:
         if self._whole is not None:
             return self._whole.keys(columns)
         names = {self._input.columns[column] for column in columns}
+        if not self._reading.is_indexed(self._input, names):
+            return 1  # to look one up is to read the whole
         # An entity mostly has one value of an attribute, while a value is shared by some.
         return self._size if names & _NARROW or len(names) == self.width else max(1, self._size // 8)
 
@@ -135,6 +141,8 @@ class StoredTable:
         if self._looked_up is not None and self._looked_up[0] is batch and self._looked_up[1] == keys:
             return self._looked_up[2]
         places = [column for column, _, _ in keys]
+        if not self._reading.is_indexed(self._input, [self._input.columns[place] for place in places]):
+            return self.whole()
         if len(batch) > self._size // 2 + LOOK_UP_COST:
             return self.whole()
         columns = [column for _, column, _ in keys]
@@ -175,6 +183,10 @@ class CellReading:
     def size(self, input: Input) -> int:
         """About how many tuples there are."""
         return self._source.size(input.relation, dict(input.bound))
+
+    def is_indexed(self, input: Input, names: Collection[str]) -> bool:
+        """Whether tuples are looked up by one of these columns."""
+        return self._source.is_indexed(input.relation, names)
 
     def _ids(self, input: Input, rows: object) -> Tuples:
         columns = self._source.columns(input.relation)
@@ -226,6 +238,10 @@ class TableReading:
         columns = self._columns[input.relation]
         ids = self.dictionary.ids(cell for _, cell in input.bound)
         return [(columns.index(name), CONSTANT, id) for (name, _), id in zip(input.bound, ids, strict=True)]
+
+    def is_indexed(self, input: Input, names: Collection[str]) -> bool:
+        """Tables find tuples by any columns."""
+        return True
 
     def _some(self, input: Input, keys: list[Key], asking: Tuples) -> Tuples:
         take = [self._columns[input.relation].index(name) for name in input.columns]

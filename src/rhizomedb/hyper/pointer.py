@@ -12,7 +12,7 @@ said. Who hyperedges were taken over from, and what facts cannot hold of them, s
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeGuard
 
 from rhizomedb._record import dataclass
 from rhizomedb.errors import ValueRefused
@@ -20,7 +20,7 @@ from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.clock import HybridTime
 from rhizomedb.facts.delta import Delta
 from rhizomedb.facts.fact import Fact
-from rhizomedb.facts.value import Entity, Value, check_entity, check_value, exact
+from rhizomedb.facts.value import Entity, check_entity, check_value, exact
 
 RESERVED: Final = "rhizome/"
 """Roles and contexts that begin so belong to the database."""
@@ -174,20 +174,23 @@ def pointers_of(edge: Entity, facts: Iterable[Fact]) -> list[Pointer]:
     facts = list(facts)
     contexts: dict[Cid, list[str]] = {}
     for fact in facts:
-        if fact.value == edge and type(fact.value) is bytes and len(fact.causes) == 1 and _is_name(fact.attribute):
-            contexts.setdefault(fact.causes[0], []).append(fact.attribute)  # type: ignore[arg-type]  # a name is text
+        if fact.value == edge and type(fact.value) is bytes and len(fact.causes) == 1 and is_name(fact.attribute):
+            contexts.setdefault(fact.causes[0], []).append(fact.attribute)
     found: list[Pointer] = []
     for fact in facts:
-        if fact.entity != edge or fact.causes or not _is_name(fact.attribute):
+        if fact.entity != edge or not is_name(fact.attribute):
+            continue
+        if fact.value == edge and fact.causes:  # it shows the edge under a context of itself
             continue
         role, target = fact.attribute, fact.value
         if type(target) is bytes:
             # A context fact names its role fact, which says the same target.
-            found += [Pointer(role, Reference(target, context)) for context in contexts.get(fact.cid, [None])]  # type: ignore[arg-type]  # a name is text
+            found += [Pointer(role, Reference(target, context)) for context in contexts.get(fact.cid, [None])]
         else:
-            found.append(Pointer(role, target))  # type: ignore[arg-type]  # a name is text, and bytes went before
+            found.append(Pointer(role, target))
     return found
 
 
-def _is_name(attribute: Value) -> bool:
+def is_name(attribute: object) -> TypeGuard[str]:
+    """Whether an attribute can be a role or a context."""
     return type(attribute) is str and bool(attribute) and not attribute.startswith(RESERVED)

@@ -16,6 +16,7 @@ from rhizomedb.facts.value import Cell
 from rhizomedb.store.columns import columns_of
 from rhizomedb.store.numbering import OWN, Numbering
 from rhizomedb.store.relations import PAGE_ROWS_MAX, View
+from rhizomedb.store.said import SCOPES
 from rhizomedb.store.segment import ROW
 from rhizomedb.store.store import COLUMNS
 from rhizomedb.store.tiers import Part
@@ -122,6 +123,31 @@ class Numbers:
         groups = [self._view.sayings()] if facts is None else map(self._view.sayings, self._rows(facts))
         for group in groups:
             yield from _ids_of_sayings(group, self.numbering)
+
+    def deltas(self, ids: Iterable[int], names: Sequence[str]) -> Iterator[tuple[int, ...]]:
+        """Some columns of the deltas that some ids name."""
+        cells = self.numbering.cells(ids)
+        rows = self._view.deltas_of([cell for cell in cells if type(cell) is Cid])
+        of, images = self.numbering.ids, self.numbering.images
+        for delta, (_, author, system, ms, counter, edge, scope, _) in rows:
+            made = []
+            for name in names:
+                match name:
+                    case "id":
+                        made += of([delta])
+                    case "author":
+                        made.append(images.get(author, author))
+                    case "system":
+                        made.append(images.get(system, system))
+                    case "edge":
+                        made.append(images.get(edge, edge) if edge else of([b""])[0])
+                    case "time":
+                        made += of([ms])
+                    case "counter":
+                        made += of([counter])
+                    case _:
+                        made += of([SCOPES[scope]])
+            yield tuple(made)
 
 
 class Came:

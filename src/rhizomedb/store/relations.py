@@ -133,6 +133,18 @@ class View:
                 rows = [row] if row else [*range(before + 1, last + 1), *self.index.repeated_by(seq)]
                 yield Cid._trusted(PREFIX + digest), rows
 
+    def deltas_after(self, last: int) -> Iterator[tuple[int, Any]]:
+        """The number of every visible delta after one, and its row in the index."""
+        return ((seq, row) for seqs in self._deltas(None, last) for seq, row, _ in self._read_deltas(seqs))
+
+    def deltas_of(self, cids: Iterable[Cid]) -> Iterator[tuple[Cid, Any]]:
+        """Those of some deltas that are here and visible, each with its row in the index: digest, cells and numbers."""
+        named = [(cid, seq) for cid in cids for seqs in self._deltas(cid) for seq in seqs]
+        rows = self.index.deltas([seq for _, seq in named])
+        for (cid, seq), row in zip(named, rows, strict=True):
+            if self.is_seen(seq, row):
+                yield cid, row
+
     # -- scanning ---------------------------------------------------------------------------------------------------
 
     def scan(self, relation: str, bound: Bound) -> Tuples:
@@ -306,10 +318,16 @@ class View:
         rows = self.index.deltas(list(seqs))
         cells = self._cells.read(self.index, [number for row in rows for number in (row[1], row[2], row[5])])
         for seq, row in zip(seqs, rows, strict=True):
-            if row[1] and (not self.is_windowed or self._admits(row)):  # a delta without author can be read no more
-                if row[6] >= len(SCOPES):
-                    raise damaged(f"delta {seq} has no scope")
+            if self.is_seen(seq, row):
                 yield seq, row, cells
+
+    def is_seen(self, seq: int, row: Any) -> bool:
+        """Whether a delta, as the index has it, is visible; one without author can be read no more."""
+        if seq > self._mark.deltas or not row[1] or (self.is_windowed and not self._admits(row)):
+            return False
+        if row[6] >= len(SCOPES):
+            raise damaged(f"delta {seq} has no scope")
+        return True
 
     def _admits(self, row: Any) -> bool:
         return self._since < row[3] <= self._until and (self._authors is None or row[1] in self._authors)

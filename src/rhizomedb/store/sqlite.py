@@ -17,6 +17,7 @@ from rhizomedb.facts.value import KIND_NAMES, Attribute, Cell, exact, plain
 from rhizomedb.store import check, log
 from rhizomedb.store.chunks import Chunks
 from rhizomedb.store.columns import Columns, columns_of
+from rhizomedb.store.edges import Edges
 from rhizomedb.store.file import Durability, File
 from rhizomedb.store.framing import Framing
 from rhizomedb.store.held import HeldTable
@@ -269,6 +270,10 @@ class SqliteStore:
         view = self._view(cut)
         number = view.number(exact(attribute))
         return columns_of(self._indexed.tiers.parts, view, number) if number else iter(())
+
+    def edges(self, cut: Cut) -> Edges:
+        """The hyperedges at a cut, by the index."""
+        return Edges(self._view(cut))
 
     def numbering(self) -> Numbering:
         """Ids for all cells."""

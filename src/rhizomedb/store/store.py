@@ -40,6 +40,15 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
 }
 """The stored relations and their columns, in order."""
 
+INDEXED: Final[dict[str, frozenset[str]]] = {
+    "fact": frozenset({"$cid", "entity", "attribute", "value"}),
+    "cause": frozenset({"from", "to"}),
+    "delta": frozenset({"id"}),
+    "asserts": frozenset({"delta", "fact"}),
+    "arrival": frozenset({"delta"}),
+}
+"""The columns by which tuples are looked up. What is bound of the others only filters what all of the rest comes to."""
+
 HEX_DIGITS: Final = frozenset("0123456789abcdef")
 """What the hexadecimal id of an entity is written with."""
 

@@ -1,0 +1,150 @@
+"""Hyperedges by the index: the deltas that have an edge, by what their facts name, as numbers of the log.
+
+A fact belongs to a hyperedge where a delta with an edge asserts it and the edge is its entity (a pointer) or its value (what
+shows it under a context of another entity).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple
+
+from rhizomedb.facts.cid import PREFIX, Cid
+from rhizomedb.facts.value import Cell
+from rhizomedb.store.relations import View
+from rhizomedb.store.segment import ROW
+
+_ENTITY, _VALUE = 2, 4
+"""Where the edge stands in a fact, as the index gives it: row, digest, entity, attribute, value."""
+
+
+class EdgeRow(NamedTuple):
+    """A hyperedge as its delta says it: each pointer a role, a target and the context under which it shows, if any.
+
+    `own` are its facts under names that are reserved for the database.
+    """
+
+    delta: Cid
+    author: bytes
+    system: str
+    ms: int
+    counter: int
+    edge: bytes
+    pointers: list[tuple[Cell, Cell, Cell | None]]
+    own: dict[Cell, Cell]
+
+
+RESERVED: Final = "rhizome/"
+
+
+class Edges:
+    """The hyperedges of a view."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._index: Any = view.index
+
+    def under(self, entity: bytes) -> list[tuple[Cell, int]]:
+        """What shows up under an entity: contexts, each with the number of a delta."""
+        number = self._view.number(entity)
+        if not number:
+            return []
+        rows = self._rows(number, 0, 0)
+        found = self._saying(rows, _VALUE)
+        names = self._view.cells({row[3] for row, _ in found})
+        return [(names[row[3]], seq) for row, seq in found]
+
+    def at(self, target: bytes) -> list[int]:
+        """Those with a pointer at a thing."""
+        number = self._view.number(target)
+        return [seq for _, seq in self._saying(self._rows(0, 0, number), _ENTITY)] if number else []
+
+    def of(self, edge: bytes) -> list[int]:
+        """Those that are this edge."""
+        number = self._view.number(edge)
+        return [seq for _, seq in self._saying(self._rows(number, 0, 0), _ENTITY)] if number else []
+
+    def in_context(self, context: Cell) -> list[int]:
+        """Those that show up under a context of anything."""
+        number = self._view.number(context)
+        return [seq for _, seq in self._saying(self._rows(0, number, 0), _VALUE)] if number else []
+
+    def all(self) -> list[int]:
+        """All of them."""
+        return [seq for seq, row in self._view.deltas_after(0) if row[5]]
+
+    def delta(self, seq: int) -> Cid:
+        """The delta of a number."""
+        ((digest, *_),) = self._index.deltas([seq])
+        return Cid._trusted(PREFIX + digest)
+
+    def read(self, seqs: Sequence[int]) -> list[EdgeRow | None]:
+        """What deltas say; None for one that says facts again that were here before: the index has lost their order."""
+        index, view = self._index, self._view
+        deltas = index.deltas(list(seqs))
+        spans = [index.facts_of_delta(seq) for seq in seqs]
+        facts = index.facts([row for first, last in spans for row in range(first + 1, last + 1)])
+        cells = view.cells(
+            {
+                *(number for _, author, system, _, _, edge, _, _ in deltas for number in (author, system, edge)),
+                *(number for _, _, *numbers in facts for number in numbers),
+            }
+        )
+        found: list[EdgeRow | None] = []
+        at = 0
+        for seq, (digest, author, system, ms, counter, edge, _, _), (first, last) in zip(
+            seqs, deltas, spans, strict=True
+        ):
+            said, at = facts[at : at + last - first], at + last - first
+            if index.repeated_by(seq):
+                found.append(None)
+                continue
+            pointers, own = self._pointers(said, edge, cells)
+            delta = Cid._trusted(PREFIX + digest)
+            found.append(EdgeRow(delta, cells[author], cells[system], ms, counter, cells[edge], pointers, own))  # type: ignore[arg-type]  # the index says so
+        return found
+
+    def _pointers(
+        self, said: Sequence[Any], edge: int, cells: dict[int, Cell]
+    ) -> tuple[list[tuple[Cell, Cell, Cell | None]], dict[Cell, Cell]]:
+        contexts: dict[int, list[Cell]] = {}
+        for row, _, _, attribute, value in said:
+            if value == edge and _is_name(cells[attribute]):
+                causes = self._index.causes(row)
+                if len(causes) == 1 and causes[0] >= ROW:
+                    contexts.setdefault(causes[0] - ROW, []).append(cells[attribute])
+        pointers: list[tuple[Cell, Cell, Cell | None]] = []
+        own: dict[Cell, Cell] = {}
+        for row, _, entity, attribute, value in said:
+            if entity != edge:
+                continue
+            name, target = cells[attribute], cells[value]
+            if not _is_name(name):
+                own[name] = target
+            elif value == edge and self._index.causes(row):  # it shows the edge under a context of itself
+                continue
+            elif type(target) is bytes:
+                pointers += [(name, target, context) for context in contexts.get(row, (None,))]
+            else:
+                pointers.append((name, target, None))
+        return pointers, own
+
+    def _rows(self, entity: int, attribute: int, value: int) -> list[Any]:
+        rows, _ = self._index.find_facts(entity, attribute, value, sys.maxsize)
+        return self._view.visible_rows(rows)
+
+    def _saying(self, rows: Iterable[Any], place: int) -> list[tuple[Any, int]]:
+        """Of some facts those that a visible delta asserts whose edge stands at a place of them, with the delta's number."""
+        said = [(row, seq) for row in rows for seq in self._index.sayers(row[0])]
+        deltas = self._index.deltas([seq for _, seq in said])
+        is_seen = self._view.is_seen
+        return [
+            (row, seq)
+            for (row, seq), delta in zip(said, deltas, strict=True)
+            if delta[5] == row[place] and is_seen(seq, delta)
+        ]
+
+
+def _is_name(attribute: Cell) -> bool:
+    return type(attribute) is str and bool(attribute) and not attribute.startswith(RESERVED)
