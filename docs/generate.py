@@ -27,11 +27,13 @@ from rhizomedb.db.filling import Filling
 from rhizomedb.db.live_view import View
 from rhizomedb.db.log import Logged, Saying
 from rhizomedb.db.outlet import Sink, ViewWatch
+from rhizomedb.db.relating import PassedOn, Related
 from rhizomedb.db.text import Batch, Text
 from rhizomedb.db.text_watch import Splice, TextChange, TextWatch
 from rhizomedb.db.view_change import Difference, ViewChange
 from rhizomedb.db.watch import Arrived
 from rhizomedb.errors import CODES, Span
+from rhizomedb.hyper import Hyperedge, Pointer, Reference
 from rhizomedb.logic import AGGREGATES, FUNCTIONS
 from rhizomedb.logic.monotone import Monotonicity, Reason
 from rhizomedb.remote import Pull, Push
@@ -57,6 +59,7 @@ COMES_BACK = (
     *(explanation.Support, explanation.History, explanation.Statement, Derivation, transaction.Transaction),
     *(Logged, Saying, Checked, Monotonicity, Reason),
     *(View, ViewWatch, ViewChange, Difference, Sink),
+    *(Hyperedge, Pointer, Reference, Related, PassedOn),
     *(Text, Batch, TextWatch, TextChange, Splice),
     *(intake.Attached, attachment.Attachment, attachment.Place, Stored, Filling),
     *(Arrived, Ailment, Backup, Compaction, Limit, Storage),
@@ -74,6 +77,7 @@ GROUPS = {
     "algebra": "Plans",
     "budget": "Budgets",
     "flow": "Dataflow",
+    "hyper": "Hyperedges",
     "db": "Requests",
     "crdt": "Data types",
     "attachment": "Attachments",

@@ -34,8 +34,8 @@ class Counting:
     def size(self, relation: str, bound: Mapping[str, Cell]) -> int:
         return self.relations.size(relation, bound)
 
-    def is_indexed(self, relation: str, names: Collection[str]) -> bool:
-        return self.relations.is_indexed(relation, names)
+    def distinct(self, relation: str, names: Collection[str]) -> int | None:
+        return self.relations.distinct(relation, names)
 
     def scan(self, relation: str, bound: Mapping[str, Cell]) -> Iterator[tuple[Cell, ...]]:
         self.scans += 1

@@ -14,8 +14,8 @@ from rhizomedb.db import view
 from rhizomedb.db.compiled import answering
 from rhizomedb.db.query import prepare
 from rhizomedb.db.reader import is_reserved
-from rhizomedb.db.view import VIEW_BUDGET
 from rhizomedb.db.source import StoreSource
+from rhizomedb.db.view import VIEW_BUDGET
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.clock import HybridTime
 from rhizomedb.facts.delta import Delta

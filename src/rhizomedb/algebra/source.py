@@ -52,8 +52,8 @@ class Source(Protocol):
         """About how many tuples `scan` would give, at no cost to speak of."""
         ...
 
-    def is_indexed(self, relation: str, names: Collection[str]) -> bool:
-        """Whether tuples are looked up by one of these columns, and not found among all of them."""
+    def distinct(self, relation: str, names: Collection[str]) -> int | None:
+        """About how many different tuples some columns have, where that is known; 1 where no index looks tuples up by them."""
         ...
 
 
@@ -217,9 +217,9 @@ class Relations:
         """Exactly how many rows agree with `bound`."""
         return len(self.table(relation).matching(bound))
 
-    def is_indexed(self, relation: str, names: Collection[str]) -> bool:
-        """Tables have an index over whatever columns are asked for."""
-        return True
+    def distinct(self, relation: str, names: Collection[str]) -> int | None:
+        """Nobody has counted."""
+        return None
 
     @property
     def stored(self) -> dict[str, Attributes]:

@@ -92,6 +92,8 @@ def _place(error: Error, options: Namespace) -> None:
 WRITTEN = {
     "import": "file",
     "add": "file",
+    "relate": "file",
+    "negate": "file",
     "retract": "file",
     "attach": "file",
     "attachments": "file",

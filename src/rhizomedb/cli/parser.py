@@ -201,7 +201,11 @@ def _import(add: Add) -> None:
     add("--rename", metavar="OLD=NEW", action="append", default=[], help="call a column by another name")
     add("--only", metavar="COLUMNS", help="these columns only")
     add("--drop", metavar="COLUMNS", help="all columns but these")
-    add("--format", choices=["csv", "tsv", "json", "jsonl", "car"], help="the kind of file (default: from its name)")
+    add(
+        "--format",
+        choices=["csv", "tsv", "json", "jsonl", "car", "json-deltas"],
+        help="the kind of file (default: from its name and beginning)",
+    )
     add("--delimiter", metavar="CHAR", help="between the fields of a CSV file (default: found out)")
     add("--no-quotes", action="store_true", help='read " as any other character, as some TSV files mean it')
     add("--strip", action="store_true", help="take blanks off the ends of cells")
@@ -279,6 +283,47 @@ def _query(add: Add) -> None:
     _limit(add)
 
 
+def _edges(add: Add) -> None:
+    _file(add)
+    add("target", metavar="THING", nargs="?", help="only those that point at a thing: its id or name")
+    add(
+        "--context",
+        metavar="CONTEXT",
+        action="append",
+        help="only those that show up under a context (repeat for several)",
+    )
+    add("--id", metavar="ID", action="append", help="only that of an id")
+    add(
+        "--claimed-author",
+        metavar="NAME",
+        action="append",
+        help="only those that name this author; nobody has verified it",
+    )
+    add("--system", metavar="SYSTEM", action="append", help="only those said on a system")
+    add(
+        "--negated",
+        choices=["exclude", "mark", "only"],
+        default="exclude",
+        help="what was taken back (default: exclude)",
+    )
+    add("--trusted", metavar="AUTHOR", action="append", help="only who said a thing, or this author, can take it back")
+    _moment(add)
+    _limit(add)
+
+
+def _relate(add: Add) -> None:
+    _file(add)
+    add("pointers", metavar="ROLE=TARGET", nargs="+", help='characterName=Neo, or a thing: "movie=@The Matrix:cast"')
+    _author(add)
+
+
+def _negate(add: Add) -> None:
+    _file(add)
+    add("id", metavar="ID", help="the id of a hyperedge, as `rhizome edges` shows it")
+    add("reason", metavar="REASON", nargs="?", help="why")
+    _author(add)
+
+
 def _add(add: Add) -> None:
     _file(add)
     _name(add)
@@ -332,8 +377,8 @@ def _export(add: Add) -> None:
     add("target", metavar="TARGET", nargs="?", default="-", help="the file to write, or - for standard output")
     add(
         "--format",
-        choices=["csv", "json", "jsonl", "car"],
-        help="csv and json: the view; jsonl and car: every signed delta, without loss",
+        choices=["csv", "json", "jsonl", "car", "json-deltas"],
+        help="csv and json: the view; jsonl and car: every signed delta, without loss; json-deltas: every hyperedge",
     )
     add("--force", action="store_true", help="write over a file that is there")
     add("--salvage", action="store_true", help="save every sound delta of a file that is damaged, as jsonl")
@@ -458,6 +503,9 @@ VERBS: Final[dict[str, tuple[str, Callable[[Add], None], str]]] = {
     "query": ("run a PomoLogic program", _query, "rhizomedb.cli.read:query"),
     "check": ("what is wrong with a program, and what of it may be shown early", _check, "rhizomedb.cli.check:check"),
     "crdt": ("the replicated data types, and the program of each", _crdt, "rhizomedb.cli.crdt:crdt"),
+    "edges": ("statements that tie several things together", _edges, "rhizomedb.cli.edges:edges"),
+    "relate": ("say such a statement: things and values, each in a role", _relate, "rhizomedb.cli.edges:relate"),
+    "negate": ("take such a statement back, or take that back", _negate, "rhizomedb.cli.edges:negate"),
     "add": ("say something; it replaces what the view showed", _add, "rhizomedb.cli.write:add"),
     "retract": ("take back what stands; history keeps it", _retract, "rhizomedb.cli.write:retract"),
     "attach": ("keep a file as the value of an attribute", _attach, "rhizomedb.cli.attach:attach"),

@@ -8,6 +8,7 @@ from argparse import Namespace
 from collections.abc import Mapping
 
 from rhizomedb.cli import out
+from rhizomedb.cli.edges import import_json
 from rhizomedb.cli.salvage import export_salvaged, report
 from rhizomedb.cli.session import (
     at_moment,
@@ -38,6 +39,7 @@ from rhizomedb.exchange.importer import (
     import_deltas,
     import_table,
 )
+from rhizomedb.exchange.json_deltas import holds_json_deltas, json_deltas
 from rhizomedb.exchange.output import FORMATS, write_lines, write_rows
 from rhizomedb.exchange.reader import read_table
 from rhizomedb.exchange.source import Source
@@ -64,6 +66,8 @@ def import_(options: Namespace) -> int:
     source = Source(options.source)
     if options.format == "car" or (options.format in (None, "jsonl") and holds_deltas(source)):
         return _import_deltas(options, source, memory)
+    if options.format in (None, "json-deltas") and (options.format or holds_json_deltas(source)):
+        return import_json(options, source, memory)
     key = _names(options.key)
     author = options.author or ("stdin" if options.source == "-" else file_stem(options.source))
     new_file = not os.path.exists(options.file)
@@ -219,6 +223,9 @@ def export(options: Namespace) -> int:
     chosen = options.format or ("csv" if to_stdout else _format_of(options.target))
     with opened(options.file) as db:
         reader = at_moment(db, options)
+        if chosen == "json-deltas":
+            count = write_lines(json_deltas(reader), options.target)
+            return report(options, count, [], chosen)
         if chosen in DELTA_FORMATS:
             if reader is not db or options.policy != "latest":
                 raise RequestError(

@@ -76,9 +76,10 @@ CLAIMS: Final = """\
 // which registers are asked for; the surface adds the rule or the tuples
 relation asked(entity: bytes, attribute: any).
 
-// a claim: one delta saying one fact
+// a claim: one delta saying one fact, and not as part of a hyperedge
 write(fact: C, delta: D, entity: E, attribute: A, value: V) :-
-    asked(entity: E, attribute: A), C := fact(entity: E, attribute: A, value: V), asserts(delta: D, fact: C).
+    asked(entity: E, attribute: A), C := fact(entity: E, attribute: A, value: V), asserts(delta: D, fact: C),
+    delta(id: D, edge: bytes"").
 
 // what the writes of a register had seen: those of authors who saw the view, and those of each author alone
 seen(entity: E, attribute: A, fact: P) :-

@@ -61,7 +61,7 @@ class ScannedEdges:
 
     def all(self) -> Ids:
         """Every hyperedge."""
-        return {delta for delta, _, _, _, _, edge, _ in self._store.scan("delta", {}, self._cut) if edge}  # type: ignore[misc]  # the first is a CID
+        return {delta for delta, _, _, _, _, edge, _ in self._store.scan("delta", {}, self._cut) if edge}
 
     def of_edges(self, edges: Iterable[Entity]) -> Ids:
         """Those with an id."""

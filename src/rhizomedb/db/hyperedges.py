@@ -18,7 +18,7 @@ from rhizomedb.db.moment import to_ms
 from rhizomedb.db.naming import Authors, Names
 from rhizomedb.errors import RequestError, nearest_names
 from rhizomedb.facts.value import Entity, check_entity
-from rhizomedb.hyper.json_delta import entity_of
+from rhizomedb.hyper.json_delta import entity_of, id_of
 from rhizomedb.hyper.negation import BY_ANYBODY, BY_AUTHORISED
 from rhizomedb.hyper.pointer import Hyperedge
 from rhizomedb.logic import parse
@@ -178,13 +178,17 @@ class Hyperedges:
         found = self.hyperedges(ids=[id], negated="mark")
         if not found:
             raise RequestError(
-                "hyper.unknown-edge", f"no hyperedge here has the id {show_id(id)}", fix="db.hyperedges()"
+                "hyper.unknown-edge", f"no hyperedge here has the id {show_id(id)!r}", fix="db.hyperedges()"
             )
         return found[0]
 
     def negated_edges(self, trusted: Iterable[str] | None = None) -> frozenset[Entity]:
         """The ids of all hyperedges that are taken back; see `hyperedges` for `trusted`."""
         return negated(self._store, self.cut, _set(trusted, self._authors().key))
+
+    def author_name(self, author: bytes) -> str:
+        """What this copy calls the author of a key."""
+        return self._authors().name(author)
 
     def thing(self, thing: Thing) -> Entity:
         """The entity that is meant: by its bytes, by the id that another system gave it, or by name.
@@ -246,5 +250,5 @@ def _sifted(edges: Iterable[Hyperedge], away: frozenset[Entity], negated: Taken)
 
 
 def show_id(id: Thing) -> str:
-    """An id for a message."""
-    return f"{id!r:.60}" if isinstance(id, str) else f"0x{id.hex()}"[:60]
+    """An id for a message or a table: as the text that it is, else in hexadecimal."""
+    return f"{id if isinstance(id, str) else id_of(id).removeprefix('rhizome:'):.60}"

@@ -9,7 +9,7 @@ error that lists them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from itertools import combinations as combinations_of
 
@@ -17,6 +17,7 @@ from rhizomedb.budget import Budget
 from rhizomedb.db.result import show
 from rhizomedb.db.view import Key, Register, asked
 from rhizomedb.errors import RequestError, nearest_names
+from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.entity import derive, key_of, key_text
 from rhizomedb.facts.value import Attribute, Cell, Entity, Value, check_entity, exact, order, plain
 from rhizomedb.store.store import Cut, Store
@@ -62,7 +63,13 @@ class Names:
         if name.lower().startswith("0x"):
             return self._by_id(name)
         found = sorted({*self._by_key(name), *self._by_value(name, LABELS)})
-        found = found or self._by_value(name, self.attributes()) or self._by_parts(name) or self._by_id(name)
+        found = (
+            found
+            or self._by_value(name, self.attributes())
+            or self._by_parts(name)
+            or self._by_id(name)
+            or self._by_text(name)
+        )
         return found if self._cut == self._whole else [entity for entity in found if self.exists(entity)]
 
     def entity(self, name: str | Entity) -> Entity:
@@ -166,6 +173,11 @@ class Names:
             return [bytes.fromhex(digits)]
         return self._store.entities_starting(digits, self._cut)
 
+    def _by_text(self, name: str) -> list[Entity]:
+        """The entity that is this text, as the ids of other systems are."""
+        entity = name.encode(errors="replace")
+        return [entity] if name and self.exists(entity) else []
+
     def _by_key(self, name: str) -> list[Entity]:
         if not name.strip():
             return []
@@ -182,8 +194,25 @@ class Names:
         found: set[Entity] = set()
         for attribute in attributes:
             bound: dict[str, Cell] = {"attribute": exact(attribute), "value": name}
-            found.update(row[1] for row in self._store.scan("fact", bound, self._whole))  # type: ignore[misc]  # the second column of `fact` is an entity
+            for fact, entity, _, _ in self._store.scan("fact", bound, self._whole):
+                found.update(self._meant(fact, entity))  # type: ignore[arg-type]  # a CID and an entity
         return sorted(found)
+
+    def _meant(self, fact: Cid, entity: Entity) -> Iterator[Entity]:
+        """What a fact names: its entity, or where it is part of a hyperedge the things whose name that hyperedge says."""
+        edges = set(self._edges_of(fact))
+        if edges != {entity}:
+            yield entity
+            return
+        for context, thing, attribute, _ in self._store.scan("fact", {"value": entity}, self._whole):
+            if attribute in LABELS and entity in self._edges_of(context):  # type: ignore[arg-type]  # a CID
+                yield thing  # type: ignore[misc]  # an entity
+
+    def _edges_of(self, fact: Cid) -> Iterator[Entity]:
+        """The edges of the deltas that say a fact, empty for those that have none."""
+        for delta, _ in self._store.scan("asserts", {"fact": fact}, self._whole):
+            for row in self._store.scan("delta", {"id": delta}, self._whole):
+                yield row[5]  # type: ignore[misc]  # an edge is bytes
 
     def _by_parts(self, name: str) -> list[Entity]:
         """The entities shown by a key of several parts, as `Namibia, 2000`."""
@@ -208,7 +237,12 @@ class Names:
 
 
 def _hex(entity: Entity) -> str:
-    return f"0x{entity.hex()[:12]}"
+    """What an entity without a name is called: the text that it is, as ids of other systems are, else its beginning."""
+    try:
+        text = entity.decode()
+    except UnicodeDecodeError:
+        text = ""
+    return text if text.isprintable() and len(text) > 2 and not text.startswith("0x") else f"0x{entity.hex()[:12]}"
 
 
 def _derives(key: Mapping[str, Value], entity: Entity) -> bool:

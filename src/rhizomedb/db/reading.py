@@ -94,9 +94,9 @@ class NumberReading:
         """About how many tuples there are."""
         return self._source.size(input.relation, dict(input.bound))
 
-    def is_indexed(self, input: Input, names: Collection[str]) -> bool:
-        """Whether tuples are looked up by one of these columns."""
-        return self._source.is_indexed(input.relation, names)
+    def distinct(self, input: Input, names: Collection[str]) -> int | None:
+        """About how many different tuples some columns have, where that is known."""
+        return self._source.distinct(input.relation, names)
 
     def read(self, input: Input) -> Tuples:
         """All that is read."""
@@ -133,15 +133,21 @@ class NumberReading:
             return self._chosen(input, (self._numbers.causes if names == ["from"] else self._numbers.effects)(ids))
         if input.relation == "asserts" and not input.bound and names == ["fact"]:
             return self._chosen(input, self._numbers.sayings(keys.column_ids(0)), ("delta", "fact"))
-        if input.relation == "delta" and not input.bound and "id" in names:
-            ids = keys.column_ids(names.index("id"))
-            found = list(self._numbers.deltas(dict.fromkeys(ids), input.columns))
-            if len(names) > 1:
-                wanted = set(keys.rows())
-                found = [row for row in found if tuple(row[place] for place in places) in wanted]
-            return Batch.of_rows(found, len(input.columns))
+        if input.relation == "delta" and "id" in names:
+            return self._deltas(input, names, keys)
         rows = [tuple(self._numbers.numbering.cells(row)) for row in keys.rows()]
         return self._cells(input, self._source.scan_keys(input.relation, dict(input.bound), tuple(names), rows))
+
+    def _deltas(self, input: Input, names: Sequence[str], keys: Tuples) -> Tuples:
+        """The deltas of some ids that also agree with what else is bound and with the other columns of the keys."""
+        given = self._given(dict(input.bound))
+        width, columns = len(input.columns), (*input.columns, *given)
+        rows = self._numbers.deltas(dict.fromkeys(keys.column_ids(names.index("id"))), columns)
+        found = [row[:width] for row in rows if row[width:] == tuple(given.values())]
+        if len(names) > 1:
+            wanted, places = set(keys.rows()), [input.columns.index(name) for name in names]
+            found = [row for row in found if tuple(row[place] for place in places) in wanted]
+        return Batch.of_rows(found, width)
 
     def _given(self, bound: Mapping[str, Any]) -> dict[str, int]:
         return dict(zip(bound, self._numbers.numbering.ids(bound.values()), strict=True))

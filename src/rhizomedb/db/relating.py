@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 from rhizomedb._record import dataclass
 from rhizomedb.db.edge_source import EdgeSource, edge_source
-from rhizomedb.db.hyperedges import Hyperedges
+from rhizomedb.db.hyperedges import Hyperedges, show_id
 from rhizomedb.db.transaction import Part, Transaction
 from rhizomedb.errors import RequestError, ValueRefused
 from rhizomedb.facts.cid import Cid
@@ -26,6 +26,7 @@ Ended = TypeVar("Ended")
 Target: TypeAlias = Any
 """A value; a thing by its bytes, as `(thing, context)`, or as a `Reference`; or a list of these, for a role played by several."""
 
+TAKEN: Final = "another statement has this id, and stays what it was"
 _EXAMPLE: Final = 'db.relate(actor=(keanu, "appearedIn"), movie=(matrix, "cast"), characterName="Neo")'
 
 
@@ -38,10 +39,10 @@ class Related(Transaction):
 
 @dataclass(frozen=True, slots=True)
 class PassedOn(Transaction):
-    """What passing on did: a transaction, how many statements were `known` already, and which were refused, and why."""
+    """What passing on did: a transaction, how many statements were `known` already, and the places of those refused."""
 
     known: int = 0
-    refused: tuple[tuple[int, str], ...] = ()
+    refused: tuple[int, ...] = ()
 
 
 class Relating(Hyperedges):
@@ -54,7 +55,11 @@ class Relating(Hyperedges):
     _release_if_due: Callable[[], None]
 
     def relate(
-        self, *pointers: Pointer, author: str | None = None, origin: str = "relation", **roles: Target
+        self,
+        *pointers: Pointer | tuple[str, Target],
+        author: str | None = None,
+        origin: str = "relation",
+        **roles: Target,
     ) -> Related:
         """Say a hyperedge: one statement that ties several things and values together, each in a role.
 
@@ -62,19 +67,18 @@ class Relating(Hyperedges):
 
         A target is a value, or a thing: `(thing, context)` where it shows up under a property of that thing, its bytes
         alone where it does not. A text alone is a value; a thing is named by `(name, context)`, and one that nobody knows
-        is made. A list is a role that several play. Roles that are no Python names come first, as `Pointer(role, target)`.
+        is made. A list is a role that several play. Roles that are no Python names come first, as `(role, target)`.
         """
-        said = [*pointers]
-        for pointer in pointers:
-            if not isinstance(pointer, Pointer):
-                raise RequestError("db.item", f"{pointer!r:.60} is no Pointer", fix=_EXAMPLE)
+        wanted = [*map(_role, pointers), *roles.items()]
         self._release_if_due()
 
         def say() -> Related:
             named: dict[str, Entity] = {}
-            for role, target in roles.items():
-                several = target if isinstance(target, list) else [target]
-                said.extend(Pointer(role, self._target(each, named)) for each in several)
+            said = [
+                Pointer(role, self._target(each, named))
+                for role, target in wanted
+                for each in (target if isinstance(target, list) else [target])
+            ]
             edge = secrets.token_bytes(ENTITY_BYTES)
             parts = [Part(facts_of(edge, said), "seen", edge)]
             if new := [
@@ -98,16 +102,24 @@ class Relating(Hyperedges):
             pointers.append(Pointer("reason", reason))
         return self.relate(*pointers, author=author, origin="negation")
 
-    def pass_on(self, statements: Iterable[JsonDelta], *, author: str | None = None, origin: str) -> PassedOn:
+    def pass_on(
+        self,
+        statements: Iterable[JsonDelta],
+        *,
+        author: str | None = None,
+        origin: str,
+        refuse: Literal["raise", "collect"] = "raise",
+    ) -> PassedOn:
         """Say what unsigned statements of others say, all or nothing. Whom they name as author stays a claim of theirs.
 
-        The same statement is said once. One that has the id of another is refused, and told of by its place.
+        The same statement is said once. The first that has the id of another one is `hyper.taken`, and nothing is written;
+        with `refuse="collect"` those are left out, and told by their places.
         """
         self._release_if_due()
 
         def say() -> PassedOn:
             key, source = self._key(author), edge_source(self._store, self.cut)
-            new = _New(source, statements)
+            new = _New(source, statements, refuse)
             ids: list[Cid] = []
             facts = 0
 
@@ -132,6 +144,8 @@ class Relating(Hyperedges):
         match target:
             case (bytes() | str() as thing, str() as context):
                 return Reference(self._thing(thing, named), context)
+            case (bytes() | str() as thing, None):
+                return Reference(self._thing(thing, named))
             case tuple():
                 raise RequestError("db.item", f"{target!r:.60} is no target of a pointer", fix=_EXAMPLE)
             case bytes():
@@ -150,15 +164,23 @@ class Relating(Hyperedges):
         return named[thing]
 
 
+def _role(pointer: Pointer | tuple[str, Target]) -> tuple[str, Target]:
+    match pointer:
+        case Pointer(role, target) | (str() as role, target):
+            return role, target
+    raise RequestError("db.item", f"{pointer!r:.60} is no role with a target", fix=_EXAMPLE)
+
+
 class _New:
     """Those of some statements that are not here yet."""
 
-    def __init__(self, source: EdgeSource, statements: Iterable[JsonDelta]) -> None:
+    def __init__(self, source: EdgeSource, statements: Iterable[JsonDelta], refuse: str) -> None:
         self._source = source
+        self._refuse = refuse
         self._statements = statements
         self._taken: dict[Entity, JsonDelta] = {}
         self.known = 0
-        self.refused: list[tuple[int, str]] = []
+        self.refused: list[int] = []
 
     def __iter__(self) -> Iterator[JsonDelta]:
         for place, said in enumerate(self._statements):
@@ -173,8 +195,10 @@ class _New:
                 yield said
             elif any(_key_of(each) == _key_of(said) for each in here):
                 self.known += 1
+            elif self._refuse == "raise":
+                raise RequestError("hyper.taken", f"{show_id(said.edge)}: {TAKEN}", where=f"statement {place + 1}")
             else:
-                self.refused.append((place, "another statement has this id, and stays what it was"))
+                self.refused.append(place)
 
 
 def _statement(edge: Hyperedge) -> JsonDelta:

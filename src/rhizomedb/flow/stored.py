@@ -56,8 +56,8 @@ class Reading(Protocol):
         """About how many tuples there are, at no cost to speak of."""
         ...
 
-    def is_indexed(self, input: Input, names: Collection[str]) -> bool:
-        """Whether tuples are looked up by one of these columns, and not found among all of them."""
+    def distinct(self, input: Input, names: Collection[str]) -> int | None:
+        """About how many different tuples some columns have, where that is known; 1 where no index looks tuples up by them."""
         ...
 
 
@@ -129,8 +129,9 @@ class StoredTable:
         if self._whole is not None:
             return self._whole.keys(columns)
         names = {self._input.columns[column] for column in columns}
-        if not self._reading.is_indexed(self._input, names):
-            return 1  # to look one up is to read the whole
+        known = self._reading.distinct(self._input, names)
+        if known is not None:
+            return known
         # An entity mostly has one value of an attribute, while a value is shared by some.
         return self._size if names & _NARROW or len(names) == self.width else max(1, self._size // 8)
 
@@ -141,7 +142,7 @@ class StoredTable:
         if self._looked_up is not None and self._looked_up[0] is batch and self._looked_up[1] == keys:
             return self._looked_up[2]
         places = [column for column, _, _ in keys]
-        if not self._reading.is_indexed(self._input, [self._input.columns[place] for place in places]):
+        if self._reading.distinct(self._input, [self._input.columns[place] for place in places]) == 1:
             return self.whole()
         if len(batch) > self._size // 2 + LOOK_UP_COST:
             return self.whole()
@@ -184,9 +185,9 @@ class CellReading:
         """About how many tuples there are."""
         return self._source.size(input.relation, dict(input.bound))
 
-    def is_indexed(self, input: Input, names: Collection[str]) -> bool:
-        """Whether tuples are looked up by one of these columns."""
-        return self._source.is_indexed(input.relation, names)
+    def distinct(self, input: Input, names: Collection[str]) -> int | None:
+        """About how many different tuples some columns have, where that is known."""
+        return self._source.distinct(input.relation, names)
 
     def _ids(self, input: Input, rows: object) -> Tuples:
         columns = self._source.columns(input.relation)
@@ -239,9 +240,9 @@ class TableReading:
         ids = self.dictionary.ids(cell for _, cell in input.bound)
         return [(columns.index(name), CONSTANT, id) for (name, _), id in zip(input.bound, ids, strict=True)]
 
-    def is_indexed(self, input: Input, names: Collection[str]) -> bool:
-        """Tables find tuples by any columns."""
-        return True
+    def distinct(self, input: Input, names: Collection[str]) -> int | None:
+        """Nobody has counted; tables find tuples by any columns."""
+        return None
 
     def _some(self, input: Input, keys: list[Key], asking: Tuples) -> Tuples:
         take = [self._columns[input.relation].index(name) for name in input.columns]

@@ -187,7 +187,7 @@ def pointers_of(edge: Entity, facts: Iterable[Fact]) -> list[Pointer]:
             # A context fact names its role fact, which says the same target.
             found += [Pointer(role, Reference(target, context)) for context in contexts.get(fact.cid, [None])]
         else:
-            found.append(Pointer(role, target))
+            found.append(Pointer(role, target))  # type: ignore[arg-type]  # bytes went before
     return found
 
 

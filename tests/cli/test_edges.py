@@ -1,0 +1,82 @@
+"""The verbs of hyperedges, as text and as data."""
+
+import json
+
+import pytest
+
+from rhizomedb.cli import main
+
+ONE = (
+    '{"id":"d1","timestamp":1735689600000,"author":"ann","system":"laptop","pointers":'
+    '[{"role":"film","target":{"id":"film:42","context":"runtime"}},{"role":"minutes","target":136}]}\n'
+)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "said.jsonl").write_text(ONE)
+
+
+@pytest.fixture
+def run(capsys):
+    def command(*words, exit=0):
+        code = main(words)
+        printed = capsys.readouterr()
+        assert code == exit, printed
+        return printed.out, printed.err
+
+    return command
+
+
+def test_import_edges_negate_and_export(run, tmp_path):
+    out, err = run("import", "a.db", "said.jsonl", "--as", "catalogue")
+    assert out == "1 JSON delta passed on by catalogue: 1 new, 0 known already (epoch 1)\n"
+    assert err.endswith("note: the authors that they name are kept as claims: nobody has signed them\n")
+    out, _ = run("edges", "a.db", "film:42")
+    assert out.splitlines()[1:] == ["  film  → film:42 · runtime", "  minutes  136", "1 hyperedge"]
+    assert out.startswith("d1  ")
+    assert out.splitlines()[0].endswith("  ann (as catalogue claims)")
+    out, _ = run("negate", "a.db", "d1", "the cut version", "--as", "ben")
+    assert out.startswith("d1 taken back, by ")
+    assert run("edges", "a.db", "film:42")[0] == "0 hyperedges\n"
+    assert run("edges", "a.db", "film:42", "--negated", "mark")[0].splitlines()[0].endswith("claims)  taken back")
+    assert run("edges", "a.db", "film:42", "--trusted", "catalogue")[0].endswith("1 hyperedge\n")
+    run("export", "a.db", "again.jsonl", "--format", "json-deltas")
+    first, second = (tmp_path / "again.jsonl").read_text().splitlines()
+    assert json.loads(first) == json.loads(ONE)
+    assert json.loads(second)["pointers"][1] == {"role": "reason", "target": "the cut version"}
+
+
+def test_relate_names_things_and_values(run):
+    run("relate", "a.db", "actor=@Keanu Reeves:appearedIn", "movie=@The Matrix:cast", "character=Neo", "year=1999")
+    run("relate", "a.db", "actor=@Carrie-Anne Moss:appearedIn", "movie=@The Matrix:cast", "character=Trinity")
+    out, _ = run("edges", "a.db", "The Matrix", "--json")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [row["pointers"][2]["target"] for row in rows] == ["Neo", "Trinity"]
+    assert rows[0]["pointers"][3]["target"] == 1999
+    assert len(run("edges", "a.db", "Keanu Reeves", "--json")[0].splitlines()) == 1
+    assert run("edges", "a.db", "--context", "cast", "--limit", "1")[0].endswith("2 hyperedges, 1 more not shown\n")
+
+
+WRONG = {
+    "no role": (("relate", "a.db", "Neo"), "'Neo' is no ROLE=TARGET"),
+    "no thing": (("relate", "a.db", "movie=@"), "names no thing"),
+    "no such edge": (("negate", "a.db", "nothing"), "no hyperedge here has the id 'nothing'"),
+    "a bad line": (("import", "a.db", "bad.jsonl"), "bad.jsonl line 1"),
+}
+
+
+@pytest.mark.parametrize(("words", "message"), WRONG.values(), ids=WRONG)
+def test_what_is_wrong_is_said(run, tmp_path, words, message):
+    run("import", "a.db", "said.jsonl")
+    (tmp_path / "bad.jsonl").write_text(ONE.replace('"role":"film"', '"role":""'))
+    _, err = run(*words, exit=2 if words[0] == "relate" else 1)
+    assert message in err
+
+
+def test_data_of_an_import(run, tmp_path):
+    (tmp_path / "more.jsonl").write_text(ONE + ONE.replace("136", "138") + "{\n")
+    out, _ = run("import", "a.db", "more.jsonl", "--skip-bad", "--json")
+    row = json.loads(out)
+    assert (row["new"], row["known"], [each["line"] for each in row["bad"]]) == (1, 0, [3, 2])
