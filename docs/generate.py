@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import rhizomedb
-from rhizomedb import crdt, logic
+from rhizomedb import crdt, hyper, logic
 from rhizomedb.algebra import Derivation
 from rhizomedb.cli.parser import DESCRIPTION, EXIT_CODES, VERBS, build
 from rhizomedb.db import attachment, explanation, intake, reader, transaction
@@ -33,7 +33,6 @@ from rhizomedb.db.text_watch import Splice, TextChange, TextWatch
 from rhizomedb.db.view_change import Difference, ViewChange
 from rhizomedb.db.watch import Arrived
 from rhizomedb.errors import CODES, Span
-from rhizomedb.hyper import Hyperedge, Pointer, Reference
 from rhizomedb.logic import AGGREGATES, FUNCTIONS
 from rhizomedb.logic.monotone import Monotonicity, Reason
 from rhizomedb.remote import Pull, Push
@@ -59,7 +58,17 @@ COMES_BACK = (
     *(explanation.Support, explanation.History, explanation.Statement, Derivation, transaction.Transaction),
     *(Logged, Saying, Checked, Monotonicity, Reason),
     *(View, ViewWatch, ViewChange, Difference, Sink),
-    *(Hyperedge, Pointer, Reference, Related, PassedOn),
+    *(
+        hyper.Hyperedge,
+        hyper.Pointer,
+        hyper.Reference,
+        Related,
+        PassedOn,
+        hyper.HyperSchema,
+        hyper.Nest,
+        hyper.Condition,
+    ),
+    *(hyper.Property, hyper.Schemas, hyper.SchemasSaid, hyper.SchemaConflict, hyper.HyperView, hyper.Entry, hyper.Said),
     *(Text, Batch, TextWatch, TextChange, Splice),
     *(intake.Attached, attachment.Attachment, attachment.Place, Stored, Filling),
     *(Arrived, Ailment, Backup, Compaction, Limit, Storage),
@@ -327,7 +336,8 @@ def shown(parameter: inspect.Parameter) -> str:
     if parameter.default is parameter.empty:
         return text
     default = parameter.default
-    value = default.__name__ if inspect.isfunction(default) else repr(default)
+    made_anew = isinstance(default, type(dataclasses.MISSING))  # what a field makes for each object
+    value = "…" if made_anew else default.__name__ if inspect.isfunction(default) else repr(default)
     return f"{text} = {value}" if kind else f"{text}={value}"
 
 

@@ -91,6 +91,7 @@ def test_the_index_gives_what_the_relations_give(tmp_path_factory, made, first, 
             ) == sorted((context, *parts(slow.read([id]))) for context, id in dict.fromkeys(slow.under(thing)))
         for context in ("c", "title", "negated_by", "r"):
             same(lambda source, context=context: source.in_contexts([context]))
+            same(lambda source, context=context: source.with_roles([context]))
         assert parts(slow.read(slow.all())) == parts(
             hyperedge_of(delta) for delta in dict.fromkeys(made) if delta.id in slow.all()
         )

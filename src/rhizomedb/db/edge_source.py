@@ -38,8 +38,16 @@ class EdgeSource(Protocol):
         """Those that show up under a context of any thing."""
         ...
 
+    def with_roles(self, roles: Iterable[str]) -> Ids:
+        """Those with a pointer of a role."""
+        ...
+
     def under(self, target: Entity) -> list[tuple[str, Any]]:
         """The contexts of a thing, and what shows up under each."""
+        ...
+
+    def named(self, deltas: Iterable[Cid]) -> list[Any]:
+        """By what `read` knows some deltas."""
         ...
 
     def read(self, ids: Iterable[Any]) -> list[Hyperedge]:
@@ -87,6 +95,16 @@ class ScannedEdges:
             if edge == value
         }
 
+    def with_roles(self, roles: Iterable[str]) -> Ids:
+        """Those with a pointer of a role."""
+        return {
+            delta
+            for role in roles
+            for fact, entity, _, _ in self._facts({"attribute": role})
+            for delta, edge in self._sayers(fact)
+            if edge == entity
+        }
+
     def under(self, target: Entity) -> list[tuple[str, Any]]:
         """The contexts of a thing, and what shows up under each."""
         return [
@@ -96,6 +114,10 @@ class ScannedEdges:
             for delta, edge in self._sayers(fact)
             if edge == value
         ]
+
+    def named(self, deltas: Iterable[Cid]) -> list[Any]:
+        """By what `read` knows some deltas."""
+        return list(deltas)
 
     def read(self, ids: Iterable[Any]) -> list[Hyperedge]:
         """What hyperedges say."""
@@ -147,9 +169,17 @@ class NumberedEdges:
         """Those that show up under a context."""
         return {seq for context in contexts for seq in self._edges.in_context(context)}
 
+    def with_roles(self, roles: Iterable[str]) -> Ids:
+        """Those with a pointer of a role."""
+        return {seq for role in roles for seq in self._edges.with_role(role)}
+
     def under(self, target: Entity) -> list[tuple[str, Any]]:
         """The contexts of a thing, and what shows up under each."""
         return [(context, seq) for context, seq in self._edges.under(target) if is_name(context)]
+
+    def named(self, deltas: Iterable[Cid]) -> list[Any]:
+        """By what `read` knows some deltas."""
+        return self._edges.numbers(deltas)
 
     def read(self, ids: Iterable[Any]) -> list[Hyperedge]:
         """What hyperedges say."""

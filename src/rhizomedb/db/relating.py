@@ -8,7 +8,8 @@ from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 from rhizomedb._record import dataclass
 from rhizomedb.db.edge_source import EdgeSource, edge_source
-from rhizomedb.db.hyperedges import Hyperedges, show_id
+from rhizomedb.db.hyperedges import show_id
+from rhizomedb.db.hyperviews import HyperViewing
 from rhizomedb.db.transaction import Part, Transaction
 from rhizomedb.errors import RequestError, ValueRefused
 from rhizomedb.facts.cid import Cid
@@ -17,8 +18,10 @@ from rhizomedb.facts.entity import ENTITY_BYTES, derive
 from rhizomedb.facts.fact import Fact
 from rhizomedb.facts.signature import Key
 from rhizomedb.facts.value import Entity
-from rhizomedb.hyper.json_delta import JsonDelta
+from rhizomedb.hyper.json_delta import JsonDelta, entity_of
 from rhizomedb.hyper.pointer import NEGATED_BY, NEGATES, Hyperedge, Pointer, Reference, facts_of
+from rhizomedb.hyper.schema import HyperSchema, Schemas
+from rhizomedb.hyper.schema_edges import SCHEMA, edges_of
 from rhizomedb.store import admit
 
 Ended = TypeVar("Ended")
@@ -45,7 +48,7 @@ class PassedOn(Transaction):
     refused: tuple[int, ...] = ()
 
 
-class Relating(Hyperedges):
+class Relating(HyperViewing):
     """The hyperedges that a connection says."""
 
     _key: Callable[[str | None], Key]
@@ -101,6 +104,36 @@ class Relating(Hyperedges):
         if reason is not None:
             pointers.append(Pointer("reason", reason))
         return self.relate(*pointers, author=author, origin="negation")
+
+    def define(self, schema: HyperSchema, *, author: str | None = None) -> Transaction:
+        """Say a schema, as hyperedges: what is said here of it and is not so any more is taken back, the rest stays.
+
+        `hyper.cycle`, with the schemas named, where it would lead back to itself. One transaction; nothing new is none.
+        """
+        self._release_if_due()
+
+        def say() -> Transaction:
+            Schemas([*(each for each in self.schemas().values() if each.id != schema.id), schema])  # refuses a ring
+            entity, away = entity_of(schema.id), self.negated_edges()
+            source = edge_source(self._store, self.cut)
+            standing = [
+                edge
+                for edge in source.read(source.at_targets([entity]))
+                if edge.edge not in away and any(_is_at(target, entity) for target in edge.targets(SCHEMA))
+            ]
+            wanted: dict[tuple[object, ...], tuple[Pointer, ...]] = {
+                tuple(pointer.key for pointer in pointers): pointers for pointers in edges_of(schema)
+            }
+            for edge in standing:
+                if wanted.pop(tuple(pointer.key for pointer in edge.pointers), None) is None:
+                    wanted[edge.edge,] = (Pointer(NEGATES, Reference(edge.edge, NEGATED_BY)),)
+            edges = [(secrets.token_bytes(ENTITY_BYTES), pointers) for pointers in wanted.values()]
+            parts = [Part(facts_of(edge, pointers), "seen", edge) for edge, pointers in edges]
+            group = Group(secrets.token_bytes(16), len(parts)) if len(parts) > 1 else None
+            return self._say(parts, self._key(author), author, f"schema {schema.name}", group)
+
+        done: Transaction = self._write(say)
+        return done
 
     def pass_on(
         self,
@@ -169,6 +202,10 @@ def _role(pointer: Pointer | tuple[str, Target]) -> tuple[str, Target]:
         case Pointer(role, target) | (str() as role, target):
             return role, target
     raise RequestError("db.item", f"{pointer!r:.60} is no role with a target", fix=_EXAMPLE)
+
+
+def _is_at(target: Any, entity: Entity) -> bool:
+    return isinstance(target, Reference) and target.entity == entity
 
 
 class _New:

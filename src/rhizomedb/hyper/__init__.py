@@ -1,5 +1,6 @@
-"""The hypergraph over facts: hyperedges with pointers, negation, and the JSON deltas of the RhizomeDB reference."""
+"""The hypergraph over facts: hyperedges with pointers, negation, schemas and their views, and the JSON of the reference."""
 
+from rhizomedb.hyper.hyperview import Entry, HyperView
 from rhizomedb.hyper.pointer import (
     NEGATED_BY,
     NEGATES,
@@ -10,13 +11,27 @@ from rhizomedb.hyper.pointer import (
     hyperedge_of,
     pointers_of,
 )
+from rhizomedb.hyper.resolution import NOTHING, Said
+from rhizomedb.hyper.schema import Condition, HyperSchema, Nest, Property, Schemas
+from rhizomedb.hyper.schema_edges import SchemaConflict, SchemasSaid
 
 __all__ = [
     "NEGATED_BY",
     "NEGATES",
+    "NOTHING",
+    "Condition",
+    "Entry",
+    "HyperSchema",
+    "HyperView",
     "Hyperedge",
+    "Nest",
     "Pointer",
+    "Property",
     "Reference",
+    "Said",
+    "SchemaConflict",
+    "Schemas",
+    "SchemasSaid",
     "facts_of",
     "hyperedge_of",
     "pointers_of",

@@ -104,7 +104,7 @@ def write(edge: Entity, time: HybridTime, author: str, system: str, pointers: tu
         "timestamp": time.ms,
         "author": author,
         "system": system,
-        "pointers": [{"role": pointer.role, "target": _target(pointer.target)} for pointer in pointers],
+        "pointers": [{"role": pointer.role, "target": target_of(pointer.target)} for pointer in pointers],
     }
 
 
@@ -174,7 +174,8 @@ def _refuse_number(where: str, number: object) -> Target:
     raise _wrong(where, f"is {_shown(number)}, which no value can be", None)
 
 
-def _target(target: Target) -> Any:
+def target_of(target: Target) -> Any:
+    """The JSON of a target."""
     if not isinstance(target, Reference):
         return target if isinstance(target, bool | int | float | str) else str(target)
     if target.context is None:

@@ -70,9 +70,19 @@ class Edges:
         number = self._view.number(context)
         return [seq for _, seq in self._saying(self._rows(0, number, 0), _VALUE)] if number else []
 
+    def with_role(self, role: Cell) -> list[int]:
+        """Those with a pointer of a role."""
+        number = self._view.number(role)
+        return [seq for _, seq in self._saying(self._rows(0, number, 0), _ENTITY)] if number else []
+
     def all(self) -> list[int]:
         """All of them."""
         return [seq for seq, row in self._view.deltas_after(0) if row[5]]
+
+    def numbers(self, deltas: Iterable[Cid]) -> list[int]:
+        """The numbers of deltas that are here."""
+        find = self._index.find_delta
+        return [find(bytes(delta)[len(PREFIX) :]) for delta in deltas]
 
     def delta(self, seq: int) -> Cid:
         """The delta of a number."""

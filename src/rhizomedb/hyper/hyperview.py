@@ -1,0 +1,219 @@
+"""HyperViews: what a schema shows of a thing, as a program over the facts of hyperedges, and put together from its tuples.
+
+The program says which hyperedges show up under which property of which thing, and which things are shown by which schema
+because of that. Each is derived once, however many ways lead to it: a view that many others share is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from rhizomedb._record import dataclass
+from rhizomedb.errors import BudgetExceeded
+from rhizomedb.facts.value import Entity
+from rhizomedb.hyper import json_delta
+from rhizomedb.hyper.negation import BY_ANYBODY, BY_AUTHORISED
+from rhizomedb.hyper.pointer import Hyperedge, Reference, is_name
+from rhizomedb.hyper.primitive import PRIMITIVES
+from rhizomedb.hyper.schema import HyperSchema, Schemas
+from rhizomedb.logic.syntax import show_value
+
+ASKED: Final = "asked"
+SHOWN: Final = "shown"
+OF: Final = "of"
+"""The relations of the program: the things that are asked for; what shows up; what is shown by which schema."""
+
+ENTRIES_MAX: Final = 1_000_000
+"""How many entries a view may have, each counted once for each place at which it is written out."""
+
+_SHOWN: Final = """\
+shown(schema: {schema}, object: O, property: {property}, edge: E, delta: D) :-
+    of(schema: {schema}, object: O), F := fact(entity: O, attribute: {property}, value: E),
+    asserts(delta: D, fact: F), delta(id: D, edge: E){unless}.
+"""
+
+_NESTED: Final = """\
+of(schema: {nested}, object: X) :-
+    shown(schema: {schema}, object: O, edge: E, delta: D), G := fact(entity: E, attribute: {role}, value: X),
+    asserts(delta: D, fact: G), X != O{when}.
+"""
+
+_WHEN: Final = """,
+    H{n} := fact(entity: E, attribute: {role}, value: V{n}), asserts(delta: D, fact: H{n}), V{n} {comparison} {value}"""
+
+
+def program_of(schemas: Schemas, id: str, *, negation: bool = True, is_trusting: bool = True) -> str:
+    """The PomoLogic program of the views of a schema: of the things that come as `asked`, what is `shown`.
+
+    With `negation` what is taken back is left out, by whoever says so, or if not `is_trusting` by who may; without it
+    everything is derived, and who puts views together leaves it out.
+    """
+    said = ["relation asked(object: bytes).\n", f"of(schema: {show_value(id)}, object: O) :- asked(object: O).\n"]
+    unless = ", !negated(edge: E)" if negation else ""
+    for schema in sorted(schemas.reached(id), key=lambda schema: schema.id):
+        of = show_value(schema.id)
+        said.append(f"\n// {' '.join(schema.name.split())}\n")
+        if schema.selects is None:
+            said.append(_SHOWN.format(schema=of, property="P", unless=unless))
+        else:
+            said += [
+                _SHOWN.format(schema=of, property=show_value(each), unless=unless) for each in sorted(schema.selects)
+            ]
+        for role, nest in sorted(schema.nests.items()):
+            when = "".join(
+                _WHEN.format(n=n, role=show_value(each.role), comparison=each.comparison, value=show_value(each.value))
+                for n, each in enumerate(nest.when)
+            )
+            said.append(_NESTED.format(nested=show_value(nest.schema), schema=of, role=show_value(role), when=when))
+    if negation:
+        said.append("\n" + (BY_ANYBODY if is_trusting else BY_AUTHORISED))
+    return "".join(said)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A hyperedge as a view has it: the targets of its pointers, those that are shown by a schema as views."""
+
+    edge: Hyperedge
+    targets: tuple[tuple[str, Any], ...]
+
+    def values(self, role: str) -> list[Any]:
+        """The targets of a role: values, things, or views."""
+        return [target for name, target in self.targets if name == role]
+
+
+@dataclass(frozen=True, slots=True)
+class HyperView:
+    """What a schema shows of a thing: under each property the hyperedges that point at it there, oldest first.
+
+    A view that is reached in several ways is one object. `to_dict` writes it out as the RhizomeDB reference does.
+    """
+
+    entity: Entity
+    schema: HyperSchema
+    properties: Mapping[str, tuple[Entry, ...]]
+
+    @property
+    def id(self) -> str:
+        """The id of the thing as text."""
+        return json_delta.id_of(self.entity)
+
+    def __getitem__(self, property: str) -> tuple[Entry, ...]:
+        return self.properties.get(property, ())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.properties)
+
+    def __len__(self) -> int:
+        return len(self.properties)
+
+    def missing(self) -> list[str]:
+        """The properties that the schema requires and that nothing shows."""
+        return [name for name, each in self.schema.properties.items() if each.required and not self[name]]
+
+    def to_dict(self, name: Callable[[bytes], str] = bytes.hex, most: int = ENTRIES_MAX) -> dict[str, Any]:
+        """The view as plain data: `id`, and of each property a list of JSON deltas, nested views in the place of targets.
+
+        A property that is itself called `id` is written as `id[]`.
+        `name` says what an author's key is called. More than `most` entries, counted wherever they are written, are
+        `budget.facts`.
+        """
+        left = most
+
+        def written(view: HyperView) -> dict[str, Any]:
+            nonlocal left
+            out: dict[str, Any] = {"id": view.id}
+            for property, entries in view.properties.items():
+                left -= len(entries)
+                if left < 0:
+                    raise BudgetExceeded(
+                        "budget.facts", f"the view has more than {most:,} entries where they are all written"
+                    )
+                out["id[]" if property == "id" else property] = [entry(each) for each in entries]
+            return out
+
+        def entry(each: Entry) -> dict[str, Any]:
+            said = json_delta.of_hyperedge(each.edge, name(each.edge.author))
+            targets = [{"role": role, "target": _plain(target, written)} for role, target in each.targets]
+            return {**said, "pointers": targets}
+
+        return written(self)
+
+
+def _plain(target: Any, written: Callable[[HyperView], dict[str, Any]]) -> Any:
+    return written(target) if isinstance(target, HyperView) else json_delta.target_of(target)
+
+
+def put_together(
+    schemas: Schemas,
+    id: str,
+    entities: Sequence[Entity],
+    shown: Iterable[tuple[str, Entity, str, Any]],
+    read: Callable[[list[Any]], list[Hyperedge]],
+    away: frozenset[Entity],
+) -> list[HyperView]:
+    """The views of some things from the tuples of `shown`: schema, thing, property, and what names a hyperedge to `read`.
+
+    What is `away`, which is taken back, is left out, and so is a value that is none of its property's.
+    """
+    rows: dict[tuple[str, Entity], dict[str, dict[Any, None]]] = {}
+    names: dict[Any, None] = {}
+    for of, entity, property, name in shown:
+        if not is_name(property):
+            continue
+        names[name] = None
+        rows.setdefault((of, entity), {}).setdefault(property, {})[name] = None
+    edges = dict(zip(names, read(list(names)), strict=True))
+    views: dict[tuple[str, Entity], HyperView] = {}
+    # The schemas that are nested come first: then a view that holds another finds it made.
+    order = {each: place for place, each in enumerate(schemas.order)}
+    wanted = {*rows, *((id, entity) for entity in entities)}
+    for key in sorted(wanted, key=lambda key: order[key[0]]):
+        schema = schemas[key[0]]
+        properties: dict[str, tuple[Entry, ...]] = {}
+        for property, found in sorted(rows.get(key, {}).items()):
+            here = sorted((edge for edge in map(edges.__getitem__, found) if edge.edge not in away), key=_rank)
+            entries = [
+                Entry(edge, tuple(_targets(edge, key[1], schema, views, schemas)))
+                for edge in here
+                if _fits(edge, schema, property)
+            ]
+            if entries:
+                properties[property] = tuple(entries)
+        views[key] = HyperView(key[1], schema, properties)
+    return [views[id, entity] for entity in entities]
+
+
+def _targets(
+    edge: Hyperedge, entity: Entity, schema: HyperSchema, views: dict[tuple[str, Entity], HyperView], schemas: Schemas
+) -> Iterator[tuple[str, Any]]:
+    for pointer in edge.pointers:
+        target = pointer.target
+        nest = schema.nests.get(pointer.role)
+        if (
+            nest is None
+            or not isinstance(target, Reference)
+            or target.entity == entity
+            or not all(each.holds(edge) for each in nest.when)
+        ):
+            yield pointer.role, target
+            continue
+        key = nest.schema, target.entity
+        if key not in views:  # nothing is shown of it
+            views[key] = HyperView(target.entity, schemas[nest.schema], {})
+        yield pointer.role, views[key]
+
+
+def _fits(edge: Hyperedge, schema: HyperSchema, property: str) -> bool:
+    """Whether a hyperedge has a value that the property may have; where nothing is expected, it fits."""
+    expected = schema.properties.get(property)
+    if expected is None or expected.kind is None:
+        return True
+    kind = PRIMITIVES[expected.kind]
+    role = expected.role or property
+    return any(kind.holds(value) for value in edge.targets(role) if not isinstance(value, Reference))
+
+
+def _rank(edge: Hyperedge) -> tuple[Any, ...]:
+    return edge.time, bytes(edge.delta)

@@ -1,0 +1,184 @@
+"""Views: from what a HyperView shows to one value for each property, by policies that are chosen when it is asked.
+
+A policy writes nothing: the same hyperedges give another view by another policy. Every policy ends in one rule for ties,
+claimed time and then the delta's id, so that the order of arrival never shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
+from typing import Any, Final, TypeAlias
+
+from rhizomedb._record import dataclass
+from rhizomedb.errors import BudgetExceeded, RequestError, nearest_names
+from rhizomedb.facts.value import exact, order
+from rhizomedb.hyper.hyperview import ENTRIES_MAX, Entry, HyperView
+from rhizomedb.hyper.json_delta import id_of
+from rhizomedb.hyper.pointer import Hyperedge, Reference
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One value of a property, and the hyperedge that says it."""
+
+    value: Any
+    edge: Hyperedge
+
+    @property
+    def key(self) -> object:
+        """What makes two values the same: a number is the same number in both kinds, as where people read."""
+        return _key(self.value)
+
+
+Choose: TypeAlias = Callable[[Sequence[Said]], Any]
+"""A policy: from all that is said of a property, oldest first and never nothing, to what is shown; `NOTHING` for nothing."""
+
+
+class _Nothing:
+    def __repr__(self) -> str:
+        return "NOTHING"
+
+
+NOTHING: Final = _Nothing()
+
+
+def _latest(said: Sequence[Said]) -> Any:
+    return said[-1].value
+
+
+def _first(said: Sequence[Said]) -> Any:
+    return said[0].value
+
+
+def _all(said: Sequence[Said]) -> Any:
+    return [each.value for each in said]
+
+
+def _vote(said: Sequence[Said]) -> Any:
+    voters: dict[object, set[object]] = {}
+    for each in said:
+        voters.setdefault(each.key, set()).add((each.edge.author, each.edge.claimed_author))
+    most = max(map(len, voters.values()))
+    return next(each.value for each in reversed(said) if len(voters[each.key]) == most)
+
+
+def _numbers(said: Sequence[Said]) -> list[int | float]:
+    return [each.value for each in said if type(each.value) in (int, float)]
+
+
+def _average(said: Sequence[Said]) -> Any:
+    numbers = _numbers(said)
+    return sum(numbers) / len(numbers) if numbers else NOTHING
+
+
+def _extreme(choose: Callable[..., Any]) -> Choose:
+    def chosen(said: Sequence[Said]) -> Any:
+        values = [each.value for each in said if not isinstance(each.value, dict | list)]
+        return choose(values, key=order) if values else NOTHING
+
+    return chosen
+
+
+POLICIES: Final[Mapping[str, Choose]] = {
+    "latest": _latest,
+    "first": _first,
+    "all": _all,
+    "vote": _vote,
+    "average": _average,
+    "max": _extreme(max),
+    "min": _extreme(min),
+}
+"""Policies by name. `trusted:A,B` and `claimed:A,B` go by author: those who signed, or those whom statements name."""
+
+
+def by_author(author_of: Callable[[Hyperedge], Any], authors: Sequence[Any]) -> Choose:
+    """What the first of some authors says who says anything, the latest of it; else the latest of all."""
+
+    def chosen(said: Sequence[Said]) -> Any:
+        for author in authors:
+            theirs = [each for each in said if author_of(each.edge) == author]
+            if theirs:
+                return theirs[-1].value
+        return said[-1].value
+
+    return chosen
+
+
+def policy_of(policy: str | Choose, key_of: Callable[[str], bytes]) -> Choose:
+    """A policy by its name, or one that is given itself. `key_of` is the key of an author's name."""
+    if callable(policy):
+        return policy
+    name, colon, authors = str(policy).partition(":")
+    if colon and name in ("trusted", "claimed"):
+        names = [each.strip() for each in authors.split(",") if each.strip()]
+        if name == "claimed":
+            return by_author(attrgetter("claimed_author"), names)
+        return by_author(attrgetter("author"), [key_of(each) for each in names])
+    if name not in POLICIES or colon:
+        known = [*POLICIES, "trusted:A,B", "claimed:A,B"]
+        raise RequestError(
+            "db.unknown-policy",
+            f"there is no policy {policy!r:.60}",
+            nearest=nearest_names(name, known),
+            fix=f"one of {', '.join(known)}",
+        )
+    return POLICIES[name]
+
+
+def resolve(view: HyperView, choose: Choose, special: Mapping[str, Choose], most: int = ENTRIES_MAX) -> dict[str, Any]:
+    """A HyperView as plain data: `id`, and of each property what its policy shows, views inside it likewise.
+
+    The value of a property is what its hyperedges say in the role that the schema names, or in the role of the same name;
+    where there is none, all that they say in other roles, by role. `special` are policies of single properties, by name, or
+    by the name of a schema and theirs, as `Movie.title`. More than `most` entries are `budget.facts`.
+    """
+    left = most
+    made: dict[int, dict[str, Any]] = {}
+
+    def resolved(view: HyperView) -> dict[str, Any]:
+        nonlocal left
+        found = made.get(id(view))
+        if found is not None:
+            return found
+        found = made[id(view)] = {"id": view.id}
+        for property, entries in view.properties.items():
+            left -= len(entries)
+            if left < 0:
+                raise BudgetExceeded("budget.facts", f"the view has more than {most:,} entries")
+            said = [Said(value, entry.edge) for entry in entries for value in values(view, property, entry)]
+            policy = special.get(f"{view.schema.name}.{property}", special.get(property, choose))
+            shown = policy(said) if said else NOTHING
+            if shown is not NOTHING:
+                found["id[]" if property == "id" else property] = shown
+        return found
+
+    def values(view: HyperView, property: str, entry: Entry) -> list[Any]:
+        expected = view.schema.properties.get(property)
+        role = property if expected is None or expected.role is None else expected.role
+        named = entry.values(role)
+        if named:
+            return [plain(target) for target in named]
+        others: dict[str, list[Any]] = {}
+        for name, target in entry.targets:
+            if isinstance(target, Reference) and (target.entity, target.context) == (view.entity, property):
+                continue
+            others.setdefault(name, []).append(plain(target))
+        return [{name: some[0] if len(some) == 1 else some for name, some in others.items()}] if others else []
+
+    def plain(target: Any) -> Any:
+        if isinstance(target, HyperView):
+            return resolved(target)
+        return id_of(target.entity) if isinstance(target, Reference) else target
+
+    return resolved(view)
+
+
+def _key(value: Any) -> object:
+    if isinstance(value, dict):
+        return tuple(sorted((name, _key(each)) for name, each in value.items()))
+    if isinstance(value, list):
+        return tuple(map(_key, value))
+    if type(value) is float and value.is_integer():
+        return exact(int(value))
+    return exact(value)

@@ -1,0 +1,183 @@
+"""Schemas as hyperedges: one for the name, one for what is selected, one for each rule and each property.
+
+They are those of the RhizomeDB reference (its schema deltas), and more: which contexts are selected, conditions, and what
+is expected of properties. So a schema is said, corrected, taken back, passed on and asked at another time like anything
+else. Several may say something else of one part of a schema; then the latest counts, and all are listed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from rhizomedb._record import dataclass
+from rhizomedb.errors import Error, RequestError
+from rhizomedb.facts.value import Entity
+from rhizomedb.hyper.json_delta import entity_of, id_of
+from rhizomedb.hyper.pointer import Hyperedge, Pointer, Reference
+from rhizomedb.hyper.schema import Condition, HyperSchema, Nest, Property, Schemas
+
+SCHEMA: Final = "schema"
+"""The role by which everything that is said of a schema points at it."""
+
+NAME, SELECT, TRANSFORM, PROPERTY = "name", "select", "transform", "property"
+"""The contexts under which it shows up there."""
+
+EVERY_CONTEXT: Final = b"select_by_target_context"
+SOME_CONTEXTS: Final = b"select_contexts"
+"""What a selector points at as its pattern: that of the reference, or that of contexts which it lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaConflict:
+    """Something that is said of one part of a schema in several ways: the part, the hyperedges, and which counts."""
+
+    schema: str
+    part: str
+    said: tuple[Hyperedge, ...]
+    counts: Hyperedge
+
+
+@dataclass(frozen=True, slots=True)
+class SchemasSaid:
+    """What hyperedges say of schemas: those that can be used, conflicts, and what was said that cannot be understood."""
+
+    schemas: Schemas
+    conflicts: tuple[SchemaConflict, ...] = ()
+    refused: tuple[tuple[Hyperedge, str], ...] = ()
+
+
+def edges_of(schema: HyperSchema) -> list[tuple[Pointer, ...]]:
+    """The pointers of the hyperedges that say a schema."""
+    entity = entity_of(schema.id)
+
+    def said(context: str, *more: Pointer) -> tuple[Pointer, ...]:
+        return (Pointer(SCHEMA, Reference(entity, context)), *more)
+
+    found = [said(NAME, Pointer("name", schema.name))]
+    if schema.selects is None:
+        found.append(said(SELECT, Pointer("pattern", Reference(EVERY_CONTEXT))))
+    else:
+        listed = [Pointer("context", each) for each in sorted(schema.selects)]
+        found.append(said(SELECT, Pointer("pattern", Reference(SOME_CONTEXTS)), *listed))
+    for role, nest in sorted(schema.nests.items()):
+        when = [Pointer("when", json.dumps([each.role, each.comparison, each.value])) for each in nest.when]
+        applied = Pointer("apply-schema", Reference(entity_of(nest.schema)))
+        found.append(said(TRANSFORM, Pointer("on-context", role), applied, *when))
+    for name, each in sorted(schema.properties.items()):
+        expected = [
+            Pointer(key, value)
+            for key, value in (("kind", each.kind), ("role", each.role), ("required", each.required or None))
+            if value is not None
+        ]
+        found.append(said(PROPERTY, Pointer("property", name), *expected))
+    return found
+
+
+def schemas_of(edges: Iterable[Hyperedge]) -> SchemasSaid:
+    """The schemas that hyperedges say, oldest first; a schema without a name, or part of a ring, is refused with its reason."""
+    parts: dict[tuple[Entity, str], list[tuple[Hyperedge, Any]]] = {}
+    refused: list[tuple[Hyperedge, str]] = []
+    for edge in edges:
+        for target in edge.targets(SCHEMA):
+            if isinstance(target, Reference):
+                try:
+                    for part, said in _read(edge, target.context):
+                        parts.setdefault((target.entity, part), []).append((edge, said))
+                except (Error, ValueError, TypeError, RecursionError) as error:
+                    refused.append((edge, error.message if isinstance(error, Error) else str(error)))
+    conflicts = []
+    chosen: dict[Entity, dict[str, tuple[Hyperedge, Any]]] = {}
+    for (entity, part), found in parts.items():
+        if any(said != found[-1][1] for _, said in found):
+            all_of_it = tuple(edge for edge, _ in found)
+            conflicts.append(SchemaConflict(id_of(entity), part, all_of_it, found[-1][0]))
+        chosen.setdefault(entity, {})[part] = found[-1]
+    made: dict[str, HyperSchema] = {}
+    for entity, said in chosen.items():
+        if NAME in said:
+            try:
+                made[id_of(entity)] = _made(id_of(entity), said)
+            except RequestError as error:
+                refused.append((said[NAME][0], error.message))
+    named = {schema.id: chosen[entity_of(schema.id)][NAME][0] for schema in made.values()}
+    while True:
+        try:
+            return SchemasSaid(Schemas(made.values()), tuple(conflicts), tuple(refused))
+        except RequestError as error:
+            for id in _in_rings(made):  # nobody can use them, and everybody else goes on
+                refused.append((named[id], error.message))
+                del made[id]
+
+
+def _read(edge: Hyperedge, context: str | None) -> Iterator[tuple[str, Any]]:
+    """What a hyperedge says of which part of a schema."""
+    match context:
+        case "name":
+            yield NAME, _text(edge, "name")
+        case "select":
+            patterns = [each.entity for each in edge.targets("pattern") if isinstance(each, Reference)]
+            if SOME_CONTEXTS in patterns:
+                yield SELECT, frozenset(each for each in edge.targets("context") if type(each) is str)
+            elif EVERY_CONTEXT in patterns:
+                yield SELECT, None
+            else:
+                raise RequestError("hyper.schema", "a selector follows no pattern that is known here")
+        case "transform":
+            for rules in edge.targets("rules"):
+                for role, rule in json.loads(str(rules)).items():
+                    yield f"{TRANSFORM} {role}", Nest(str(rule["schema"]))
+            for role in edge.targets("on-context"):
+                applied = [id_of(each.entity) for each in edge.targets("apply-schema") if isinstance(each, Reference)]
+                if type(role) is not str or len(applied) != 1:
+                    raise RequestError("hyper.schema", "a rule leads from one role to one schema")
+                when = tuple(Condition(*json.loads(str(each))) for each in edge.targets("when"))
+                yield f"{TRANSFORM} {role}", Nest(applied[0], when)
+        case "property":
+            kind, role = _maybe(edge, "kind"), _maybe(edge, "role")
+            yield f"{PROPERTY} {_text(edge, 'property')}", Property(kind, role, edge.targets("required") == [True])
+
+
+def _made(id: str, said: Mapping[str, tuple[Hyperedge, Any]]) -> HyperSchema:
+    nests, properties = (
+        {part.partition(" ")[2]: value for part, (_, value) in said.items() if part.startswith(f"{kind} ")}
+        for kind in (TRANSFORM, PROPERTY)
+    )
+    selects = said[SELECT][1] if SELECT in said else None
+    return HyperSchema(id, said[NAME][1], selects, nests, properties)
+
+
+def _in_rings(schemas: Mapping[str, HyperSchema]) -> list[str]:
+    """The schemas that lead back to themselves, or further than is allowed."""
+    leads = {
+        id: {nest.schema for nest in each.nests.values() if nest.schema in schemas} for id, each in schemas.items()
+    }
+    left = dict(leads)
+    while True:
+        ended = [id for id, to in left.items() if not to & left.keys()]
+        if not ended:
+            break
+        for id in ended:
+            del left[id]
+    if not left:
+        return [max(leads, key=lambda id: (len(leads[id]), id))]
+    ahead = {id: {each for each in to if each in left} for id, to in left.items()}
+    while True:  # what a ring only is reached from is no part of one
+        reached = {each for to in ahead.values() for each in to}
+        away = [id for id in ahead if id not in reached]
+        if not away:
+            return sorted(ahead)
+        for id in away:
+            del ahead[id]
+
+
+def _text(edge: Hyperedge, role: str) -> str:
+    found = [each for each in edge.targets(role) if type(each) is str]
+    if len(found) != 1 or not found[0]:
+        raise RequestError("hyper.schema", f"it names no one {role}")
+    return found[0]
+
+
+def _maybe(edge: Hyperedge, role: str) -> str | None:
+    return _text(edge, role) if edge.targets(role) else None
