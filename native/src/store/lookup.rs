@@ -307,6 +307,52 @@ impl Index {
         Ok(found)
     }
 
+    /// Which deltas up to one say each of some facts: pairs of a row and a delta, row by row.
+    fn says(&self, rows: Vec<u32>, last: u32) -> Found<Vec<(u32, u32)>> {
+        let mut found = Vec::with_capacity(rows.len());
+        for row in rows {
+            let sayers = self.sayers(row)?;
+            found.extend(
+                sayers
+                    .into_iter()
+                    .filter(|&seq| seq <= last)
+                    .map(|seq| (row, seq)),
+            );
+        }
+        Ok(found)
+    }
+
+    /// The hyperedges that facts with some cells belong to: the attribute of each fact, and each delta up to one that says
+    /// it and whose edge is the entity of the fact, or with `by_value` its value. A delta that can be read no more has no
+    /// author, and is passed over.
+    fn edges(
+        &self,
+        entity: u32,
+        attribute: u32,
+        value: u32,
+        by_value: bool,
+        last: u32,
+    ) -> Found<Vec<(u32, u32)>> {
+        let ranges = self.ranges_of(entity, attribute, value)?;
+        let mut found = Vec::new();
+        for (row, _, of, under, to) in self.rows_in(&ranges, entity)? {
+            let edge = if by_value { to } else { of };
+            if value != 0 && to != value {
+                continue;
+            }
+            for seq in self.sayers(row)? {
+                let (segment, number) = self.of_delta(seq)?;
+                if seq <= last
+                    && segment.u32(S::DeltaEdge, number)? == edge
+                    && segment.u32(S::DeltaAuthor, number)? != 0
+                {
+                    found.push((under, seq));
+                }
+            }
+        }
+        Ok(found)
+    }
+
     fn repeated_by(&self, seq: u32) -> Found<Vec<u32>> {
         let (segment, _) = self.of_delta(seq)?;
         segment.beside(S::RepeatDelta, seq, S::RepeatFact)

@@ -10,7 +10,15 @@ from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.clock import HybridTime
 from rhizomedb.facts.delta import Delta
 from rhizomedb.facts.value import Cell, Entity, plain
-from rhizomedb.hyper.pointer import AS_JSON, CLAIMED_AUTHOR, Hyperedge, Pointer, Reference, hyperedge_of, is_name
+from rhizomedb.hyper.pointer import (
+    AS_JSON,
+    CLAIMED_AUTHOR,
+    Hyperedge,
+    hyperedge_of,
+    is_name,
+    trusted_pointer,
+    trusted_reference,
+)
 from rhizomedb.store.edges import EdgeRow
 from rhizomedb.store.sqlite import SqliteStore
 from rhizomedb.store.store import Cut, Store
@@ -200,7 +208,7 @@ _READ: WeakKeyDictionary[SqliteStore, tuple[int, dict[int, Hyperedge]]] = WeakKe
 
 def _of_row(row: EdgeRow) -> Hyperedge:
     pointers = [
-        Pointer(role, Reference(target, context) if type(target) is bytes else plain(target))  # type: ignore[arg-type]  # names are texts
+        trusted_pointer(role, trusted_reference(target, context) if type(target) is bytes else plain(target))  # type: ignore[arg-type]  # names are texts
         for role, target, context in row.pointers
     ]
     claimed, json = row.own.get(CLAIMED_AUTHOR), row.own.get(AS_JSON)

@@ -5,24 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
-from functools import cache
 from itertools import islice
+from operator import attrgetter
 from typing import Any, Final, Literal, TypeAlias, get_args
-from weakref import WeakKeyDictionary
 
 from rhizomedb._record import dataclass
-from rhizomedb.db import view
-from rhizomedb.db.compiled import Compiled, answering
 from rhizomedb.db.edge_source import EdgeSource, Ids, edge_source
 from rhizomedb.db.moment import to_ms
 from rhizomedb.db.naming import Authors, Names
+from rhizomedb.db.negations import negated
 from rhizomedb.errors import RequestError, nearest_names
 from rhizomedb.facts.value import Entity, check_entity
 from rhizomedb.hyper.json_delta import entity_of, id_of
-from rhizomedb.hyper.negation import BY_ANYBODY, BY_AUTHORISED
 from rhizomedb.hyper.pointer import Hyperedge
-from rhizomedb.logic import parse
-from rhizomedb.store.store import COLUMNS, Cut, Store
+from rhizomedb.store.store import Cut, Store
 
 Taken: TypeAlias = Literal["exclude", "mark", "only"]
 """What becomes of hyperedges that are taken back: left out, given with `is_negated` set, or given alone."""
@@ -31,9 +27,6 @@ Thing: TypeAlias = Entity | str
 """A thing: its entity, its id as text, or a name that means it."""
 
 Moment: TypeAlias = int | float | str | datetime
-
-_NEGATED: Final = "negated"
-_TRUSTED: Final = {"trusted": ("author",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,49 +59,19 @@ class EdgeFilter:
             and (self.contexts is None or any(each.context in self.contexts for each in edge.references))
         )
 
-    def candidates(self, source: EdgeSource) -> Ids:
-        """The hyperedges that the index gives: all that are meant, and maybe others."""
+    def candidates(self, source: EdgeSource) -> tuple[Ids, EdgeFilter]:
+        """The hyperedges that an index gives by one part, and what of this is still to be looked at."""
         if self.ids is not None:
-            return source.of_edges(self.ids)
+            return source.of_edges(self.ids), replace(self, ids=None)
         if self.targets is not None:
-            return source.at_targets(self.targets)
+            return source.at_targets(self.targets), replace(self, targets=None)
         if self.contexts is not None:
-            return source.in_contexts(self.contexts)
-        return source.all()
+            return source.in_contexts(self.contexts), replace(self, contexts=None)
+        return source.all(), self
 
 
-def rank(edge: Hyperedge) -> tuple[object, ...]:
-    """The order of hyperedges: claimed time, then the delta's id, so that the order of arrival never shows."""
-    return edge.time, bytes(edge.delta)
-
-
-# -- what is taken back -----------------------------------------------------------------------------------------------
-
-
-@cache
-def _taking_back(is_trusting: bool) -> Compiled:
-    if is_trusting:
-        return answering(parse(BY_ANYBODY), COLUMNS, {}, _NEGATED)
-    return answering(parse(BY_AUTHORISED), COLUMNS, _TRUSTED, _NEGATED)
-
-
-def negated(store: Store, cut: Cut, trusted: frozenset[bytes] | None) -> frozenset[Entity]:
-    """The edges that are taken back at a cut: by anybody, or by those alone who said them or are `trusted`."""
-    moment = (cut, store.epoch(), trusted)
-    known = _KNOWN.get(store)
-    if known is not None and known[0] == moment:
-        return known[1]
-    tuples = {} if trusted is None else {"trusted": [(author,) for author in trusted]}
-    found: frozenset[Any] = frozenset(
-        edge for (edge,) in view.run(_taking_back(trusted is None), store, cut, tuples, view.VIEW_BUDGET)[_NEGATED]
-    )
-    if not store.is_writing:
-        _KNOWN[store] = moment, found
-    return found
-
-
-_KNOWN: WeakKeyDictionary[Any, tuple[object, frozenset[Entity]]] = WeakKeyDictionary()
-"""What is taken back in each store, at the moment that was last asked about."""
+ALL: Final = EdgeFilter()
+RANK: Final = attrgetter("rank")
 
 
 # -- asking -----------------------------------------------------------------------------------------------------------
@@ -168,7 +131,9 @@ class Hyperedges:
             None if until is None else to_ms(until, self._clock(), edge="end"),
         )
         source = edge_source(self._store, cut)
-        found = _once(sorted(filter(wanted.holds, source.read(wanted.candidates(source))), key=rank))
+        ids_found, rest = wanted.candidates(source)
+        read = source.read(ids_found)
+        found = _once(sorted(read if rest == ALL else filter(rest.holds, read), key=RANK))
         away = self.negated_edges(trusted) if found else frozenset()
         kept = (edge for edge in _sifted(found, away, negated) if predicate is None or predicate(edge))
         return list(islice(kept, limit))
@@ -233,6 +198,9 @@ def _set(some: Iterable[Any] | None, each: Callable[[Any], Any]) -> frozenset[An
 
 def _once(edges: Iterable[Hyperedge]) -> list[Hyperedge]:
     """The same statement once, though several may have passed it on."""
+    edges = list(edges)
+    if len({edge.edge for edge in edges}) == len(edges):
+        return edges
     found: dict[object, Hyperedge] = {}
     for edge in edges:
         pointers = tuple(pointer.key for pointer in edge.pointers)

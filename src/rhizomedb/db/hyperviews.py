@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 from rhizomedb.db import view
 from rhizomedb.db.compiled import Compiled, answering
 from rhizomedb.db.edge_source import edge_source
-from rhizomedb.db.hyperedges import Hyperedges, Thing, rank
+from rhizomedb.db.hyperedges import RANK, Hyperedges, Thing
 from rhizomedb.errors import RequestError
 from rhizomedb.facts.value import Entity
 from rhizomedb.hyper.hyperview import ASKED, SHOWN, HyperView, program_of, put_together
@@ -44,7 +44,7 @@ class HyperViewing(Hyperedges):
         """The same, with what is said in several ways, and what cannot be understood and why."""
         source = edge_source(self._store, self.cut)
         away = self.negated_edges()
-        edges = sorted((edge for edge in source.read(source.with_roles([SCHEMA])) if edge.edge not in away), key=rank)
+        edges = sorted((edge for edge in source.read(source.with_roles([SCHEMA])) if edge.edge not in away), key=RANK)
         return schemas_of(edges)
 
     def hyperview(

@@ -7,6 +7,7 @@ because of that. Each is derived once, however many ways lead to it: a view that
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, Final
 
 from rhizomedb._record import dataclass
@@ -23,6 +24,8 @@ ASKED: Final = "asked"
 SHOWN: Final = "shown"
 OF: Final = "of"
 """The relations of the program: the things that are asked for; what shows up; what is shown by which schema."""
+
+_RANK: Final = attrgetter("rank")
 
 ENTRIES_MAX: Final = 1_000_000
 """How many entries a view may have, each counted once for each place at which it is written out."""
@@ -173,7 +176,7 @@ def put_together(
         schema = schemas[key[0]]
         properties: dict[str, tuple[Entry, ...]] = {}
         for property, found in sorted(rows.get(key, {}).items()):
-            here = sorted((edge for edge in map(edges.__getitem__, found) if edge.edge not in away), key=_rank)
+            here = sorted((edge for edge in map(edges.__getitem__, found) if edge.edge not in away), key=_RANK)
             entries = [
                 Entry(edge, tuple(_targets(edge, key[1], schema, views, schemas)))
                 for edge in here
@@ -213,7 +216,3 @@ def _fits(edge: Hyperedge, schema: HyperSchema, property: str) -> bool:
     kind = PRIMITIVES[expected.kind]
     role = expected.role or property
     return any(kind.holds(value) for value in edge.targets(role) if not isinstance(value, Reference))
-
-
-def _rank(edge: Hyperedge) -> tuple[Any, ...]:
-    return edge.time, bytes(edge.delta)

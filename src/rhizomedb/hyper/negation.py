@@ -11,7 +11,10 @@ one after the other is found to be moot. So the program is stratified, and is ke
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
+
+from rhizomedb.facts.value import Entity
 
 NEGATIONS: Final = """\
 // what takes back what: pointers of that role, said by a delta of that very edge
@@ -56,3 +59,28 @@ undecided(edge: N) :- counts(by: N), !valid(edge: N), !negated(edge: N).
 BY_ANYBODY: Final = NEGATIONS + EVERYBODY + NEGATED
 BY_AUTHORISED: Final = NEGATIONS + AUTHORISED + NEGATED
 """What is taken back, as `negated`: by whoever says so; by who said it or is `trusted` alone."""
+
+
+def negated_by(pairs: Iterable[tuple[Entity, Entity]]) -> set[Entity]:
+    """What the program calls `negated`, from what `counts`: pairs of a negation and what it takes back. Linear.
+
+    What nothing takes back is valid; what a valid one takes back is negated; what has only negated negations is valid.
+    """
+    by: dict[Entity, set[Entity]] = {}
+    of: dict[Entity, set[Entity]] = {}
+    for negation, edge in pairs:
+        by.setdefault(edge, set()).add(negation)
+        of.setdefault(negation, set()).add(edge)
+    left = {edge: len(negations) for edge, negations in by.items()}
+    negated: set[Entity] = set()
+    valid = [negation for negation in of if negation not in by]
+    while valid:
+        for edge in of.get(valid.pop(), ()):
+            if edge in negated:
+                continue
+            negated.add(edge)
+            for target in of.get(edge, ()):  # one of its negations is moot
+                left[target] -= 1
+                if not left[target] and target not in negated:
+                    valid.append(target)
+    return negated

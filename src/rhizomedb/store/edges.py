@@ -6,7 +6,6 @@ shows it under a context of another entity).
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -14,9 +13,6 @@ from rhizomedb.facts.cid import PREFIX, Cid
 from rhizomedb.facts.value import Cell
 from rhizomedb.store.relations import View
 from rhizomedb.store.segment import ROW
-
-_ENTITY, _VALUE = 2, 4
-"""Where the edge stands in a fact, as the index gives it: row, digest, entity, attribute, value."""
 
 
 class EdgeRow(NamedTuple):
@@ -48,32 +44,42 @@ class Edges:
     def under(self, entity: bytes) -> list[tuple[Cell, int]]:
         """What shows up under an entity: contexts, each with the number of a delta."""
         number = self._view.number(entity)
-        if not number:
-            return []
-        rows = self._rows(number, 0, 0)
-        found = self._saying(rows, _VALUE)
-        names = self._view.cells({row[3] for row, _ in found})
-        return [(names[row[3]], seq) for row, seq in found]
+        found = self._found(number, 0, 0, by_value=True) if number else []
+        names = self._view.cells({attribute for attribute, _ in found})
+        return [(names[attribute], seq) for attribute, seq in found]
 
     def at(self, target: bytes) -> list[int]:
         """Those with a pointer at a thing."""
         number = self._view.number(target)
-        return [seq for _, seq in self._saying(self._rows(0, 0, number), _ENTITY)] if number else []
+        return [seq for _, seq in self._found(0, 0, number)] if number else []
 
     def of(self, edge: bytes) -> list[int]:
         """Those that are this edge."""
         number = self._view.number(edge)
-        return [seq for _, seq in self._saying(self._rows(number, 0, 0), _ENTITY)] if number else []
+        return [seq for _, seq in self._found(number, 0, 0)] if number else []
 
     def in_context(self, context: Cell) -> list[int]:
         """Those that show up under a context of anything."""
         number = self._view.number(context)
-        return [seq for _, seq in self._saying(self._rows(0, number, 0), _VALUE)] if number else []
+        return [seq for _, seq in self._found(0, number, 0, by_value=True)] if number else []
 
     def with_role(self, role: Cell) -> list[int]:
         """Those with a pointer of a role."""
         number = self._view.number(role)
-        return [seq for _, seq in self._saying(self._rows(0, number, 0), _ENTITY)] if number else []
+        return [seq for _, seq in self._found(0, number, 0)] if number else []
+
+    @property
+    def last(self) -> int:
+        """The number of the newest delta of the view, hyperedge or not."""
+        return self._view.last_delta
+
+    def after(self, seq: int) -> list[int]:
+        """Those after a delta."""
+        return [number for number, row in self._view.deltas_after(seq) if row[5]]
+
+    def epochs(self, seqs: Sequence[int]) -> list[int]:
+        """In which epoch each came."""
+        return [row[7] for row in self._index.deltas(list(seqs))]
 
     def all(self) -> list[int]:
         """All of them."""
@@ -140,20 +146,13 @@ class Edges:
                 pointers.append((name, target, None))
         return pointers, own
 
-    def _rows(self, entity: int, attribute: int, value: int) -> list[Any]:
-        rows, _ = self._index.find_facts(entity, attribute, value, sys.maxsize)
-        return self._view.visible_rows(rows)
-
-    def _saying(self, rows: Iterable[Any], place: int) -> list[tuple[Any, int]]:
-        """Of some facts those that a visible delta asserts whose edge stands at a place of them, with the delta's number."""
-        said = [(row, seq) for row in rows for seq in self._index.sayers(row[0])]
-        deltas = self._index.deltas([seq for _, seq in said])
-        is_seen = self._view.is_seen
-        return [
-            (row, seq)
-            for (row, seq), delta in zip(said, deltas, strict=True)
-            if delta[5] == row[place] and is_seen(seq, delta)
-        ]
+    def _found(self, entity: int, attribute: int, value: int, *, by_value: bool = False) -> list[tuple[int, int]]:
+        """The visible hyperedges to which facts with some cells belong, each with the attribute of the fact."""
+        found: list[tuple[int, int]] = self._index.edges(entity, attribute, value, by_value, self._view.last_delta)
+        if not self._view.is_windowed:
+            return found
+        deltas = self._index.deltas([seq for _, seq in found])
+        return [each for each, delta in zip(found, deltas, strict=True) if self._view.is_seen(each[1], delta)]
 
 
 def _is_name(attribute: Cell) -> bool:

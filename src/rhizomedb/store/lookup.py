@@ -7,6 +7,7 @@ before its first use, and every number read from it before it leads anywhere; so
 
 from __future__ import annotations
 
+import sys
 import zlib
 from bisect import bisect_left, bisect_right
 from collections import Counter
@@ -346,6 +347,27 @@ class Index:
         for segment in self._segments:
             for number in self._all_of(segment, "repeat.by_fact", "repeat.fact", row):
                 found.append(segment.item("repeat.delta", number))
+        return found
+
+    def says(self, rows: Sequence[int], last: int) -> list[tuple[int, int]]:
+        """Which deltas up to one say each of some facts: pairs of a row and a delta, row by row."""
+        return [(row, seq) for row in rows for seq in self.sayers(row) if seq <= last]
+
+    def edges(self, entity: int, attribute: int, value: int, by_value: bool, last: int) -> list[tuple[int, int]]:
+        """The hyperedges that facts with some cells belong to: the attribute of each fact, and each delta that says it.
+
+        Only deltas up to one count whose edge is the entity of the fact, or with `by_value` its value. A delta that can be
+        read no more has no author, and is passed over.
+        """
+        found = []
+        for row, _, of, under, to in self.find_facts(entity, attribute, value, sys.maxsize)[0]:
+            edge = to if by_value else of
+            if value and to != value:
+                continue
+            for seq in self.sayers(row):
+                ((_, author, _, _, _, of_delta, _, _),) = self.deltas([seq])
+                if seq <= last and of_delta == edge and author:
+                    found.append((under, seq))
         return found
 
     def repeated_by(self, seq: int) -> list[int]:

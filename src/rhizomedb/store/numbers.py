@@ -120,9 +120,13 @@ class Numbers:
 
     def sayings(self, facts: Iterable[int] | None = None) -> Iterator[tuple[int, int]]:
         """Which delta asserts which fact: of some facts, or of all."""
-        groups = [self._view.sayings()] if facts is None else map(self._view.sayings, self._rows(facts))
-        for group in groups:
-            yield from _ids_of_sayings(group, self.numbering)
+        if facts is None:
+            yield from _ids_of_sayings(self._view.sayings(), self.numbering)
+            return
+        images = self.numbering.images
+        said = self._view.says(list(self._rows(facts)))
+        for (row, _), id in zip(said, self.numbering.ids(delta for _, delta in said), strict=True):
+            yield id, images.get(row | ROW, row | ROW)
 
     def deltas(self, ids: Iterable[int], names: Sequence[str]) -> Iterator[tuple[int, ...]]:
         """Some columns of the deltas that some ids name."""

@@ -133,6 +133,16 @@ class View:
                 rows = [row] if row else [*range(before + 1, last + 1), *self.index.repeated_by(seq)]
                 yield Cid._trusted(PREFIX + digest), rows
 
+    def says(self, rows: Sequence[int]) -> list[tuple[int, Cid]]:
+        """Which visible deltas say each of some facts: pairs of a row and a delta, row by row."""
+        found = self.index.says(rows, self._mark.deltas)
+        deltas = self.index.deltas([seq for _, seq in found])
+        return [
+            (row, Cid._trusted(PREFIX + delta[0]))
+            for (row, seq), delta in zip(found, deltas, strict=True)
+            if self.is_seen(seq, delta)
+        ]
+
     def deltas_after(self, last: int) -> Iterator[tuple[int, Any]]:
         """The number of every visible delta after one, and its row in the index."""
         return ((seq, row) for seqs in self._deltas(None, last) for seq, row, _ in self._read_deltas(seqs))
