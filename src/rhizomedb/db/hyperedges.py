@@ -124,7 +124,7 @@ class Hyperedges:
             _set(ids, self.thing),
             _set(targets, self.thing),
             _set(contexts, str),
-            _set(authors, self._authors().key),
+            _set(authors, self.author_key),
             _set(claimed_authors, str),
             _set(systems, str),
             None if since is None else to_ms(since, self._clock()),
@@ -149,7 +149,11 @@ class Hyperedges:
 
     def negated_edges(self, trusted: Iterable[str] | None = None) -> frozenset[Entity]:
         """The ids of all hyperedges that are taken back; see `hyperedges` for `trusted`."""
-        return negated(self._store, self.cut, _set(trusted, self._authors().key))
+        return negated(self._store, self.cut, _set(trusted, self.author_key))
+
+    def author_key(self, author: str) -> bytes:
+        """The key of an author whom this copy calls so."""
+        return self._authors().key(author)
 
     def author_name(self, author: bytes) -> str:
         """What this copy calls the author of a key."""

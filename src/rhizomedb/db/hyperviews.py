@@ -100,7 +100,7 @@ class HyperViewing(Hyperedges):
         unsigned statements name), or a function from all that is said, oldest first, to a value. Nothing is rewritten:
         another policy shows another side of the same hyperedges.
         """
-        key_of = self._authors().key
+        key_of = self.author_key
         special = {name: policy_of(each, key_of) for name, each in (policies or {}).items()}
         return resolve(
             self.hyperview(thing, schema, schemas=schemas, trusted=trusted), policy_of(policy, key_of), special

@@ -22,7 +22,10 @@ from rhizomedb.flow.table import LIMIT, Key
 from rhizomedb.flow.table import Table as Rows
 
 LOOK_UP_COST: Final = 32
-"""One look-up in the index of a store costs about as much as reading this many tuples in a row."""
+"""One look-up in the index of a store costs about as much as reading this many tuples in a row, where these are columns."""
+
+LOOK_UP_COSTS: Final[Mapping[str, int]] = {"asserts": 8, "delta": 2, "arrival": 2}
+"""The same for relations that are read row by row."""
 
 
 SPENT_MAX: Final = 4
@@ -71,6 +74,7 @@ class StoredTable:
         self._whole: Rows | None = None
         self._size = reading.size(input)
         self._spent = 0
+        self._look_up_cost = LOOK_UP_COSTS.get(input.relation, LOOK_UP_COST)
         self._looked_up: tuple[Tuples, list[Key], Rows] | None = None
 
     def __len__(self) -> int:
@@ -144,15 +148,16 @@ class StoredTable:
         places = [column for column, _, _ in keys]
         if self._reading.distinct(self._input, [self._input.columns[place] for place in places]) == 1:
             return self.whole()
-        if len(batch) > self._size // 2 + LOOK_UP_COST:
+        cost = self._look_up_cost
+        if len(batch) > self._size // 2 + cost:
             return self.whole()
         columns = [column for _, column, _ in keys]
         asked = batch.shaped(columns, [id for _, column, id in keys if column < 0]).distinct()
         # Many look-ups, in one query or in one after the other, make reading the whole worth its price.
-        if len(asked) * LOOK_UP_COST > self._size + LOOK_UP_COST:
+        if len(asked) * cost > self._size + cost:
             return self.whole()
-        self._spent += len(asked) * LOOK_UP_COST
-        if self._spent > SPENT_MAX * (self._size + LOOK_UP_COST):
+        self._spent += len(asked) * cost
+        if self._spent > SPENT_MAX * (self._size + cost):
             return self.whole()
         found = Table(self.width)
         found.add(self._reading.look_up(self._input, places, asked))
