@@ -170,6 +170,18 @@ def test_a_table_grows_or_does_not(width):
     assert table.add(Batch.of(apart)) == 0
 
 
+@kernels_only
+def test_different_rows_are_found_or_are_not():
+    """A call that is stopped ends long before one that is not; both do the same work in one process."""
+    batch = Batch.of([numbers(0, MANY)] * 3)
+    begin = time.thread_time()
+    assert len(batch.distinct()) == MANY
+    whole, begin = time.thread_time() - begin, time.thread_time()
+    with stopped_after(0.002):
+        batch.distinct()
+    assert time.thread_time() - begin < whole / 2
+
+
 # -- in Python --------------------------------------------------------------------------------------------------------
 
 
