@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed-test
 
 # The kernels in Rust are optional. Where they can be built, the tests insist on them, and run a second time without.
-CARGO        := $(and $(wildcard native/Cargo.toml),$(shell command -v cargo 2>/dev/null))
+CARGO        := $(and $(wildcard native/Cargo.toml),$(shell cargo --version >/dev/null 2>&1 && command -v cargo))
 NATIVE       := $(if $(CARGO),$(VENV)/.installed-native,plain)
 BACKEND      := $(if $(CARGO),rust,python)
 KERNEL_TESTS := tests/facts tests/store $(wildcard tests/flow/test_*.py)

@@ -19,6 +19,7 @@ import rhizomedb
 from rhizomedb import crdt, hyper, logic
 from rhizomedb.algebra import Derivation
 from rhizomedb.cli.parser import DESCRIPTION, EXIT_CODES, VERBS, build
+from rhizomedb.crdt.library import LIBRARY
 from rhizomedb.db import attachment, explanation, intake, reader, transaction
 from rhizomedb.db.care import Limit
 from rhizomedb.db.checking import Checked
@@ -103,6 +104,7 @@ def pages() -> dict[Path, str]:
         "cli.md": command_line,
         "python.md": python,
         "builtins.md": builtins,
+        "types.md": types,
         "errors.md": errors,
     }
     return {REFERENCE / name: "\n".join([MADE, *make()]).rstrip("\n") + "\n" for name, make in made.items()}
@@ -117,6 +119,7 @@ def overview() -> Iterator[str]:
             ("[cli.md](cli.md)", f"the command `rhizome`: {len(VERBS)} verbs and their options"),
             ("[python.md](python.md)", "the package `rhizomedb`"),
             ("[builtins.md](builtins.md)", f"{len(FUNCTIONS)} functions and {len(AGGREGATES)} aggregates of PomoLogic"),
+            ("[types.md](types.md)", f"the programs of {len(LIBRARY)} data types"),
             ("[errors.md](errors.md)", f"{len(CODES)} error codes"),
         ],
     )
@@ -206,6 +209,19 @@ def builtins() -> Iterator[str]:
     yield from table(("aggregate", "parameters", "over nothing", "kind", "what it gives"), rows)
     yield "\n## Comparisons\n"
     yield "`==`, `!=`, `<`, `<=`, `>`, `>=`. Between values of different kinds only `!=` holds: `1 < 1.5` does not.\n"
+
+
+def types() -> Iterator[str]:
+    """The page of data types, each with its program."""
+    yield "# Data types\n"
+    yield "What each is for, and how to write to it: [data types](../concepts/data-types.md). A program imports one by its"
+    yield "name, and `rhizome crdt show NAME` prints it.\n"
+    links = (f"[`{name}`](#{name})" for name in LIBRARY)
+    rows = ((link, found.summary, f"`{found.answer}`") for link, found in zip(links, LIBRARY.values(), strict=True))
+    yield from table(("name", "", "its answer"), rows)
+    for name, found in LIBRARY.items():
+        yield f"\n## {name}\n"
+        yield f"```text\n{found.program.rstrip()}\n```"
 
 
 # Python

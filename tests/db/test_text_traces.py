@@ -39,6 +39,15 @@ def test_a_beginning_edit_by_edit(db: Connection, name: str) -> None:
     assert str(text) == expected and db.text(D) == expected
 
 
+def test_a_whole_document_with_a_delta_for_each_edit() -> None:
+    patches = traces.patches("sveltecomponent")
+    with connect(":memory:", author="ann") as db, db.text(D) as text:
+        for patch in patches:
+            text.splice(*patch)
+        assert db.cut.epoch == len(patches)
+        assert digest(str(text)) == NAMES["sveltecomponent"]
+
+
 @pytest.mark.parametrize("name", ["automerge-paper", "sveltecomponent", "rustcode"])
 def test_a_whole_document(tmp_path: Path, name: str) -> None:
     patches = traces.patches(name)

@@ -17,6 +17,7 @@ import apsw
 import pytest
 
 import rhizomedb
+from rhizomedb._native import backend
 from rhizomedb.budget import Budget
 from rhizomedb.db.connection import Connection, connect
 from rhizomedb.db.live_view import View
@@ -25,6 +26,7 @@ from rhizomedb.db.stored import NumberStored, PlainStored
 from rhizomedb.db.view_change import ViewChange
 from rhizomedb.errors import BudgetExceeded, ProgramError, RequestError
 from rhizomedb.facts.clock import AHEAD_MS_MAX
+from rhizomedb.facts.fact import Fact
 from rhizomedb.flow.engine import Engine
 
 FILMS = """
@@ -669,6 +671,39 @@ def test_an_index_that_is_made_anew(tmp_path: Path) -> None:
         assert [(rows(change.plus), rows(change.minus)) for change in watch] == [([left[-1]], [("film 1", 101)])]
         view.rewind(2)
         assert rows(view.relation("film")) == [("film 0", 100)]
+
+
+# Much at once
+
+SUPPORTED = """
+    open(gate: G) :- stands(entity: G, attribute: "gate", value: true).
+    pair(x: X, y: Y) :- open(), fact(attribute: "left", value: X), fact(attribute: "right", value: Y).
+    path(x: X, y: Y) :- open(), fact(attribute: "step", value: X), Y := X + 1.
+    path(x: X, y: Z) :- path(x: X, y: Y), fact(attribute: "step", value: Y), Z := Y + 1.
+"""
+
+
+def test_the_only_support_of_a_million_tuples_goes_and_comes_back() -> None:
+    """Of a product and of a recursion; the plain kernels are given fewer."""
+    db = connect(":memory:", author="me")
+    most, steps = (1000, 300) if backend() == "rust" else (100, 40)
+    gate = rhizomedb.entity(gate="only")
+    given = [(side, number) for side in ("left", "right") for number in range(most)]
+    given += [("step", number) for number in range(steps)]
+    db.transact([Fact(gate, attribute, number) for attribute, number in given])
+    db.transact([(gate, "gate", True)])
+    sizes = {"pair": most * most, "path": steps * (steps + 1) // 2}
+    with db, db.view(SUPPORTED, only=list(sizes)) as view, view.watch(list(sizes), timeout_s=0) as watch:
+        for is_open in (False, True):
+            if is_open:
+                db.transact([(gate, "gate", True)])
+            else:
+                db.retract(gate, "gate")
+            held = {name: len(view.relation(name)) for name in sizes}
+            assert held == {name: size if is_open else 0 for name, size in sizes.items()}
+            (change,) = watch
+            came = {name: (len(change[name].plus), len(change[name].minus)) for name in sizes}
+            assert came == {name: (size, 0) if is_open else (0, size) for name, size in sizes.items()}
 
 
 # The end

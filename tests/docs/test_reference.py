@@ -12,6 +12,7 @@ from doc_pages import REPOSITORY
 
 import rhizomedb
 from rhizomedb.cli.parser import EXIT_CODES, VERBS
+from rhizomedb.crdt.library import LIBRARY
 from rhizomedb.errors import CODES
 from rhizomedb.logic import AGGREGATES, FUNCTIONS
 
@@ -45,6 +46,12 @@ def test_every_verb_and_exit_code() -> None:
     assert headings("cli.md") >= set(VERBS)
     text = (REFERENCE / "cli.md").read_text("utf-8")
     assert all(f"| `{code}` |" in text for code in EXIT_CODES)
+
+
+def test_every_data_type_with_its_program() -> None:
+    assert headings("types.md") >= set(LIBRARY)
+    text = (REFERENCE / "types.md").read_text("utf-8")
+    assert all(f"```text\n{found.program.rstrip()}\n```" in text for found in LIBRARY.values())
 
 
 def test_every_public_name() -> None:

@@ -29,6 +29,14 @@ def test_every_way_is_recomputing(data, program, history):
     assert check(program, question, [None, off], history) == 26
 
 
+@given(programs(), histories(), st.sampled_from(SWITCHES), st.sampled_from([standing, once]))
+@settings(LAWS, max_examples=1000)
+def test_many_programs_one_way_each(program, history, switches, law):
+    """F1, D6: a thousand programs with a history for each kind of kernels, so two thousand where there are both."""
+    plan = plan_of(program)
+    law(plan, history, [oracle(plan, state) for state in history], *switches)
+
+
 @given(programs(rules_max=8), histories(epochs_max=14, rows_max=5))
 @settings(LAWS, max_examples=40)
 def test_long_histories_of_larger_programs(program, history):

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from array import array
+from contextlib import contextmanager
 from operator import ge, gt, le, lt
 from pathlib import Path
 
@@ -24,7 +26,7 @@ from rhizomedb.flow.body import Input
 from rhizomedb.flow.dictionary import Interned
 from rhizomedb.flow.formulas import keep
 from rhizomedb.flow.graph import Closure, Groups, components, first_reached
-from rhizomedb.flow.relation import Batch
+from rhizomedb.flow.relation import Batch, Table
 from rhizomedb.flow.stored import CellReading, Kept
 
 EDGES = {"rust": 3_000_000, "python": 150_000}
@@ -83,6 +85,101 @@ def test_a_kernel_looks_up_at_intervals(name, spread):
         columns = [column[1:] + column[:1] for column in columns]
     edges = Batch.of(columns)
     assert stops_at_a_look(lambda check: CALLS[name](edges, check)) >= 2
+
+
+# -- tables -----------------------------------------------------------------------------------------------------------
+
+MANY = 3_000_000
+
+
+class Stopped(Exception):
+    """What a handler of a signal raised."""
+
+
+@contextmanager
+def stopped_after(seconds):
+    """What is in the block is stopped by a signal after so many seconds, wherever it is."""
+
+    def stop(number, frame):
+        raise Stopped
+
+    before = signal.signal(signal.SIGALRM, stop)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        with pytest.raises(Stopped):
+            yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def numbers(first, last):
+    return array("I", range(first, last)).tobytes()
+
+
+def filled(width):
+    """A table of many rows, none of which has a place yet."""
+    table = Table(width)
+    table.put(Batch.of([numbers(0, MANY)] * width))
+    return table
+
+
+kernels_only = pytest.mark.skipif(backend() == "python", reason="what is written in Python stops at every line")
+
+
+@kernels_only
+@pytest.mark.parametrize("width", [2, 3])
+def test_rows_get_their_places_or_do_not(width):
+    table = filled(width)
+    bytes_before = table.bytes
+    with stopped_after(0.002):
+        table.remove(Batch.of_rows([(5,) * width], width))
+    assert (len(table), table.bytes) == (MANY, bytes_before)
+    assert table.remove(Batch.of_rows([(5,) * width, (MANY,) * width], width)) == 1
+    assert len(table) == MANY - 1
+
+
+@kernels_only
+@pytest.mark.parametrize("columns", [(0,), (0, 1)])
+def test_an_index_goes_on_where_it_was_stopped(columns):
+    table, whole = filled(3), filled(3)
+    keys = [(column, 7) for column in columns]
+    assert whole.size(keys) == 1
+    with stopped_after(0.002):
+        table.size(keys)
+    assert table.bytes < whole.bytes
+    for id in (7, MANY // 2, MANY - 1):
+        assert table.size([(column, id) for column in columns]) == 1
+    assert table.size([(column, MANY) for column in columns]) == 0
+    assert table.keys(list(columns)) == MANY
+
+
+@kernels_only
+@pytest.mark.parametrize("width", [2, 3])
+def test_a_table_grows_or_does_not(width):
+    """Of pairs that lie apart, which are hashed, and of wider rows: at the row for which there is no more room."""
+    table, room = Table(width), 1 << 21
+    apart = [numbers(0, room), *[bytes(reversed(numbers(0, room)))] * (width - 1)]
+    table.add(Batch.of(apart))
+    more = [numbers(room, room + 9), *[numbers(0, 9)] * (width - 1)]
+    with stopped_after(0.002):
+        table.add(Batch.of(more))
+    assert len(table) == table.extent == room
+    assert table.add(Batch.of(more)) == 9
+    assert table.add(Batch.of([*more[:1], *more[:1] * (width - 1)])) == 9
+    assert table.add(Batch.of(apart)) == 0
+
+
+@kernels_only
+def test_different_rows_are_found_or_are_not():
+    """A call that is stopped ends long before one that is not; both do the same work in one process."""
+    batch = Batch.of([numbers(0, MANY)] * 3)
+    begin = time.thread_time()
+    assert len(batch.distinct()) == MANY
+    whole, begin = time.thread_time() - begin, time.thread_time()
+    with stopped_after(0.002):
+        batch.distinct()
+    assert time.thread_time() - begin < whole / 2
 
 
 # -- in Python --------------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 //! Batches: some tuples of ids, a column at a time; they never change. The twin of `rhizomedb/flow/batch.py`.
 
+use super::pulse::Pulse;
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::PyAssertionError;
 use pyo3::prelude::*;
@@ -245,28 +246,30 @@ impl Batch {
     }
 
     /// The different rows, each once, where they stand first.
-    fn distinct(&self, py: Python<'_>) -> Self {
+    fn distinct(&self, py: Python<'_>) -> PyResult<Self> {
         py.detach(|| {
             let mut set = super::rows::Rows::with_room(self.size);
             let mut columns = vec![Vec::new(); self.columns.len()];
             let mut size = 0;
-            let hashes = super::rows::hashes(&self.columns, 0, self.size);
-            for (row, &hash) in hashes.iter().enumerate() {
-                let equal = |at: usize| {
-                    columns
-                        .iter()
-                        .zip(&self.columns)
-                        .all(|(kept, column): (&Vec<u32>, _)| kept[at] == column[row])
-                };
-                if set.find(hash, equal).is_none() {
-                    set.insert(hash, size);
-                    size += 1;
-                    for (kept, column) in columns.iter_mut().zip(&self.columns) {
-                        kept.push(column[row]);
+            Pulse::of_signals().pieces(self.size, |piece| {
+                let hashes = super::rows::hashes(&self.columns, piece.start, piece.end);
+                for (row, &hash) in piece.zip(&hashes) {
+                    let equal = |at: usize| {
+                        columns
+                            .iter()
+                            .zip(&self.columns)
+                            .all(|(kept, column): (&Vec<u32>, _)| kept[at] == column[row])
+                    };
+                    if set.find(hash, equal).is_none() {
+                        set.insert(hash, size);
+                        size += 1;
+                        for (kept, column) in columns.iter_mut().zip(&self.columns) {
+                            kept.push(column[row]);
+                        }
                     }
                 }
-            }
-            Self::new(columns, size)
+            })?;
+            Ok(Self::new(columns, size))
         })
     }
 }

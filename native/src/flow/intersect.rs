@@ -284,14 +284,14 @@ pub fn intersect(
         }
         postings.push(py.detach(|| {
             if table.loose {
-                table.place_rows();
+                table.place_rows()?;
             }
-            let number = table.posted(vec![column]);
+            let number = table.posted(vec![column])?;
             if table.is_whole(true) && table.postings[number].is_direct() {
                 table.adjoin(column, batch.size);
             }
-            number
-        }));
+            Ok::<_, PyErr>(number)
+        })?);
     }
     let tables = tables
         .iter()

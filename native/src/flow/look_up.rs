@@ -13,7 +13,7 @@ use std::collections::HashMap;
 pub(super) type KeyPart = (usize, isize, u32);
 
 impl Table {
-    pub(super) fn posted(&mut self, columns: Vec<usize>) -> usize {
+    pub(super) fn posted(&mut self, columns: Vec<usize>) -> PyResult<usize> {
         let number = match self
             .postings
             .iter()
@@ -28,8 +28,8 @@ impl Table {
         let states = &self.states;
         self.postings[number].catch_up(&self.columns, self.extent, |place| {
             states.get(place).copied() == Some(DEAD)
-        });
-        number
+        })?;
+        Ok(number)
     }
 
     pub(super) fn asked<'a>(&self, batch: &'a Batch, keys: &[KeyPart]) -> PyResult<Vec<Asked<'a>>> {
@@ -66,7 +66,7 @@ impl Table {
         bounds: Option<&Vec<u32>>,
         (first, last): (usize, usize),
         mut visitor: impl FnMut(usize, &mut dyn Iterator<Item = u32>) -> bool,
-    ) -> usize {
+    ) -> PyResult<usize> {
         let whole = self.is_whole(new) && bounds.is_none();
         if keys.is_empty() {
             for row in first..last {
@@ -74,18 +74,18 @@ impl Table {
                 let mut places =
                     (0..self.extent as u32).filter(|&place| self.is_asked(place, row, new, bounds));
                 if !visitor(row, &mut places) {
-                    return row + 1;
+                    return Ok(row + 1);
                 }
             }
-            return last;
+            return Ok(last);
         }
         if new && keys.len() == self.columns.len() && is_ordered(keys) {
-            self.place_rows();
-            return self.visit_rows(asked, bounds, (first, last), visitor);
+            self.place_rows()?;
+            return Ok(self.visit_rows(asked, bounds, (first, last), visitor));
         }
-        let number = self.posted(keys.iter().map(|&(column, ..)| column).collect());
+        let number = self.posted(keys.iter().map(|&(column, ..)| column).collect())?;
         let this = &*self;
-        this.postings[number].visit(&this.columns, asked, first, last, |row, places| {
+        let next = this.postings[number].visit(&this.columns, asked, first, last, |row, places| {
             if whole {
                 visitor(row, &mut places.iter().copied())
             } else {
@@ -97,7 +97,8 @@ impl Table {
                         .filter(|&place| this.is_asked(place, row, new, bounds)),
                 )
             }
-        })
+        });
+        Ok(next)
     }
 
     /// The same where whole rows are asked for as they are now.

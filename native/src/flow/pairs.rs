@@ -3,7 +3,9 @@
 
 use super::hash::{mix, prefetch, seed};
 use super::pages::prefer_large;
+use super::pulse::Pulse;
 use super::rows::AHEAD;
+use pyo3::prelude::*;
 
 /// No row has this key: ids stay below the greatest number.
 const EMPTY: u64 = u64::MAX;
@@ -96,8 +98,14 @@ impl Pairs {
         }
     }
 
-    /// Add rows, and tell which are new by appending them to the table's own columns.
-    pub fn add(&mut self, held: &mut [Vec<u32>], columns: &[Vec<u32>], size: usize) {
+    /// Add rows, and tell which are new by appending them to the table's own columns. Where it is stopped, some of them.
+    pub fn add(
+        &mut self,
+        held: &mut [Vec<u32>],
+        columns: &[Vec<u32>],
+        size: usize,
+        pulse: &mut Pulse,
+    ) -> PyResult<()> {
         let mut row = 0;
         while row < size {
             row = match self {
@@ -105,13 +113,21 @@ impl Pairs {
                 Self::Bits(bits) => bits.add(held, columns, row, size),
             };
             if row < size {
-                self.make_room(held, columns, row, size);
+                self.make_room(held, columns, row, size, pulse)?;
             }
         }
+        Ok(())
     }
 
     /// Choose how to go on: the table is full, or a row lies outside of the bits.
-    fn make_room(&mut self, held: &[Vec<u32>], columns: &[Vec<u32>], row: usize, size: usize) {
+    fn make_room(
+        &mut self,
+        held: &[Vec<u32>],
+        columns: &[Vec<u32>],
+        row: usize,
+        size: usize,
+        pulse: &mut Pulse,
+    ) -> PyResult<()> {
         let rows = held[0].len();
         if held.len() == 2 && rows >= BITS_MIN {
             let mut least = [u32::MAX; 2];
@@ -143,27 +159,32 @@ impl Pairs {
                     words: vec![0; words],
                 };
                 prefer_large(&bits.words, words);
-                for (&left, &right) in held[0].iter().zip(&held[1]) {
-                    let (word, bit) = bits.place(left, right).expect("the span has every row");
-                    bits.words[word] |= bit;
-                }
+                pulse.pieces(rows, |piece| {
+                    for (&left, &right) in held[0][piece.clone()].iter().zip(&held[1][piece]) {
+                        let (word, bit) = bits.place(left, right).expect("the span has every row");
+                        bits.words[word] |= bit;
+                    }
+                })?;
                 *self = Self::Bits(bits);
-                return;
+                return Ok(());
             }
         }
         let room = (4 * (rows + 1)).next_power_of_two().max(16);
         let mut keys = Vec::with_capacity(room);
         prefer_large(&keys, room);
         keys.resize(room, EMPTY);
-        for at in 0..rows {
-            let key = key_at(held, at);
-            let mut slot = slot_of(key, room - 1);
-            while keys[slot] != EMPTY {
-                slot = (slot + 1) & (room - 1);
+        pulse.pieces(rows, |piece| {
+            for at in piece {
+                let key = key_at(held, at);
+                let mut slot = slot_of(key, room - 1);
+                while keys[slot] != EMPTY {
+                    slot = (slot + 1) & (room - 1);
+                }
+                keys[slot] = key;
             }
-            keys[slot] = key;
-        }
+        })?;
         *self = Self::Hashed { keys, used: rows };
+        Ok(())
     }
 }
 

@@ -2,7 +2,9 @@
 
 use super::hash::{mix, prefetch, seed};
 use super::pages::prefer_large_if_grown;
+use super::pulse::{Pulse, EVERY};
 use super::rows::{fold, Rows, AHEAD};
+use pyo3::prelude::*;
 
 /// Ids of one column may span this many times as many numbers as there are rows, to be looked up without hashing.
 const SPAN: usize = 4;
@@ -53,14 +55,18 @@ impl Postings {
             + self.keys.len() * size_of::<Key>()
     }
 
-    /// Take in the rows that came since.
-    pub fn catch_up(&mut self, table: &[Vec<u32>], extent: usize, skip: impl Fn(usize) -> bool) {
+    /// Take in the rows that came since; where it is stopped, it goes on from there the next time.
+    pub fn catch_up(
+        &mut self,
+        table: &[Vec<u32>],
+        extent: usize,
+        skip: impl Fn(usize) -> bool,
+    ) -> PyResult<()> {
         if self.done == extent {
-            return;
+            return Ok(());
         }
         let first = self.done;
-        let room = self.arena.capacity();
-        self.done = extent;
+        let pulse = &mut Pulse::of_signals();
         if self.is_direct {
             let column = &table[self.columns[0]][first..extent];
             let most = column.iter().max().map_or(0, |&id| id as usize + 1);
@@ -72,8 +78,22 @@ impl Postings {
                 }
             }
         }
+        while self.done < extent {
+            let last = extent.min(self.done + EVERY);
+            self.hashed.make_room(last - self.done, pulse)?;
+            self.take_in(table, last, &skip);
+            pulse.count(EVERY)?;
+        }
+        Ok(())
+    }
+
+    /// Take in the rows up to a place.
+    fn take_in(&mut self, table: &[Vec<u32>], last: usize, skip: &impl Fn(usize) -> bool) {
+        let first = self.done;
+        let room = self.arena.capacity();
+        self.done = last;
         if self.is_direct {
-            let column = &table[self.columns[0]][..extent];
+            let column = &table[self.columns[0]][..last];
             for (place, &id) in column.iter().enumerate().skip(first) {
                 if skip(place) {
                     continue;
@@ -84,13 +104,13 @@ impl Postings {
                         self.begin(place);
                         self.direct[id] = self.keys.len() as u32;
                     }
-                    key => self.push(key as usize - 1, place, &skip),
+                    key => self.push(key as usize - 1, place, skip),
                 }
             }
             prefer_large_if_grown(&self.arena, room);
             return;
         }
-        for place in first..extent {
+        for place in first..last {
             if skip(place) {
                 continue;
             }
@@ -102,7 +122,7 @@ impl Postings {
                     .all(|&column| table[column][at] == table[column][place])
             });
             match found {
-                Some(key) => self.push(key, place, &skip),
+                Some(key) => self.push(key, place, skip),
                 None => {
                     self.begin(place);
                     self.hashed.insert(hash, self.keys.len() - 1);

@@ -3,17 +3,34 @@
 use pyo3::prelude::*;
 
 /// How many steps lie between two looks. The slowest steps wait for memory: a tenth of a microsecond.
-const EVERY: usize = 1 << 17;
+pub const EVERY: usize = 1 << 17;
 
 pub struct Pulse {
-    check: Option<Py<PyAny>>,
+    check: Check,
     left: usize,
+}
+
+enum Check {
+    Nobody,
+    Function(Py<PyAny>),
+    Signals,
 }
 
 impl Pulse {
     /// A pulse that calls a function of Python, which raises what ends the work.
     pub fn of(check: Option<Py<PyAny>>) -> Self {
-        Self { check, left: EVERY }
+        Self {
+            check: check.map_or(Check::Nobody, Check::Function),
+            left: EVERY,
+        }
+    }
+
+    /// A pulse that lets signals be handled, whose handlers raise what ends the work; in the main thread, as ever.
+    pub fn of_signals() -> Self {
+        Self {
+            check: Check::Signals,
+            left: EVERY,
+        }
     }
 
     /// Count some steps.
@@ -30,8 +47,9 @@ impl Pulse {
     fn look(&mut self) -> PyResult<()> {
         self.left = EVERY;
         match &self.check {
-            Some(check) => Python::attach(|py| check.call0(py).map(|_| ())),
-            None => Ok(()),
+            Check::Function(check) => Python::attach(|py| check.call0(py).map(|_| ())),
+            Check::Signals => Python::attach(|py| py.check_signals()),
+            Check::Nobody => Ok(()),
         }
     }
 

@@ -2,9 +2,14 @@
 
 use super::hash::{mix, prefetch, seed, tag};
 use super::pages::prefer_large;
+use super::pulse::{Pulse, EVERY};
+use pyo3::prelude::*;
 
 /// How many rows are hashed before the first of them is looked up, so that memory answers meanwhile.
 pub const AHEAD: usize = 16;
+
+/// With so many slots growing takes long enough to be stopped on the way.
+const MANY: usize = 16 * EVERY;
 
 #[derive(Default)]
 pub struct Rows {
@@ -82,16 +87,34 @@ impl Rows {
         Self::put(&mut self.slots, tag(hash) | (place as u64 + 1), hash);
     }
 
-    fn grow(&mut self) {
-        // A slot keeps the upper half of its hash only; the lower half of a larger table must come from it too.
-        let size = (2 * self.slots.len()).max(16);
-        let old = std::mem::replace(&mut self.slots, vec![0; size]);
-        prefer_large(&self.slots, size);
-        for held in old {
-            if held != 0 {
-                Self::put(&mut self.slots, held, fold(tag(held)));
-            }
+    /// Where there are so many rows that growing takes long: grow for some more ahead of them, in a way that can be stopped.
+    /// What is stopped leaves all as it was.
+    pub fn make_room(&mut self, rows: usize, pulse: &mut Pulse) -> PyResult<()> {
+        let size = (2 * (self.used + rows)).next_power_of_two();
+        if self.slots.len() < MANY || size <= self.slots.len() {
+            return Ok(());
         }
+        self.resize(size, pulse)
+    }
+
+    fn grow(&mut self) {
+        let size = (2 * self.slots.len()).max(16);
+        self.resize(size, &mut Pulse::of(None))
+            .expect("nobody stops it");
+    }
+
+    fn resize(&mut self, size: usize, pulse: &mut Pulse) -> PyResult<()> {
+        // A slot keeps the upper half of its hash only; the lower half of a larger table must come from it too.
+        let mut slots = vec![0; size];
+        prefer_large(&slots, size);
+        for piece in self.slots.chunks(EVERY) {
+            for &held in piece.iter().filter(|&&held| held != 0) {
+                Self::put(&mut slots, held, fold(tag(held)));
+            }
+            pulse.count(piece.len())?;
+        }
+        self.slots = slots;
+        Ok(())
     }
 
     #[inline(always)]

@@ -6,6 +6,7 @@ use super::look_up::{stamp_of, KeyPart};
 use super::pages::prefer_large_if_grown;
 use super::pairs::Pairs;
 use super::postings::Postings;
+use super::pulse::Pulse;
 use super::rows::{hash_of, hashes, Rows, AHEAD};
 use pyo3::prelude::*;
 use std::collections::{HashMap, HashSet};
@@ -123,15 +124,19 @@ impl Table {
         let before = self.extent;
         let room: Vec<usize> = self.columns.iter().map(Vec::capacity).collect();
         if self.loose {
-            py.detach(|| self.place_rows());
+            py.detach(|| self.place_rows())?;
         }
         if let Some(pairs) = &mut self.pairs {
-            py.detach(|| pairs.add(&mut self.columns, &batch.columns, batch.size));
+            let (columns, pulse) = (&mut self.columns, &mut Pulse::of_signals());
+            let done = py.detach(|| pairs.add(columns, &batch.columns, batch.size, pulse));
             self.extent = self.columns[0].len();
             self.prefer_large_columns(&room);
+            done?;
             return Ok(self.extent - before);
         }
         py.detach(|| {
+            let pulse = &mut Pulse::of_signals();
+            self.rows.make_room(batch.size, pulse)?;
             let hashes = hashes(&batch.columns, 0, batch.size);
             for &hash in hashes.iter().take(AHEAD) {
                 self.rows.prefetch(hash);
@@ -158,7 +163,8 @@ impl Table {
                 stamps.extend((stamp..).take(self.extent - before));
                 prefer_large_if_grown(stamps, room);
             }
-        });
+            Ok::<_, PyErr>(())
+        })?;
         self.prefer_large_columns(&room);
         Ok(self.extent - before)
     }
@@ -184,7 +190,7 @@ impl Table {
                 "rows are removed from an uncounted table of their width",
             ));
         }
-        self.place_rows();
+        self.place_rows()?;
         let mut removed = 0;
         for (row, &hash) in hashes(&batch.columns, 0, batch.size).iter().enumerate() {
             let Some(place) = self.find_row(&batch.columns, row, hash) else {
@@ -288,7 +294,8 @@ impl Table {
         if !changed {
             return;
         }
-        self.place_rows();
+        self.pairs = None;
+        self.loose = false;
         for column in &mut self.columns {
             column.truncate(self.mark);
         }
@@ -354,7 +361,7 @@ impl Table {
         if take.iter().any(|&column| column >= most) {
             return Err(broken("a table has no such column"));
         }
-        Ok(py.detach(|| {
+        py.detach(|| {
             let mut rows: Vec<u32> = Vec::new();
             let mut places: Vec<u32> = Vec::new();
             let next = self.visit(
@@ -368,7 +375,7 @@ impl Table {
                     rows.resize(places.len(), row as u32);
                     places.len() < limit
                 },
-            );
+            )?;
             let from_batch = kept
                 .iter()
                 .map(|column| rows.iter().map(|&row| column[row as usize]).collect());
@@ -382,8 +389,8 @@ impl Table {
                 }
             });
             let columns = from_batch.chain(from_table).collect();
-            (Batch::new(columns, rows.len()), next)
-        }))
+            Ok((Batch::new(columns, rows.len()), next))
+        })
     }
 
     /// The rows of the batch with which some row of a version agrees on the keys, or none does.
@@ -432,7 +439,7 @@ impl Table {
                         chosen.push(row as u32);
                     }
                 }
-                return batch.chosen(&chosen);
+                return Ok(batch.chosen(&chosen));
             }
             let all = (0, batch.size);
             self.visit(&asked, &keys, new, bounds, all, |row, mut found| {
@@ -440,14 +447,14 @@ impl Table {
                     chosen.push(row as u32);
                 }
                 true
-            });
-            batch.chosen(&chosen)
+            })?;
+            Ok(batch.chosen(&chosen))
         });
         if stamps.is_some() {
             self.stamps = stamps;
             self.dying_stamps = dying;
         }
-        Ok(found)
+        found
     }
 
     /// The batch with one more column: the stamp of each of its rows, which are rows of the table.
@@ -469,18 +476,18 @@ impl Table {
     }
 
     /// About how many rows agree with constants: (column, id) each.
-    fn size(&mut self, keys: Vec<(usize, u32)>) -> usize {
+    fn size(&mut self, keys: Vec<(usize, u32)>) -> PyResult<usize> {
         if keys.is_empty() {
-            return self.__len__();
+            return Ok(self.__len__());
         }
         let ids: Vec<u32> = keys.iter().map(|&(_, id)| id).collect();
-        let number = self.posted(keys.iter().map(|&(column, _)| column).collect());
-        self.postings[number].places(&self.columns, &ids).len()
+        let number = self.posted(keys.iter().map(|&(column, _)| column).collect())?;
+        Ok(self.postings[number].places(&self.columns, &ids).len())
     }
 
     /// About how many different ids, or tuples of ids, some columns have.
-    fn keys(&mut self, columns: Vec<usize>) -> usize {
-        let number = self.posted(columns);
-        self.postings[number].keys()
+    fn keys(&mut self, columns: Vec<usize>) -> PyResult<usize> {
+        let number = self.posted(columns)?;
+        Ok(self.postings[number].keys())
     }
 }

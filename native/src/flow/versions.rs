@@ -3,6 +3,7 @@
 use super::batch::{broken, Batch};
 use super::hash::prefetch;
 use super::pages::prefer_large_if_grown;
+use super::pulse::Pulse;
 use super::rows::{hash_of, hashes, Rows, AHEAD};
 use super::table::{Table, ALIVE, DEAD, DYING, GONE};
 use pyo3::prelude::*;
@@ -45,14 +46,23 @@ impl Table {
     }
 
     /// From here on it matters where a row stands.
-    pub(super) fn place_rows(&mut self) {
-        if self.pairs.take().is_some() || self.loose {
+    pub(super) fn place_rows(&mut self) -> PyResult<()> {
+        if self.pairs.is_some() || self.loose {
+            let mut rows = Rows::with_room(self.extent);
+            Pulse::of_signals().pieces(self.extent, |piece| {
+                for (place, &hash) in
+                    piece
+                        .clone()
+                        .zip(&hashes(&self.columns, piece.start, piece.end))
+                {
+                    rows.insert(hash, place);
+                }
+            })?;
+            self.rows = rows;
+            self.pairs = None;
             self.loose = false;
-            self.rows = Rows::with_room(self.extent);
-            for (place, &hash) in hashes(&self.columns, 0, self.extent).iter().enumerate() {
-                self.rows.insert(hash, place);
-            }
         }
+        Ok(())
     }
 
     /// The columns had room for so much; those that got more since.
