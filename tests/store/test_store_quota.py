@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Sequence
+
 import pytest
-from store_helpers import KEYS, NOW, said, write
+from store_helpers import KEYS, NOW, delta, said, write
 
 from rhizomedb.errors import RequestError, StoreError
 from rhizomedb.facts.clock import AHEAD_MS_MAX
 from rhizomedb.facts.delta import Delta, Group
-from rhizomedb.store import Admission, Store, admit
+from rhizomedb.facts.fact import Fact
+from rhizomedb.store import ALL, Admission, Store, admit, indexed, tiers
 from rhizomedb.store.quota import Quota
+from rhizomedb.store.room import share
+from rhizomedb.store.sqlite import SqliteStore
+from rhizomedb.store.tiers import Part
 
 AHEAD = NOW + AHEAD_MS_MAX + 1
 
@@ -145,3 +152,31 @@ def test_what_is_too_large_already_can_be_read_and_made_smaller(store: Store) ->
     with store.writing():
         store.chunks.drop(list(store.chunks.cids()))
     assert store.chunks.total().blocks == 0
+
+
+def test_files_of_few_facts_and_many_bytes_that_do_not_go_into_one_stay_as_they_are(path: str) -> None:
+    chance = random.Random(7)
+    store = SqliteStore(path, create=True, quota=Quota(memory=96 << 20))
+    for number in range(4):
+        write(store, [delta(Fact(b"%d-%d" % (number, n), "t", chance.randbytes(200_000))) for n in range(22)])
+    assert store.counts(ALL)["facts"] == 88 and list(store.verify()) == []
+    store.close()
+
+
+def test_few_facts_of_many_bytes_are_merged_within_the_room_that_a_write_has(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    merge = indexed.merged
+
+    def noted(parts: Sequence[Part]) -> Part:
+        sizes.append(sum(len(part.buffer) for part in parts))
+        return merge(parts)
+
+    monkeypatch.setattr(indexed, "merged", noted)
+    chance = random.Random(8)
+    store = SqliteStore(path, create=True, quota=Quota(memory=96 << 20))
+    large = (delta(Fact(b"%d" % number, "t", chance.randbytes(50_000))) for number in range(800))
+    assert admit(store, large, now_ms=NOW, origin="test").new == 800
+    assert len(sizes) > 2 and max(sizes) <= tiers.BYTES_MAX * share(96 << 20)
+    store.close()

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 from urllib.parse import quote
 
 from rhizomedb.errors import RequestError, StoreError, nearest_names
-from rhizomedb.store import holder, upgrade
+from rhizomedb.store import forks, holder, upgrade
 from rhizomedb.store.failure import Blank, Failures, Moved
 from rhizomedb.store.layout import APPLICATION_ID, FORMAT, INDEX, LOG
 from rhizomedb.store.place import check_place, identity, is_shared, may_make_files
@@ -103,11 +103,13 @@ class File:
         self._patience_ms = wait_ms
         self.is_writing = False
         self.is_committed = False
+        self._ended: StoreError | None = None
         self.undone = 0
         self.data_version = 0
         self._place: tuple[int, int] | None = None
         self._log_place: tuple[int, int] | None = None
         self._is_alone = False
+        forks.OPEN.add(self)
         deadline = time.monotonic() + min(wait_ms / 1000, MAKING_S_MAX)
         while self._place is None:
             try:
@@ -253,6 +255,11 @@ class File:
             raise
         return version
 
+    @property
+    def connection(self) -> Any:
+        """The connection as it is, of whichever thread; None where the file is closed."""
+        return self._connection
+
     def _pragma(self, name: str) -> Any:
         return self.run(f"PRAGMA {name}")[0][0]
 
@@ -278,6 +285,8 @@ class File:
         if self._connection is None:
             raise StoreError("store.closed", f"{self.name} is closed")
         self.check_owner()
+        if self._ended is not None:  # else each statement that follows would be a write of its own
+            raise self._ended
         if self._is_alone and is_shared(self.absolute):
             raise StoreError(
                 "store.unreadable",
@@ -346,6 +355,7 @@ class File:
             raise self.failures.read_only()
         assert not self.is_writing, "a transaction does not begin inside another"
         self.is_committed = False
+        self._ended = None
         self._patience_ms = self.wait_ms if wait_ms is None else wait_ms
         self._open_connection()
         try:
@@ -378,6 +388,7 @@ class File:
     def abandon(self) -> None:
         """Take back what is open, whatever it is; nothing where nothing is."""
         self.is_writing = False
+        self._ended = None
         self._patience_ms = self.wait_ms
         self.undone += 1
         self._roll_back()
@@ -402,9 +413,9 @@ class File:
         return self._connection is not None and self._connection.in_transaction
 
     def _roll_back(self) -> None:
-        if self._connection is not None and self._connection.in_transaction:
+        if self._is_open() and os.getpid() == self._owner[0]:  # a child takes back nothing of its parent's (`forks`)
             with suppress(self._apsw.Error):  # SQLite has rolled back by itself, or the file is what is wrong
-                self._connection.execute("ROLLBACK")
+                self.connection.execute("ROLLBACK")
 
     def _wait_for_disk(self) -> None:
         """Wait until what was committed is on the disk. Others write meanwhile, and whoever waits, waits for all."""
@@ -455,4 +466,7 @@ class File:
 
     def _as_ours(self, error: apsw.Error) -> StoreError:
         system_errno = 0 if self._connection is None else self._connection.system_errno
-        return self.failures.of(error, system_errno, is_open=self._place is not None)
+        ours = self.failures.of(error, system_errno, is_open=self._place is not None)
+        if self.is_writing and not self._is_open():  # SQLite has taken back the whole write, as it does on a full disk
+            self._ended = ours
+        return ours

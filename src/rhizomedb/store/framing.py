@@ -10,11 +10,12 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from rhizomedb.store import log
+from rhizomedb.store.beside import Beside
 from rhizomedb.store.file import File
 from rhizomedb.store.frame import frame
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor, Future
+    from concurrent.futures import Future
 
 BESIDE_FROM_BYTES: Final = 32 << 10
 """From which size an envelope is framed by a thread of its own: less is done sooner than handed over."""
@@ -24,13 +25,14 @@ WAITING_BYTES_MAX: Final = 8 << 20
 
 
 class Framing:
-    """The frames of one open file that are not in its log yet."""
+    """The frames of one open file that are not in its log yet. `share`: how much of the usual room they have (`room`)."""
 
-    def __init__(self, file: File) -> None:
+    def __init__(self, file: File, share: float = 1.0) -> None:
         self._file = file
+        self._most = int(WAITING_BYTES_MAX * share)
         self._waiting: deque[tuple[int, int, int, Future[bytes] | bytes]] = deque()
         self._bytes = 0
-        self._worker: Executor | None = None
+        self._beside = Beside("rhizomedb-frame")
 
     def add(self, seq: int, epoch: int, envelope: bytes) -> None:
         """Frame the envelope that comes next; inside a write."""
@@ -39,36 +41,26 @@ class Framing:
         if size < BESIDE_FROM_BYTES:
             framed = frame(seq, epoch, envelope)
         else:
-            if self._worker is None:
-                from concurrent.futures import ThreadPoolExecutor  # 10 ms, which only great writes should pay
-
-                self._worker = ThreadPoolExecutor(1, "rhizomedb-frame")
-            framed = self._worker.submit(frame, seq, epoch, envelope)
+            framed = self._beside.do(frame, seq, epoch, envelope)
         self._waiting.append((seq, epoch, size, framed))
         self._bytes += size
 
     def settle(self) -> None:
         """Write what is framed, and wait for the rest where that is much or nothing is framed beside."""
-        self._write(0 if self._worker is None else WAITING_BYTES_MAX)
+        self._write(self._most if self._beside.is_there else 0)
 
     def finish(self) -> None:
-        """Write all of it."""
+        """Write all of it; inside a write."""
         self._write(0)
 
     def forget(self) -> None:
-        """Write nothing of it: the write is not kept."""
+        """Write nothing of it, for the write is not kept or all of it is written, and let the thread go."""
         for *_, framed in self._waiting:
             if not isinstance(framed, bytes):
                 framed.cancel()
         self._waiting.clear()
         self._bytes = 0
-
-    def close(self) -> None:
-        """Let the thread go."""
-        self.forget()
-        if self._worker is not None:
-            self._worker.shutdown()
-            self._worker = None
+        self._beside.close()
 
     def _write(self, most: int) -> None:
         rows: list[tuple[int, int, bytes]] = []
@@ -81,8 +73,7 @@ class Framing:
         if not rows:
             return
         log.write(self._file, rows)
-        for (
-            _
-        ) in rows:  # not before: what was interrupted here is written twice, which ends the write, and never not at all
+        # Not before: what is interrupted here is written twice, which ends the write, and never not at all.
+        for _ in rows:
             self._waiting.popleft()
         self._bytes = left

@@ -9,11 +9,12 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from rhizomedb.errors import Error, StoreError
 from rhizomedb.facts.delta import Delta
 from rhizomedb.store import log
+from rhizomedb.store.beside import Beside
 from rhizomedb.store.file import File
 from rhizomedb.store.folder import Folder, let_go
 from rhizomedb.store.layout import Mark, seal
@@ -21,11 +22,8 @@ from rhizomedb.store.marks import Ends
 from rhizomedb.store.relations import Cells
 from rhizomedb.store.said import Said, said_by, said_in
 from rhizomedb.store.segment import damaged
-from rhizomedb.store.tiers import FACTS_MAX, Part, Tiers, build_segment, due, fits, merged, part_of
+from rhizomedb.store.tiers import BYTES_MAX, FACTS_MAX, Part, Tiers, build_segment, due, fits, merged, part_of
 from rhizomedb.store.waiting import Waiting
-
-if TYPE_CHECKING:
-    from concurrent.futures import Executor
 
 GATHER_FACTS: Final = 1 << 17
 GATHER_BYTES: Final = 24 << 20
@@ -53,7 +51,7 @@ class Build:
     file.
     """
 
-    def __init__(self, tiers: Tiers, said: list[Said], folder: Folder, worker: Executor, share: float) -> None:
+    def __init__(self, tiers: Tiers, said: list[Said], folder: Folder, beside: Beside, share: float) -> None:
         self.said = said
         self.ids = {each.id for each in said}
         self.start = len(tiers.parts)
@@ -61,26 +59,31 @@ class Build:
         self._tiers = tiers
         self._folder = folder
         self._share = share
-        self._under_way = worker.submit(self._run)
+        self._under_way = beside.do(self._run)
 
     def _run(self) -> None:
         part = built(self._tiers, self.said)
-        small = self._small()
-        if len(small) >= TOGETHER:
+        small, is_full = self._small()
+        if len(small) >= (2 if is_full else TOGETHER):
             self.start -= len(small)
             part = merged([*small, part])
         self.part = kept(part, self._folder)
 
-    def _small(self) -> list[Part]:
-        """The newest parts that are not yet of the largest size, as many as go into one."""
+    def _small(self) -> tuple[list[Part], bool]:
+        """The newest parts that are not yet of the largest size, as many as go into one, and whether one more would not."""
         small: list[Part] = []
+        facts_max, bytes_max = FACTS_MAX * self._share, BYTES_MAX * self._share
         weight = sum(len(said.digests) // 32 for said in self.said)
+        size = sum(len(said.data) for said in self.said)
         for part in reversed(self._tiers.parts):
             weight += part.weight
-            if part.weight > FACTS_MAX * self._share // 4 or weight > FACTS_MAX * self._share:
+            size += len(part.buffer)
+            if part.weight > facts_max // 4 or len(part.buffer) > bytes_max // 4:
                 break
+            if weight > facts_max or size > bytes_max:
+                return small, True
             small.insert(0, part)
-        return small
+        return small, False
 
     def wait(self) -> Part:
         """The segment, when it is built."""
@@ -123,7 +126,7 @@ class Indexed:
         self.folder = Folder(file.absolute, is_durable=file.durability == "full")
         self._tiers = Tiers()
         self._build: Build | None = None
-        self._worker: Executor | None = None
+        self._beside = Beside("rhizomedb-build")
         self._waiting = Waiting()
         self._time = (0, 0)
         self._refused_bytes = 0
@@ -218,11 +221,7 @@ class Indexed:
         said = self._take()
         if self.is_tail_long():
             self.spill()
-        if self._worker is None:
-            from concurrent.futures import ThreadPoolExecutor  # 10 ms, which only great writes should pay
-
-            self._worker = ThreadPoolExecutor(1, "rhizomedb-build")  # one, for each thread would keep memory of its own
-        self._build = Build(self._tiers, said, self.folder, self._worker, self._share)
+        self._build = Build(self._tiers, said, self.folder, self._beside, self._share)
 
     def _land(self) -> None:
         """Take up the segment that was being built."""
@@ -275,7 +274,8 @@ class Indexed:
             return
         files = list(self._tiers.in_files)
         start = len(files)
-        while start and files[start - 1].weight < SMALL:
+        # All of these files go into the first that is written: naming it lets go of them.
+        while start and files[start - 1].weight < SMALL and fits([*files[start - 1 :], memory[0]], self._share):
             start -= 1
         parts = [*files[start:], *memory]
         together = [parts[0]]
@@ -405,9 +405,7 @@ class Indexed:
 
     def close(self) -> None:
         """End the worker. Safe to call twice."""
-        if self._worker is not None:
-            self._worker.shutdown()
-            self._worker = None
+        self._beside.close()
 
     def catch_up(self, mark: Mark) -> None:
         """Reach a mark: by segments that are in the catalogue, and by the log for what they do not cover."""

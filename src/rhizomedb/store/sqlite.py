@@ -79,7 +79,7 @@ class SqliteStore:
         self.chunks = Chunks(self._file)
         self._tables = SealedTables(self._file)
         self._held = HeldTable(self._file)
-        self._framing = Framing(self._file)
+        self._framing = Framing(self._file, room)
         try:
             self._begin_reading()
         except BaseException:
@@ -177,7 +177,8 @@ class SqliteStore:
     def envelope(self, delta: Cid) -> bytes | None:
         """The exact bytes of a delta as it arrived, visible or held back, or None."""
         self._mark()
-        self._framing.finish()
+        if self.is_writing:
+            self._framing.finish()
         seq = self._indexed.tiers.index.find_delta(pack(delta)) if delta.is_block else 0
         if seq:
             return log.envelope_at(self._file, seq)
@@ -188,9 +189,11 @@ class SqliteStore:
 
         Those that were altered since come as they are: whoever decodes them finds out.
         """
-        self._framing.finish()
-        # The marks alone are enough: what cannot be indexed can still be handed on.
-        newest = self._mark() if self.is_writing else self._tables.newest_mark()
+        if self.is_writing:
+            self._framing.finish()
+            newest = self._mark()
+        else:  # the marks alone are enough: what cannot be indexed can still be handed on
+            newest = self._tables.newest_mark()
         after = self._tables.mark(min(after_epoch, newest.epoch)) if after_epoch > 0 else Mark()
         return self._envelopes(after.deltas, newest.deltas)
 
@@ -367,6 +370,7 @@ class SqliteStore:
         """Begin a write; nothing is begun where this raises."""
         assert not self.is_writing, "a write does not begin inside another"
         try:
+            self._framing.forget()  # what a second Ctrl-C kept from being forgotten
             self._file.begin(wait_ms)
             mark = self._mark()
             self.is_writing = True
@@ -388,6 +392,7 @@ class SqliteStore:
             self._file.commit()
             self.is_writing, self._begun = False, None
             self._indexed.committed()
+            self._framing.forget()
         except BaseException:
             self.abandon_write()
             raise
@@ -397,9 +402,9 @@ class SqliteStore:
     def abandon_write(self) -> None:
         """Take back what is open, and know nothing of the file any more."""
         self.is_writing, self._begun = False, None
-        self._framing.forget()
         self._file.abandon()
         self._forget()
+        self._framing.forget()  # last, for it waits for the thread
 
     def _make_ready(self, mark: Mark) -> None:
         """See to what has to be so before anything is written; it stays so until somebody else writes."""
@@ -505,7 +510,7 @@ class SqliteStore:
             self._keeper.stop()
             raise
         finally:
-            self._framing.close()
+            self._framing.forget()
             self._indexed.close()
             self._file.close()
 

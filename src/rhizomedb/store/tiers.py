@@ -36,7 +36,7 @@ LOOKED_NS: Final = 1_000_000
 each file, which a look-up of some microseconds would pay for once more with each segment."""
 
 FACTS_MAX: Final = 1 << 20
-BYTES_MAX: Final = 256 << 20
+BYTES_MAX: Final = 128 << 20
 """No segment is made larger than this by merging: that bounds the memory and the time of one merge."""
 
 
