@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 from disk_shim import Disk
 from store_helpers import said, write
 
+from rhizomedb.db.connection import connect
 from rhizomedb.errors import RequestError, StoreError
 from rhizomedb.facts.chunking import SIZES
 from rhizomedb.facts.manifest import Block
@@ -189,3 +192,36 @@ def test_an_index_folder_that_cannot_be_made(path: str, small_tail: None) -> Non
         write(store, [said(number)])
     assert store.counts(ALL)["deltas"] == 5 and list(store.verify()) == []
     store.close()
+
+
+def test_writers_who_come_together_wait_for_the_disk_together(tmp_path: Path) -> None:
+    """Group commit: the lock is free before the disk is waited for, so two waits can be one. Each waits for the other here."""
+    path = str(tmp_path / "a.db")
+    together = threading.Barrier(2, timeout=30)
+
+    class Meeting:
+        def __init__(self, log: Any) -> None:
+            self._log = log
+
+        def xSync(self, flags: int) -> None:  # it is called by this name
+            together.wait()
+            self._log.xSync(flags)
+
+        def xClose(self) -> None:
+            self._log.xClose()
+
+    def write(name: str) -> None:
+        with connect(path, author=name) as db:
+            db.transact([(name, "n", 0)])
+            db._store.file._log = Meeting(db._store.file._log)
+            opened.wait()
+            for number in range(1, 6):
+                db.transact([(name, "n", number)])
+
+    opened = threading.Barrier(2, timeout=30)
+    with ThreadPoolExecutor(2) as writers:
+        for done in [writers.submit(write, name) for name in ("ann", "ben")]:
+            done.result()
+    with connect(path) as db:
+        assert [db.get(name, "n") for name in ("ann", "ben")] == [5, 5]
+        assert list(db.verify()) == []

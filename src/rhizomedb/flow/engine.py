@@ -79,7 +79,7 @@ class Engine:
         return self._run.pipelines_of(rule)
 
     def seconds(self, name: str) -> float:
-        """How long a grouping or graph took, in all steps, to make a relation."""
+        """How long a grouping, a graph or all rules of a stratum took, in all steps, to make a relation."""
         return self._run.seconds.get(name, 0.0)
 
     @contextmanager
@@ -143,7 +143,8 @@ class Engine:
         if self.standing:
             counted.derive(stratum, self._run)
         else:
-            counted.derive_once(stratum, self._run)
+            with self._timed(stratum.rules[0].head):
+                counted.derive_once(stratum, self._run)
 
     def ids(self) -> set[int]:
         """The ids that stand in any relation. Those of constants are looked up again when they are needed next."""
