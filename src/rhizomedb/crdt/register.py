@@ -76,10 +76,14 @@ CLAIMS: Final = """\
 // which registers are asked for; the surface adds the rule or the tuples
 relation asked(entity: bytes, attribute: any).
 
-// a claim: one delta saying one fact, and not as part of a hyperedge
-write(fact: C, delta: D, entity: E, attribute: A, value: V) :-
+// a claim: one delta saying one fact, unless the fact is a part of the hyperedge that the delta is
+said(fact: C, delta: D, entity: E, attribute: A, value: V, edge: G) :-
     asked(entity: E, attribute: A), C := fact(entity: E, attribute: A, value: V), asserts(delta: D, fact: C),
-    delta(id: D, edge: bytes"").
+    delta(id: D, edge: G).
+write(fact: C, delta: D, entity: E, attribute: A, value: V) :-
+    said(fact: C, delta: D, entity: E, attribute: A, value: V, edge: bytes"").
+write(fact: C, delta: D, entity: E, attribute: A, value: V) :-
+    said(fact: C, delta: D, entity: E, attribute: A, value: V, edge: G), E != G, V != G.
 
 // what the writes of a register had seen: those of authors who saw the view, and those of each author alone
 seen(entity: E, attribute: A, fact: P) :-
@@ -114,18 +118,18 @@ asked(entity: E, attribute: A) :- subject(entity: E), fact(entity: E, attribute:
 STANDS: Final = "stands"
 """The relation by which any program reads what stands: the survivors of `CLAIMS`."""
 
-_OWN_RELATIONS: Final = ("asked", "write", "seen", "past", "superseded", "retracted")
+_OWN_RELATIONS: Final = ("asked", "said", "write", "seen", "past", "superseded", "retracted")
 
 
 @cache
 def _library() -> tuple[Rule, Program]:
-    """`CLAIMS` under names that no program of a user has, its survivors as `stands`: the rule of its writes, and the rest."""
+    """`CLAIMS` under names that no program of a user has, its survivors as `stands`: the rule that reads, and the rest."""
     text = re.sub(r"\bsurvivor\(", f"{STANDS}(", CLAIMS)
     for name in _OWN_RELATIONS:
         text = re.sub(rf"\b{name}\(", f"`{RESERVED_PREFIX}{name}`(", text)
     program = parse(text)
-    (write,) = (rule for rule in program.rules if rule.head.relation == f"{RESERVED_PREFIX}write")
-    return write, Program(tuple(rule for rule in program.rules if rule is not write))
+    (said,) = (rule for rule in program.rules if rule.head.relation == f"{RESERVED_PREFIX}said")
+    return said, Program(tuple(rule for rule in program.rules if rule is not said))
 
 
 def with_stands(program: Program) -> Program:
@@ -137,13 +141,13 @@ def with_stands(program: Program) -> Program:
     read = [atom for rule in program.rules for atom in atoms(rule) if atom.relation == STANDS]
     if STANDS in defined or not read:
         return program
-    write, rest = _library()
-    writes = dict.fromkeys(_writes(write, atom) for atom in read)
-    return Program((*writes, *rest.rules, *program.rules), program.declarations, program.source)
+    said, rest = _library()
+    reading = dict.fromkeys(_narrowed(said, atom) for atom in read)
+    return Program((*reading, *rest.rules, *program.rules), program.declarations, program.source)
 
 
-def _writes(write: Rule, atom: Atom) -> Rule:
-    """The rule of writes, for the registers that an atom over `stands` can match: who asks is written into it."""
+def _narrowed(said: Rule, atom: Atom) -> Rule:
+    """The rule of what is said, for the registers that an atom over `stands` can match: who asks is written into it."""
     given = {
         name: term
         for name, term in atom.arguments
@@ -155,12 +159,12 @@ def _writes(write: Rule, atom: Atom) -> Rule:
 
     body = [
         Selection(narrowed(predicate.atom), predicate.cid) if isinstance(predicate, Selection) else predicate
-        for predicate in write.body
+        for predicate in said.body
         if not (isinstance(predicate, Selection) and predicate.atom.relation == f"{RESERVED_PREFIX}asked")
     ]
     if "attribute" not in given:
-        body.append(Constraint(dict(write.head.arguments)["attribute"], "!=", Constant(RETRACTS)))
-    return Rule(narrowed(write.head), tuple(body))
+        body.append(Constraint(dict(said.head.arguments)["attribute"], "!=", Constant(RETRACTS)))
+    return Rule(narrowed(said.head), tuple(body))
 
 
 @cache

@@ -237,12 +237,7 @@ class Names:
 
 
 def _hex(entity: Entity) -> str:
-    """What an entity without a name is called: the text that it is, as ids of other systems are, else its beginning."""
-    try:
-        text = entity.decode()
-    except UnicodeDecodeError:
-        text = ""
-    return text if text.isprintable() and len(text) > 2 and not text.startswith("0x") else f"0x{entity.hex()[:12]}"
+    return f"0x{entity.hex()[:12]}"
 
 
 def _derives(key: Mapping[str, Value], entity: Entity) -> bool:
