@@ -8,7 +8,8 @@ import pytest
 
 from rhizomedb.db.connection import connect
 from rhizomedb.errors import Error
-from rhizomedb.exchange.json_deltas import holds_json_deltas, import_json_deltas, json_deltas
+from rhizomedb.exchange.importer import looks_like_json_deltas
+from rhizomedb.exchange.json_deltas import import_json_deltas, json_deltas
 from rhizomedb.exchange.source import Source
 
 FILMS = Path(__file__).parent.parent / "data" / "films" / "movies.deltas.jsonl.gz"
@@ -84,7 +85,7 @@ HEADS = {
 def test_the_first_line_tells(tmp_path, text, is_one):
     path = tmp_path / "some.jsonl"
     path.write_text(text)
-    assert holds_json_deltas(Source(path)) is is_one
+    assert looks_like_json_deltas(Source(path).head) is is_one
 
 
 BAD = {

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rhizomedb.db.connection import connect
 from rhizomedb.db.edge_source import NumberedEdges, ScannedEdges
-from rhizomedb.db.hyperedges import negated
+from rhizomedb.db.negations import negated
 from rhizomedb.db.query import evaluate
 from rhizomedb.facts.clock import HybridTime
 from rhizomedb.facts.delta import Delta

@@ -8,7 +8,6 @@ from argparse import Namespace
 from collections.abc import Mapping
 
 from rhizomedb.cli import out
-from rhizomedb.cli.edges import import_json
 from rhizomedb.cli.salvage import export_salvaged, report
 from rhizomedb.cli.session import (
     at_moment,
@@ -38,8 +37,8 @@ from rhizomedb.exchange.importer import (
     import_commits,
     import_deltas,
     import_table,
+    looks_like_json_deltas,
 )
-from rhizomedb.exchange.json_deltas import holds_json_deltas, json_deltas
 from rhizomedb.exchange.output import FORMATS, write_lines, write_rows
 from rhizomedb.exchange.reader import read_table
 from rhizomedb.exchange.source import Source
@@ -66,7 +65,9 @@ def import_(options: Namespace) -> int:
     source = Source(options.source)
     if options.format == "car" or (options.format in (None, "jsonl") and holds_deltas(source)):
         return _import_deltas(options, source, memory)
-    if options.format in (None, "json-deltas") and (options.format or holds_json_deltas(source)):
+    if options.format in (None, "json-deltas") and (options.format or looks_like_json_deltas(source.head)):
+        from rhizomedb.cli.edges import import_json  # what few imports need need not be loaded by all
+
         return import_json(options, source, memory)
     key = _names(options.key)
     author = options.author or ("stdin" if options.source == "-" else file_stem(options.source))
@@ -224,6 +225,8 @@ def export(options: Namespace) -> int:
     with opened(options.file) as db:
         reader = at_moment(db, options)
         if chosen == "json-deltas":
+            from rhizomedb.exchange.json_deltas import json_deltas
+
             count = write_lines(json_deltas(reader), options.target)
             return report(options, count, [], chosen)
         if chosen in DELTA_FORMATS:

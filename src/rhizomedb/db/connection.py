@@ -19,13 +19,13 @@ from rhizomedb.db.care import Care
 from rhizomedb.db.database import Database
 from rhizomedb.db.filling import Filling
 from rhizomedb.db.handing_on import sound_among, sound_deltas
+from rhizomedb.db.hypergraph import HypergraphWriter
 from rhizomedb.db.intake import Attached, Content, Intake, Progress, take_in
 from rhizomedb.db.keyring import Keyring
 from rhizomedb.db.limits import Limits
 from rhizomedb.db.naming import Authors, Names
 from rhizomedb.db.quotas import quota_of
 from rhizomedb.db.reader import now_ms
-from rhizomedb.db.relating import Relating
 from rhizomedb.db.replicated import Replicating, held_by
 from rhizomedb.db.result import show
 from rhizomedb.db.standing import Changed, sort_out
@@ -73,7 +73,7 @@ NOTHING = Cid.of(b"")
 """Stands for an attachment whose name is not known yet."""
 
 
-class Connection(Care, Replicating, Relating):
+class Connection(Care, Replicating, HypergraphWriter):
     """An open database. Reads see the newest epoch; `snapshot()` keeps one.
 
     `author` is who speaks unless a call says otherwise: a name in the user's keyring (default: the login name), for

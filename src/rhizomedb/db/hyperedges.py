@@ -7,13 +7,12 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from operator import attrgetter
-from typing import Any, Final, Literal, TypeAlias, get_args
+from typing import Any, Final, Literal, Protocol, TypeAlias, get_args
 
 from rhizomedb._record import dataclass
 from rhizomedb.db.edge_source import EdgeSource, Ids, edge_source
 from rhizomedb.db.moment import to_ms
-from rhizomedb.db.naming import Authors, Names
-from rhizomedb.db.negations import negated
+from rhizomedb.db.naming import Names
 from rhizomedb.errors import RequestError, nearest_names
 from rhizomedb.facts.value import Entity, check_entity
 from rhizomedb.hyper.json_delta import entity_of, id_of
@@ -77,8 +76,8 @@ RANK: Final = attrgetter("rank")
 # -- asking -----------------------------------------------------------------------------------------------------------
 
 
-class Hyperedges:
-    """The questions about hyperedges; every reader has them."""
+class Asked(Protocol):
+    """The reader that is asked."""
 
     _store: Store
     _clock: Callable[[], int]
@@ -86,98 +85,79 @@ class Hyperedges:
     @property
     def cut(self) -> Cut:
         """Which deltas are visible."""
-        raise AssertionError("a reader has a cut")
-
-    def _authors(self) -> Authors:
-        """What authors are called."""
-        raise AssertionError("a reader knows authors")
-
-    def hyperedges(
-        self,
-        *,
-        ids: Iterable[Thing] | None = None,
-        targets: Iterable[Thing] | None = None,
-        contexts: Iterable[str] | None = None,
-        authors: Iterable[str] | None = None,
-        claimed_authors: Iterable[str] | None = None,
-        systems: Iterable[str] | None = None,
-        since: Moment | None = None,
-        until: Moment | None = None,
-        negated: Taken = "exclude",
-        trusted: Iterable[str] | None = None,
-        predicate: Callable[[Hyperedge], bool] | None = None,
-        limit: int | None = None,
-    ) -> list[Hyperedge]:
-        """The hyperedges that meet every condition given, oldest first by claimed time.
-
-            db.hyperedges(targets=["movie_matrix"], contexts=["cast"])
-
-        In a list one match is enough, an empty list matches nothing, and `targets` and `contexts` may be met by different
-        pointers. `authors` are those who signed, by name; `claimed_authors` what unsigned statements name, which nobody
-        has verified. `since` and `until` are included. What was taken back is left out; `negated="mark"` gives it with
-        `is_negated` set, `"only"` nothing else. With `trusted`, which may be empty, only these authors and whoever said a
-        thing can take it back.
-        """
-        cut = self.cut
-        _check(negated, limit)
-        wanted = EdgeFilter(
-            _set(ids, self.thing),
-            _set(targets, self.thing),
-            _set(contexts, str),
-            _set(authors, self.author_key),
-            _set(claimed_authors, str),
-            _set(systems, str),
-            None if since is None else to_ms(since, self._clock()),
-            None if until is None else to_ms(until, self._clock(), edge="end"),
-        )
-        source = edge_source(self._store, cut)
-        ids_found, rest = wanted.candidates(source)
-        read = source.read(ids_found)
-        found = _once(sorted(read if rest == ALL else filter(rest.holds, read), key=RANK))
-        away = self.negated_edges(trusted) if found else frozenset()
-        kept = (edge for edge in _sifted(found, away, negated) if predicate is None or predicate(edge))
-        return list(islice(kept, limit))
-
-    def hyperedge(self, id: Thing) -> Hyperedge:
-        """The hyperedge of an id; the first by claimed time where several deltas say it. One taken back is marked."""
-        found = self.hyperedges(ids=[id], negated="mark")
-        if not found:
-            raise RequestError(
-                "hyper.unknown-edge", f"no hyperedge here has the id {show_id(id)!r}", fix="db.hyperedges()"
-            )
-        return found[0]
-
-    def negated_edges(self, trusted: Iterable[str] | None = None) -> frozenset[Entity]:
-        """The ids of all hyperedges that are taken back; see `hyperedges` for `trusted`."""
-        return negated(self._store, self.cut, _set(trusted, self.author_key))
-
-    def author_key(self, author: str) -> bytes:
-        """The key of an author whom this copy calls so."""
-        return self._authors().key(author)
-
-    def author_name(self, author: bytes) -> str:
-        """What this copy calls the author of a key."""
-        return self._authors().name(author)
+        ...
 
     def thing(self, thing: Thing) -> Entity:
-        """The entity that is meant: by its bytes, by the id that another system gave it, or by name.
-
-        A text that is the id of something here means that; else it is a name; what nobody knows is an id.
-        """
-        if not isinstance(thing, str):
-            return check_entity(thing)
-        entity = entity_of(thing)
-        if self.is_known(entity):
-            return entity
-        found = Names(self._store, self.cut).find(thing)
-        if len(found) > 1:
-            return Names(self._store, self.cut).entity(thing)  # the error that lists them
-        return found[0] if found else entity
+        """The entity that is meant."""
+        ...
 
     def is_known(self, entity: Entity) -> bool:
         """Whether anything is said of an entity, or names it."""
-        whole = Cut(epoch=self.cut.epoch)
-        return any(True for name in ("entity", "value") for _ in self._store.scan("fact", {name: entity}, whole))
+        ...
+
+    def author_key(self, author: str) -> bytes:
+        """The key of an author."""
+        ...
+
+    def negated_edges(self, trusted: Iterable[str] | None = None) -> frozenset[Entity]:
+        """The ids of what is taken back."""
+        ...
+
+
+def ask(
+    reader: Asked,
+    wanted: EdgeFilter,
+    negated: Taken,
+    trusted: Iterable[str] | None,
+    limit: int | None,
+    predicate: Callable[[Hyperedge], bool] | None,
+) -> list[Hyperedge]:
+    """The hyperedges that a filter means, oldest first; see `Hypergraph.hyperedges`."""
+    _check(negated, limit)
+    source = edge_source(reader._store, reader.cut)
+    ids, rest = wanted.candidates(source)
+    read = source.read(ids)
+    found = _once(sorted(read if rest == ALL else filter(rest.holds, read), key=RANK))
+    away = reader.negated_edges(trusted) if found else frozenset()
+    kept = (edge for edge in _sifted(found, away, negated) if predicate is None or predicate(edge))
+    return list(islice(kept, limit))
+
+
+def edge_filter(
+    reader: Asked,
+    ids: Iterable[Thing] | None,
+    targets: Iterable[Thing] | None,
+    contexts: Iterable[str] | None,
+    authors: Iterable[str] | None,
+    claimed_authors: Iterable[str] | None,
+    systems: Iterable[str] | None,
+    since: Moment | None,
+    until: Moment | None,
+) -> EdgeFilter:
+    """The filter that conditions come to, as people give them."""
+    return EdgeFilter(
+        set_of(ids, reader.thing),
+        set_of(targets, reader.thing),
+        set_of(contexts, str),
+        set_of(authors, reader.author_key),
+        set_of(claimed_authors, str),
+        set_of(systems, str),
+        None if since is None else to_ms(since, reader._clock()),
+        None if until is None else to_ms(until, reader._clock(), edge="end"),
+    )
+
+
+def meant(reader: Asked, thing: Thing) -> Entity:
+    """The entity that is meant; see `Hypergraph.thing`."""
+    if not isinstance(thing, str):
+        return check_entity(thing)
+    entity = entity_of(thing)
+    if reader.is_known(entity):
+        return entity
+    found = Names(reader._store, reader.cut).find(thing)
+    if len(found) > 1:
+        return Names(reader._store, reader.cut).entity(thing)  # the error that lists them
+    return found[0] if found else entity
 
 
 def _check(negated: str, limit: object) -> None:
@@ -192,7 +172,8 @@ def _check(negated: str, limit: object) -> None:
         raise RequestError("db.usage", f"a limit is a whole number, not {limit!r}", fix="limit=20")
 
 
-def _set(some: Iterable[Any] | None, each: Callable[[Any], Any]) -> frozenset[Any] | None:
+def set_of(some: Iterable[Any] | None, each: Callable[[Any], Any]) -> frozenset[Any] | None:
+    """Things of one kind that are given as a list; None where nothing is."""
     if some is None:
         return None
     if isinstance(some, str | bytes) or not isinstance(some, Iterable):

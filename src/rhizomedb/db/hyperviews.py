@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 from rhizomedb.db import view
 from rhizomedb.db.compiled import Compiled, answering
 from rhizomedb.db.edge_source import edge_source
-from rhizomedb.db.hyperedges import RANK, Hyperedges, Thing
+from rhizomedb.db.hyperedges import RANK, Asked, Thing
 from rhizomedb.errors import RequestError
 from rhizomedb.facts.value import Entity
 from rhizomedb.hyper.hyperview import ASKED, SHOWN, HyperView, program_of, put_together
-from rhizomedb.hyper.resolution import Choose, policy_of, resolve
 from rhizomedb.hyper.schema import HyperSchema, Schemas
 from rhizomedb.hyper.schema_edges import SCHEMA, SchemasSaid, schemas_of
 from rhizomedb.logic import parse
@@ -33,90 +32,48 @@ def _compiled(program: str) -> Compiled:
     return answering(parse(program), COLUMNS, _ASKED, SHOWN)
 
 
-class HyperViewing(Hyperedges):
-    """The questions about schemas and views; every reader has them."""
+class Viewed(Asked, Protocol):
+    """The reader that is asked."""
 
     def schemas(self) -> Schemas:
-        """The schemas that are said here at this moment, by their ids."""
-        return self.schemas_said().schemas
+        """The schemas that are said."""
+        ...
 
-    def schemas_said(self) -> SchemasSaid:
-        """The same, with what is said in several ways, and what cannot be understood and why."""
-        source = edge_source(self._store, self.cut)
-        away = self.negated_edges()
-        edges = sorted((edge for edge in source.read(source.with_roles([SCHEMA])) if edge.edge not in away), key=RANK)
-        return schemas_of(edges)
 
-    def hyperview(
-        self,
-        thing: Thing,
-        schema: Wanted,
-        *,
-        schemas: Iterable[HyperSchema] = (),
-        trusted: Iterable[str] | None = None,
-    ) -> HyperView:
-        """What a schema shows of a thing: the hyperedges that point at it, property by property, and nested views.
+def said_of_schemas(reader: Asked) -> SchemasSaid:
+    """What is said of schemas at a moment."""
+    source = edge_source(reader._store, reader.cut)
+    away = reader.negated_edges()
+    edges = sorted((edge for edge in source.read(source.with_roles([SCHEMA])) if edge.edge not in away), key=RANK)
+    return schemas_of(edges)
 
-            db.hyperview("movie_matrix", "Movie").to_dict()
 
-        `schemas` are others than those that are said here, as is a `schema` that is given itself. What was taken back is
-        left out, as by `hyperedges`.
-        """
-        return self.hyperviews([thing], schema, schemas=schemas, trusted=trusted)[0]
+def views(
+    reader: Viewed,
+    things: Iterable[Thing],
+    schema: Wanted,
+    schemas: Iterable[HyperSchema],
+    trusted: Iterable[str] | None,
+) -> list[HyperView]:
+    """The views of several things, evaluated together; see `Hypergraph.hyperview`."""
+    known, id = schemas_for(reader, schema, schemas)
+    entities = [reader.thing(thing) for thing in things]
+    away = reader.negated_edges(trusted)
+    source = edge_source(reader._store, reader.cut)
+    shown = _shown(reader, known, id, entities)
+    names = source.named([row[4] for row in shown])
+    rows = [(row[0], row[1], row[2], name) for row, name in zip(shown, names, strict=True)]
+    return put_together(known, id, entities, rows, source.read, away)
 
-    def hyperviews(
-        self,
-        things: Iterable[Thing],
-        schema: Wanted,
-        *,
-        schemas: Iterable[HyperSchema] = (),
-        trusted: Iterable[str] | None = None,
-    ) -> list[HyperView]:
-        """The views of several things, evaluated together."""
-        known, id = self._schemas_for(schema, schemas)
-        entities = [self.thing(thing) for thing in things]
-        away = self.negated_edges(trusted)
-        source = edge_source(self._store, self.cut)
-        shown = _shown(self, known, id, entities)
-        names = source.named([row[4] for row in shown])
-        rows = [(row[0], row[1], row[2], name) for row, name in zip(shown, names, strict=True)]
-        return put_together(known, id, entities, rows, source.read, away)
 
-    def show(
-        self,
-        thing: Thing,
-        schema: Wanted,
-        *,
-        policy: str | Choose = "latest",
-        policies: Mapping[str, str | Choose] | None = None,
-        schemas: Iterable[HyperSchema] = (),
-        trusted: Iterable[str] | None = None,
-    ) -> dict[str, Any]:
-        """A thing as plain data: its `id`, and for each property what a policy chooses of all that is said.
-
-            db.show("movie_matrix", "Movie", policies={"runtime": "max", "Person.name": "first"})
-
-        Policies are `latest`, `first`, `all`, `vote`, `average`, `max`, `min`, `trusted:A,B` (who signed), `claimed:A,B` (whom
-        unsigned statements name), or a function from all that is said, oldest first, to a value. Nothing is rewritten:
-        another policy shows another side of the same hyperedges.
-        """
-        key_of = self.author_key
-        special = {name: policy_of(each, key_of) for name, each in (policies or {}).items()}
-        return resolve(
-            self.hyperview(thing, schema, schemas=schemas, trusted=trusted), policy_of(policy, key_of), special
-        )
-
-    def hyperview_program(self, schema: Wanted, *, schemas: Iterable[HyperSchema] = ()) -> str:
-        """The PomoLogic program of the views of a schema: which hyperedges are `shown` of the things `asked` for."""
-        return program_of(*self._schemas_for(schema, schemas))
-
-    def _schemas_for(self, schema: Wanted, more: Iterable[HyperSchema]) -> tuple[Schemas, str]:
-        given = [*more, *([schema] if isinstance(schema, HyperSchema) else [])]
-        if isinstance(schema, HyperSchema) and not schema.nests:
-            return Schemas(given), schema.id
-        said = self.schemas()
-        known = Schemas([*said.values(), *given]) if given else said
-        return known, schema.id if isinstance(schema, HyperSchema) else find_schema(known, schema)
+def schemas_for(reader: Viewed, schema: Wanted, more: Iterable[HyperSchema]) -> tuple[Schemas, str]:
+    """All schemas that a view by one may need, and its id."""
+    given = [*more, *([schema] if isinstance(schema, HyperSchema) else [])]
+    if isinstance(schema, HyperSchema) and not schema.nests:
+        return Schemas(given), schema.id
+    said = reader.schemas()
+    known = Schemas([*said.values(), *given]) if given else said
+    return known, schema.id if isinstance(schema, HyperSchema) else find_schema(known, schema)
 
 
 def find_schema(schemas: Schemas, name: str) -> str:
@@ -135,7 +92,7 @@ def find_schema(schemas: Schemas, name: str) -> str:
     return named[0]
 
 
-def _shown(reader: HyperViewing, schemas: Schemas, id: str, entities: Sequence[Entity]) -> list[Any]:
+def _shown(reader: Asked, schemas: Schemas, id: str, entities: Sequence[Entity]) -> list[Any]:
     """The tuples of what shows up, whatever was taken back: schema, thing, property, edge, delta."""
     if schemas[id].selects == frozenset():
         return []

@@ -33,7 +33,7 @@ from rhizomedb.db.explanation import (
     Records,
     Said,
 )
-from rhizomedb.db.hyperviews import HyperViewing
+from rhizomedb.db.hypergraph import Hypergraph
 from rhizomedb.db.identity import as_cid
 from rhizomedb.db.limits import Limits
 from rhizomedb.db.log import Logged, log
@@ -106,7 +106,7 @@ class Stats:
         return {**counts, "storage": self.storage.as_dict(), "bytes_per_fact": round(self.bytes_per_fact, 1)}
 
 
-class Reader(Causality, HyperViewing):
+class Reader(Causality, Hypergraph):
     """The questions. A subclass says which store and which cut."""
 
     _store: Store

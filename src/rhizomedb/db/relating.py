@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final, Literal, TypeAlias, TypeVar
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, Literal, TypeAlias
 
 from rhizomedb._record import dataclass
 from rhizomedb.db.edge_source import EdgeSource, edge_source
 from rhizomedb.db.hyperedges import show_id
-from rhizomedb.db.hyperviews import HyperViewing
+from rhizomedb.db.hypergraph import HypergraphWriter
 from rhizomedb.db.transaction import Part, Transaction
 from rhizomedb.errors import RequestError, ValueRefused
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.delta import Delta, Group
 from rhizomedb.facts.entity import ENTITY_BYTES, derive
 from rhizomedb.facts.fact import Fact
-from rhizomedb.facts.signature import Key
 from rhizomedb.facts.value import Entity
 from rhizomedb.hyper.json_delta import JsonDelta, entity_of
 from rhizomedb.hyper.pointer import NEGATED_BY, NEGATES, Hyperedge, Pointer, Reference, facts_of
 from rhizomedb.hyper.schema import HyperSchema, Schemas
 from rhizomedb.hyper.schema_edges import SCHEMA, edges_of
 from rhizomedb.store import admit
-
-Ended = TypeVar("Ended")
 
 Target: TypeAlias = Any
 """A value; a thing by its bytes, as `(thing, context)`, or as a `Reference`; or a list of these, for a role played by several."""
@@ -48,153 +45,130 @@ class PassedOn(Transaction):
     refused: tuple[int, ...] = ()
 
 
-class Relating(HyperViewing):
-    """The hyperedges that a connection says."""
+def relate(
+    db: HypergraphWriter,
+    pointers: Sequence[Pointer | tuple[str, Target]],
+    roles: Mapping[str, Target],
+    author: str | None,
+    origin: str,
+) -> Related:
+    """See `HypergraphWriter.relate`."""
+    wanted = [*map(_role, pointers), *roles.items()]
+    db._release_if_due()
 
-    _key: Callable[[str | None], Key]
-    _say: Callable[..., Transaction]
-    _write: Callable[[Callable[[], Any]], Any]
-    _author_name: Callable[[str | None], str]
-    _release_if_due: Callable[[], None]
+    def say() -> Related:
+        named: dict[str, Entity] = {}
+        said = [
+            Pointer(role, _target(db, each, named))
+            for role, target in wanted
+            for each in (target if isinstance(target, list) else [target])
+        ]
+        edge = secrets.token_bytes(ENTITY_BYTES)
+        parts = [Part(facts_of(edge, said), "seen", edge)]
+        if new := [Fact(entity, "name", name) for name, entity in named.items() if entity == derive({"name": name})]:
+            parts.insert(0, Part(new, "own"))
+        group = Group(secrets.token_bytes(16), len(parts)) if len(parts) > 1 else None
+        done = db._say(parts, db._key(author), author, origin, group)
+        return Related(done.epoch, done.deltas, done.facts, edge)
 
-    def relate(
-        self,
-        *pointers: Pointer | tuple[str, Target],
-        author: str | None = None,
-        origin: str = "relation",
-        **roles: Target,
-    ) -> Related:
-        """Say a hyperedge: one statement that ties several things and values together, each in a role.
+    done: Related = db._write(say)
+    return done
 
-            db.relate(actor=(keanu, "appearedIn"), movie=(matrix, "cast"), characterName="Neo")
 
-        A target is a value, or a thing: `(thing, context)` where it shows up under a property of that thing, its bytes
-        alone where it does not. A text alone is a value; a thing is named by `(name, context)`, and one that nobody knows
-        is made. A list is a role that several play. Roles that are no Python names come first, as `(role, target)`.
-        """
-        wanted = [*map(_role, pointers), *roles.items()]
-        self._release_if_due()
+def negate(db: HypergraphWriter, edge: Hyperedge | Entity | str, reason: str | None, author: str | None) -> Related:
+    """See `HypergraphWriter.negate`."""
+    id = edge.edge if isinstance(edge, Hyperedge) else db.thing(edge)
+    pointers = [Pointer(NEGATES, Reference(id, NEGATED_BY))]
+    if reason is not None:
+        pointers.append(Pointer("reason", reason))
+    return relate(db, pointers, {}, author, "negation")
 
-        def say() -> Related:
-            named: dict[str, Entity] = {}
-            said = [
-                Pointer(role, self._target(each, named))
-                for role, target in wanted
-                for each in (target if isinstance(target, list) else [target])
-            ]
-            edge = secrets.token_bytes(ENTITY_BYTES)
-            parts = [Part(facts_of(edge, said), "seen", edge)]
-            if new := [
-                Fact(entity, "name", name) for name, entity in named.items() if entity == derive({"name": name})
-            ]:
-                parts.insert(0, Part(new, "own"))
-            group = Group(secrets.token_bytes(16), len(parts)) if len(parts) > 1 else None
-            done = self._say(parts, self._key(author), author, origin, group)
-            return Related(done.epoch, done.deltas, done.facts, edge)
 
-        done: Related = self._write(say)
-        return done
+def define(db: HypergraphWriter, schema: HyperSchema, author: str | None) -> Transaction:
+    """See `HypergraphWriter.define`."""
+    db._release_if_due()
 
-    def negate(
-        self, edge: Hyperedge | Entity | str, reason: str | None = None, *, author: str | None = None
-    ) -> Related:
-        """Take a hyperedge back, by its id. It stays in the log, and is shown again once this negation is negated."""
-        id = edge.edge if isinstance(edge, Hyperedge) else self.thing(edge)
-        pointers = [Pointer(NEGATES, Reference(id, NEGATED_BY))]
-        if reason is not None:
-            pointers.append(Pointer("reason", reason))
-        return self.relate(*pointers, author=author, origin="negation")
+    def say() -> Transaction:
+        Schemas([*(each for each in db.schemas().values() if each.id != schema.id), schema])  # refuses a ring
+        entity, away = entity_of(schema.id), db.negated_edges()
+        source = edge_source(db._store, db.cut)
+        standing = [
+            edge
+            for edge in source.read(source.at_targets([entity]))
+            if edge.edge not in away and any(_is_at(target, entity) for target in edge.targets(SCHEMA))
+        ]
+        wanted: dict[tuple[object, ...], tuple[Pointer, ...]] = {
+            tuple(pointer.key for pointer in pointers): pointers for pointers in edges_of(schema)
+        }
+        for edge in standing:
+            if wanted.pop(tuple(pointer.key for pointer in edge.pointers), None) is None:
+                wanted[edge.edge,] = (Pointer(NEGATES, Reference(edge.edge, NEGATED_BY)),)
+        edges = [(secrets.token_bytes(ENTITY_BYTES), pointers) for pointers in wanted.values()]
+        parts = [Part(facts_of(edge, pointers), "seen", edge) for edge, pointers in edges]
+        group = Group(secrets.token_bytes(16), len(parts)) if len(parts) > 1 else None
+        return db._say(parts, db._key(author), author, f"schema {schema.name}", group)
 
-    def define(self, schema: HyperSchema, *, author: str | None = None) -> Transaction:
-        """Say a schema, as hyperedges: what is said here of it and is not so any more is taken back, the rest stays.
+    done: Transaction = db._write(say)
+    return done
 
-        `hyper.cycle`, with the schemas named, where it would lead back to itself. One transaction; nothing new is none.
-        """
-        self._release_if_due()
 
-        def say() -> Transaction:
-            Schemas([*(each for each in self.schemas().values() if each.id != schema.id), schema])  # refuses a ring
-            entity, away = entity_of(schema.id), self.negated_edges()
-            source = edge_source(self._store, self.cut)
-            standing = [
-                edge
-                for edge in source.read(source.at_targets([entity]))
-                if edge.edge not in away and any(_is_at(target, entity) for target in edge.targets(SCHEMA))
-            ]
-            wanted: dict[tuple[object, ...], tuple[Pointer, ...]] = {
-                tuple(pointer.key for pointer in pointers): pointers for pointers in edges_of(schema)
-            }
-            for edge in standing:
-                if wanted.pop(tuple(pointer.key for pointer in edge.pointers), None) is None:
-                    wanted[edge.edge,] = (Pointer(NEGATES, Reference(edge.edge, NEGATED_BY)),)
-            edges = [(secrets.token_bytes(ENTITY_BYTES), pointers) for pointers in wanted.values()]
-            parts = [Part(facts_of(edge, pointers), "seen", edge) for edge, pointers in edges]
-            group = Group(secrets.token_bytes(16), len(parts)) if len(parts) > 1 else None
-            return self._say(parts, self._key(author), author, f"schema {schema.name}", group)
+def pass_on(
+    db: HypergraphWriter,
+    statements: Iterable[JsonDelta],
+    author: str | None,
+    origin: str,
+    refuse: Literal["raise", "collect"],
+) -> PassedOn:
+    """See `HypergraphWriter.pass_on`."""
+    db._release_if_due()
 
-        done: Transaction = self._write(say)
-        return done
+    def say() -> PassedOn:
+        key, source = db._key(author), edge_source(db._store, db.cut)
+        new = _New(source, statements, refuse)
+        ids: list[Cid] = []
+        facts = 0
 
-    def pass_on(
-        self,
-        statements: Iterable[JsonDelta],
-        *,
-        author: str | None = None,
-        origin: str,
-        refuse: Literal["raise", "collect"] = "raise",
-    ) -> PassedOn:
-        """Say what unsigned statements of others say, all or nothing. Whom they name as author stays a claim of theirs.
+        def deltas() -> Iterator[Delta]:
+            nonlocal facts
+            for each in new:
+                said = facts_of(each.edge, each.pointers, each.author, each.json)
+                delta = Delta.sign(key, system=each.system, time=each.time, facts=said, edge=each.edge)
+                ids.append(delta.id)
+                facts += len(said)
+                yield delta
 
-        The same statement is said once. The first that has the id of another one is `hyper.taken`, and nothing is written;
-        with `refuse="collect"` those are left out, and told by their places.
-        """
-        self._release_if_due()
+        admission = admit(db._store, deltas(), now_ms=db._clock(), origin=origin)
+        if ids:
+            db._store.name(key.public, db._author_name(author))
+        return PassedOn(admission.epoch if ids else None, tuple(ids), facts, new.known, tuple(new.refused))
 
-        def say() -> PassedOn:
-            key, source = self._key(author), edge_source(self._store, self.cut)
-            new = _New(source, statements, refuse)
-            ids: list[Cid] = []
-            facts = 0
+    done: PassedOn = db._write(say)
+    return done
 
-            def deltas() -> Iterator[Delta]:
-                nonlocal facts
-                for each in new:
-                    said = facts_of(each.edge, each.pointers, each.author, each.json)
-                    delta = Delta.sign(key, system=each.system, time=each.time, facts=said, edge=each.edge)
-                    ids.append(delta.id)
-                    facts += len(said)
-                    yield delta
 
-            admission = admit(self._store, deltas(), now_ms=self._clock(), origin=origin)
-            if ids:
-                self._store.name(key.public, self._author_name(author))
-            return PassedOn(admission.epoch if ids else None, tuple(ids), facts, new.known, tuple(new.refused))
+def _target(db: HypergraphWriter, target: Target, named: dict[str, Entity]) -> Any:
+    match target:
+        case (bytes() | str() as thing, str() as context):
+            return Reference(_thing(db, thing, named), context)
+        case (bytes() | str() as thing, None):
+            return Reference(_thing(db, thing, named))
+        case tuple():
+            raise RequestError("db.item", f"{target!r:.60} is no target of a pointer", fix=_EXAMPLE)
+        case bytes():
+            return Reference(target)
+    return target
 
-        done: PassedOn = self._write(say)
-        return done
 
-    def _target(self, target: Target, named: dict[str, Entity]) -> Any:
-        match target:
-            case (bytes() | str() as thing, str() as context):
-                return Reference(self._thing(thing, named), context)
-            case (bytes() | str() as thing, None):
-                return Reference(self._thing(thing, named))
-            case tuple():
-                raise RequestError("db.item", f"{target!r:.60} is no target of a pointer", fix=_EXAMPLE)
-            case bytes():
-                return Reference(target)
-        return target
-
-    def _thing(self, thing: Entity | str, named: dict[str, Entity]) -> Entity:
-        if isinstance(thing, bytes):
-            return thing
-        if not thing:
-            raise ValueRefused("hyper.target", "a thing has a name that is not empty", fix=_EXAMPLE)
-        if thing not in named:
-            found = self.thing(thing)
-            # What nobody knows by that id or name is a new thing of that name.
-            named[thing] = found if self.is_known(found) else derive({"name": thing})
-        return named[thing]
+def _thing(db: HypergraphWriter, thing: Entity | str, named: dict[str, Entity]) -> Entity:
+    if isinstance(thing, bytes):
+        return thing
+    if not thing:
+        raise ValueRefused("hyper.target", "a thing has a name that is not empty", fix=_EXAMPLE)
+    if thing not in named:
+        found = db.thing(thing)
+        # What nobody knows by that id or name is a new thing of that name.
+        named[thing] = found if db.is_known(found) else derive({"name": thing})
+    return named[thing]
 
 
 def _role(pointer: Pointer | tuple[str, Target]) -> tuple[str, Target]:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import shlex
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from typing import Final
 
 from rhizomedb._record import dataclass
 from rhizomedb.crdt.register import RESERVED_PREFIX
@@ -183,6 +185,15 @@ def import_commits(
 def holds_deltas(source: Source) -> bool:
     """Whether a file is an export of deltas, an archive or a DAG-JSON envelope on each line, rather than a table."""
     return source.head.lstrip().startswith('[{"/"') or archive.is_archive(source)
+
+
+_JSON_DELTA: Final = [re.compile(rf'"{key}"\s*:') for key in ("id", "timestamp", "author", "system", "pointers")]
+
+
+def looks_like_json_deltas(head: str) -> bool:
+    """Whether a file that begins so is JSON deltas, one a line: its first line is an object with all keys that they have."""
+    first = head.lstrip().partition("\n")[0]
+    return first.startswith("{") and all(key.search(first) for key in _JSON_DELTA)
 
 
 def import_deltas(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 from rhizomedb._record import dataclass
 from rhizomedb.db.connection import Connection
@@ -18,8 +17,6 @@ from rhizomedb.hyper import json_delta
 from rhizomedb.hyper.json_delta import JsonDelta
 from rhizomedb.store.room import watched
 
-_KEYS: Final = [re.compile(rf'"{key}"\s*:') for key in json_delta.KEYS]
-
 
 @dataclass(frozen=True, slots=True)
 class JsonImport:
@@ -29,12 +26,6 @@ class JsonImport:
     done: PassedOn
     bad: tuple[BadRow, ...] = ()
     bad_count: int = 0
-
-
-def holds_json_deltas(source: Source) -> bool:
-    """Whether a file is JSON deltas, one on each line: the first is an object with all the keys that they have."""
-    first = source.head.lstrip().partition("\n")[0]
-    return first.startswith("{") and all(key.search(first) for key in _KEYS)
 
 
 def import_json_deltas(
