@@ -25,6 +25,7 @@ from rhizomedb.db.care import Limit
 from rhizomedb.db.checking import Checked
 from rhizomedb.db.doctor import Ailment
 from rhizomedb.db.filling import Filling
+from rhizomedb.db.live_hyperviews import LiveHyperViews
 from rhizomedb.db.live_view import View
 from rhizomedb.db.log import Logged, Saying
 from rhizomedb.db.outlet import Sink, ViewWatch
@@ -69,7 +70,16 @@ COMES_BACK = (
         hyper.Nest,
         hyper.Condition,
     ),
-    *(hyper.Property, hyper.Schemas, hyper.SchemasSaid, hyper.SchemaConflict, hyper.HyperView, hyper.Entry, hyper.Said),
+    *(
+        hyper.Property,
+        hyper.Schemas,
+        hyper.SchemasSaid,
+        hyper.SchemaConflict,
+        hyper.HyperView,
+        hyper.Entry,
+        hyper.Said,
+        LiveHyperViews,
+    ),
     *(Text, Batch, TextWatch, TextChange, Splice),
     *(intake.Attached, attachment.Attachment, attachment.Place, Stored, Filling),
     *(Arrived, Ailment, Backup, Compaction, Limit, Storage),

@@ -6,7 +6,7 @@ What is asked here is answered in `hyperedges`, `hyperviews` and `relating`, whi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from rhizomedb.errors import RequestError
 from rhizomedb.store.store import Cut, Store
@@ -14,6 +14,7 @@ from rhizomedb.store.store import Cut, Store
 if TYPE_CHECKING:
     from rhizomedb.db.hyperedges import Moment, Taken, Thing
     from rhizomedb.db.hyperviews import Wanted
+    from rhizomedb.db.live_hyperviews import LiveHyperViews
     from rhizomedb.db.naming import Authors
     from rhizomedb.db.relating import PassedOn, Related, Target
     from rhizomedb.db.transaction import Transaction
@@ -245,3 +246,25 @@ class HypergraphWriter(Hypergraph):
         from rhizomedb.db.relating import pass_on
 
         return pass_on(self, statements, author, origin, refuse)
+
+    def live_hyperviews(
+        self,
+        things: Iterable[Thing],
+        schema: Wanted,
+        *,
+        schemas: Iterable[HyperSchema] = (),
+        trusted: Iterable[str] | None = None,
+    ) -> LiveHyperViews:
+        """The views of some things by a schema, kept up to date: what is said costs what it changes.
+
+            with db.live_hyperviews(["movie_matrix"], "Movie") as live:
+                print(live["movie_matrix"].to_dict())
+
+        The schema stays what it is now. Close it when it is of no use any more.
+        """
+        from rhizomedb.db.hyperedges import set_of
+        from rhizomedb.db.hyperviews import schemas_for
+        from rhizomedb.db.live_hyperviews import LiveHyperViews, Standing
+
+        authors = set_of(trusted, self.author_key)
+        return LiveHyperViews(cast(Standing, self), things, *schemas_for(self, schema, schemas), authors)

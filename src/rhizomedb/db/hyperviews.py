@@ -94,8 +94,6 @@ def find_schema(schemas: Schemas, name: str) -> str:
 
 def _shown(reader: Asked, schemas: Schemas, id: str, entities: Sequence[Entity]) -> list[Any]:
     """The tuples of what shows up, whatever was taken back: schema, thing, property, edge, delta."""
-    if schemas[id].selects == frozenset():
-        return []
     program = _compiled(program_of(schemas, id, negation=False))
     asked = {ASKED: [(entity,) for entity in dict.fromkeys(entities)]}
     return list(view.run(program, reader._store, reader.cut, asked, view.VIEW_BUDGET)[SHOWN])

@@ -36,6 +36,10 @@ shown(schema: {schema}, object: O, property: {property}, edge: E, delta: D) :-
     asserts(delta: D, fact: F), delta(id: D, edge: E){unless}.
 """
 
+_NOTHING: Final = """\
+shown(schema: {schema}, object: O, property: "", edge: O, delta: O) :- of(schema: {schema}, object: O), O != O.
+"""
+
 _NESTED: Final = """\
 of(schema: {nested}, object: X) :-
     shown(schema: {schema}, object: O, edge: E, delta: D), G := fact(entity: E, attribute: {role}, value: X),
@@ -63,6 +67,8 @@ def program_of(schemas: Schemas, id: str, *, negation: bool = True, is_trusting:
             said += [
                 _SHOWN.format(schema=of, property=show_value(each), unless=unless) for each in sorted(schema.selects)
             ]
+        if schema.selects == frozenset():
+            said.append(_NOTHING.format(schema=of))
         for role, nest in sorted(schema.nests.items()):
             when = "".join(
                 _WHEN.format(n=n, role=show_value(each.role), comparison=each.comparison, value=show_value(each.value))
@@ -169,6 +175,12 @@ def put_together(
         rows.setdefault((of, entity), {}).setdefault(property, {})[name] = None
     edges = dict(zip(names, read(list(names)), strict=True))
     views: dict[tuple[str, Entity], HyperView] = {}
+
+    def view_of(key: tuple[str, Entity]) -> HyperView:
+        if key not in views:  # nothing is shown of it
+            views[key] = HyperView(key[1], schemas[key[0]], {})
+        return views[key]
+
     # The schemas that are nested come first: then a view that holds another finds it made.
     order = {each: place for place, each in enumerate(schemas.order)}
     wanted = {*rows, *((id, entity) for entity in entities)}
@@ -176,36 +188,41 @@ def put_together(
         schema = schemas[key[0]]
         properties: dict[str, tuple[Entry, ...]] = {}
         for property, found in sorted(rows.get(key, {}).items()):
-            here = sorted((edge for edge in map(edges.__getitem__, found) if edge.edge not in away), key=_RANK)
-            entries = [
-                Entry(edge, tuple(_targets(edge, key[1], schema, views, schemas)))
-                for edge in here
-                if _fits(edge, schema, property)
-            ]
+            here = (edge for edge in map(edges.__getitem__, found) if edge.edge not in away)
+            entries = entries_of(here, key[1], property, schema, view_of)
             if entries:
-                properties[property] = tuple(entries)
+                properties[property] = entries
         views[key] = HyperView(key[1], schema, properties)
     return [views[id, entity] for entity in entities]
 
 
+def entries_of(
+    edges: Iterable[Hyperedge],
+    entity: Entity,
+    property: str,
+    schema: HyperSchema,
+    view_of: Callable[[tuple[str, Entity]], Any],
+) -> tuple[Entry, ...]:
+    """What a property of a thing shows of some hyperedges, oldest first; `view_of` gives the view of a schema and a thing."""
+    fitting = sorted((edge for edge in edges if _fits(edge, schema, property)), key=_RANK)
+    return tuple([Entry(edge, tuple(_targets(edge, entity, schema, view_of))) for edge in fitting])
+
+
 def _targets(
-    edge: Hyperedge, entity: Entity, schema: HyperSchema, views: dict[tuple[str, Entity], HyperView], schemas: Schemas
+    edge: Hyperedge, entity: Entity, schema: HyperSchema, view_of: Callable[[tuple[str, Entity]], Any]
 ) -> Iterator[tuple[str, Any]]:
     for pointer in edge.pointers:
         target = pointer.target
         nest = schema.nests.get(pointer.role)
         if (
-            nest is None
-            or not isinstance(target, Reference)
-            or target.entity == entity
-            or not all(each.holds(edge) for each in nest.when)
+            nest is not None
+            and isinstance(target, Reference)
+            and target.entity != entity
+            and all(each.holds(edge) for each in nest.when)
         ):
+            yield pointer.role, view_of((nest.schema, target.entity))
+        else:
             yield pointer.role, target
-            continue
-        key = nest.schema, target.entity
-        if key not in views:  # nothing is shown of it
-            views[key] = HyperView(target.entity, schemas[nest.schema], {})
-        yield pointer.role, views[key]
 
 
 def _fits(edge: Hyperedge, schema: HyperSchema, property: str) -> bool:
