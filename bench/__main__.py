@@ -1,4 +1,4 @@
-"""Run the benchmarks named, or all: `python -m bench [ingest] [get] [query] [store] [flow] [crdt] [--small] [--folder DIR]`.
+"""Run the benchmarks named, or all: `python -m bench [ingest] [get] [query] [store] [flow] [crdt] [hyper] [--small] [--folder DIR]`.
 
 A run at full size writes its sections of `bench/RESULTS.md` and leaves the others as they are; a small run, or one of other
 sizes (`--sizes`, which only `store` takes), only prints.
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from bench.report import load, machine, page, sections_of
 
-NAMES = ("ingest", "get", "query", "store", "flow", "crdt")
+NAMES = ("ingest", "get", "query", "store", "flow", "crdt", "hyper")
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 
