@@ -15,7 +15,7 @@ from rhizomedb.db import replicated
 from rhizomedb.db.connection import Connection
 
 
-def doings(does: dict[str, Any], copies: int, most: int = 14) -> st.SearchStrategy[list[tuple[Any, ...]]]:
+def doings(does: dict[str, Any], copies: int, most: int = 9) -> st.SearchStrategy[list[tuple[Any, ...]]]:
     """What happens: who does what, and who meets whom."""
     places = st.integers(0, copies - 1)
     said = [st.tuples(st.just(what), places, how) for what, how in does.items()]
@@ -26,9 +26,11 @@ def doings(does: dict[str, Any], copies: int, most: int = 14) -> st.SearchStrate
 def opened(count: int) -> Iterator[list[Connection]]:
     """Copies of one author: two devices of one person are two writers."""
     dbs = [rhizomedb.open(":memory:", author="one person") for _ in range(count)]
-    yield dbs
-    for db in dbs:
-        db.close()
+    try:
+        yield dbs
+    finally:
+        for db in dbs:
+            db.close()
 
 
 def meet(one: Connection, other: Connection) -> None:
@@ -57,4 +59,4 @@ def is_caught(law: Callable[..., None], strategy: st.SearchStrategy[Any], exampl
 
 def all_writers_alike(patch: pytest.MonkeyPatch) -> None:
     """Break the handles: no writer, and no element, has anything that only it has."""
-    patch.setattr(replicated.secrets, "token_bytes", lambda count: bytes(count))
+    patch.setattr(replicated.secrets, "token_bytes", bytes)

@@ -72,7 +72,7 @@ def law(copies: int):
 
 @pytest.mark.parametrize("copies", [2, 3])
 def test_copies_hold_one_list_and_each_edit_does_what_it_says(copies):
-    holds(law(copies), doings(INSERT_AND_DELETE, copies), 40)
+    holds(law(copies), doings(INSERT_AND_DELETE, copies), 12)
 
 
 @pytest.mark.parametrize("broken", ["counter", "place", "element"])
@@ -179,8 +179,8 @@ def test_t7_a_forged_counter_only_sorts_first(db: Connection) -> None:
     assert list(some) == ["lie", "a"]
     some.insert(1, "b")
     some.insert(0, "c")
-    assert sorted(map(str, some[:2])) == ["c", "lie"], "no counter is greater: the ids decide"
-    assert some[2:] == ["b", "a"] or some[1:3] == ["b", "c"]
+    # no counter is greater than the forged one, so the ids decide
+    assert list(some) in (["c", "lie", "b", "a"], ["lie", "b", "c", "a"])
 
 
 def test_a_ring_of_elements_has_an_end(db: Connection) -> None:

@@ -58,9 +58,10 @@ def law(copies: int):
                 assert {(exact(key), each) for key in some for each in some.conflicts(key)} == expected
                 assert {(exact(key), value) for key, value in some.items()} <= expected
                 assert [exact(key) for key in some] == [exact(key) for key in (1, 1.0, "k") if key_in(key, expected)]
-                assert all(value == value == some.conflicts(key)[0] for key, value in some.items())
+                assert all(some.get(key) == value for key, value in some.items())
                 stands = dbs[place].query("s(k: K, v: V) :- stands(entity: $e, attribute: K, value: V).", {"e": ENTITY})
-                assert {(exact(key), value) for key, value in stands} == expected, "`get` shows what the map does"
+                shown = {(exact(key), value) for key, value in stands if key != "rhizome/writer"}
+                assert shown == expected, "`get` shows what the map does"
 
             for number, (what, place, which) in enumerate(happened):
                 copy = known[place]
@@ -93,7 +94,7 @@ def key_in(key, entries) -> bool:
 
 @pytest.mark.parametrize("copies", [2, 3])
 def test_copies_hold_what_plain_sets_say(copies):
-    holds(law(copies), doings(WRITE_AND_DELETE, copies), 40)
+    holds(law(copies), doings(WRITE_AND_DELETE, copies), 12)
 
 
 @pytest.mark.parametrize("broken", ["heads", "program", "writer", "claims"])
