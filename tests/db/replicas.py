@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from hypothesis.errors import FlakyFailure
 
 import rhizomedb
 from rhizomedb.db import replicated
@@ -53,7 +54,7 @@ def holds(law: Callable[..., None], strategy: st.SearchStrategy[Any], examples: 
 def is_caught(law: Callable[..., None], strategy: st.SearchStrategy[Any], examples: int = 150) -> None:
     """That what was broken on purpose is caught by a law."""
     once = settings(max_examples=examples, phases=[Phase.generate], database=None, report_multiple_bugs=False)
-    with pytest.raises(AssertionError):
+    with pytest.raises((AssertionError, FlakyFailure)):  # ids are random: the same history may fail, or not
         given(strategy)(once(law))()
 
 

@@ -79,7 +79,9 @@ def test_copies_hold_one_tree_and_each_move_does_what_it_says(copies):
 @pytest.mark.parametrize("broken", ["heads", "refusal", "program"])
 def test_a_broken_handle_is_caught(broken, monkeypatch):
     if broken == "heads":
-        monkeypatch.setattr(replicated_tree, "_STANDING", '\nanswer(fact: C) :- C := fact(attribute: "none").')
+        monkeypatch.setattr(
+            replicated_tree, "_STANDING", '\nanswer(fact: C) :- C := fact(entity: $node, attribute: "none").'
+        )
     elif broken == "refusal":
         monkeypatch.setattr(replicated_tree, "_upwards", lambda parents, node: [node])
     else:

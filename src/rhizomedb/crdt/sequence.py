@@ -1,7 +1,7 @@
 """Lists: each element says after which one it was put, and a query says in what order they stand (RGA, a causal tree).
 
 An element is an entity of its own with three facts: `list/after` (the element before it, or the list), `list/counter` (one
-more than the greatest that its writer had seen) and `list/value`; `list/deleted` takes it out. Elements after the same
+more than the greatest that its writer had seen there) and `list/value`; `list/deleted` takes it out. Elements after the same
 one stand newest first: by counter, then by id, which is one order for all (trap T5). Of several places or counters that are
 said of one element the greatest is taken: else it would come both before and after another, and neither would be found. The answer is a chain that begins
 at the list's id. Source: M. Kleppmann, "Data structures as queries"; PomoDB checklist, section D.3.

@@ -94,8 +94,8 @@ class ReplicatedTree(Handle):
 
 def _upwards(parents: dict[Entity, Entity], node: Entity) -> list[Entity]:
     """A node and those that it hangs from; the root of no name is none."""
-    found = []
-    while node != ROOT:
-        found.append(node)
+    found: dict[Entity, None] = {}
+    while node != ROOT and node not in found:
+        found[node] = None
         node = parents.get(node, ROOT)
-    return found
+    return list(found)
