@@ -83,7 +83,7 @@ def test_a_broken_handle_is_caught(broken, monkeypatch):
         monkeypatch.setattr(replicated_list, "_Element", lambda _, value: ELEMENT(ENTITY, value))
     else:
         all_writers_alike(monkeypatch)
-    is_caught(law(2), doings(INSERT_AND_DELETE, 2))
+    is_caught(law(2), st.just([("insert", 0, 0)] * 8) if broken == "counter" else doings(INSERT_AND_DELETE, 2))
 
 
 ELEMENT = replicated_list._Element
