@@ -30,6 +30,11 @@ from rhizomedb.db.live_view import View
 from rhizomedb.db.log import Logged, Saying
 from rhizomedb.db.outlet import Sink, ViewWatch
 from rhizomedb.db.relating import PassedOn, Related
+from rhizomedb.db.replicated import GrowOnlyCounter, GrowOnlySet, ReplicatedCounter, ReplicatedSet, TwoPhaseSet
+from rhizomedb.db.replicated_list import ReplicatedList
+from rhizomedb.db.replicated_map import ReplicatedMap
+from rhizomedb.db.replicated_register import ReplicatedRegister
+from rhizomedb.db.replicated_tree import ReplicatedTree
 from rhizomedb.db.text import Batch, Text
 from rhizomedb.db.text_watch import Splice, TextChange, TextWatch
 from rhizomedb.db.view_change import Difference, ViewChange
@@ -80,6 +85,8 @@ COMES_BACK = (
         hyper.Said,
         LiveHyperViews,
     ),
+    *(ReplicatedSet, GrowOnlySet, TwoPhaseSet, ReplicatedCounter, GrowOnlyCounter, ReplicatedRegister),
+    *(ReplicatedMap, ReplicatedList, ReplicatedTree),
     *(Text, Batch, TextWatch, TextChange, Splice),
     *(intake.Attached, attachment.Attachment, attachment.Place, Stored, Filling),
     *(Arrived, Ailment, Backup, Compaction, Limit, Storage),

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rhizomedb
+from rhizomedb import Fact
 from rhizomedb.db.connection import Connection
 from rhizomedb.errors import RequestError, ValueRefused
 
@@ -114,7 +115,21 @@ def test_a_counter_counts_numbers(db: Connection, step: object) -> None:
     assert caught.value.code == "crdt.step"
 
 
-@pytest.mark.parametrize("kind", ["doc", "text", "counter", "add_wins_set", "remove_wins_set"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "doc",
+        "text",
+        "counter",
+        "add_wins_set",
+        "remove_wins_set",
+        "grow_only_set",
+        "two_phase_set",
+        "grow_only_counter",
+        "map",
+        "list",
+    ],
+)
 def test_one_of_which_nothing_is_said_yet_is_held_by_an_id(db: Connection, kind: str) -> None:
     with pytest.raises(RequestError) as refused:
         getattr(db, kind)("Notes")
@@ -154,3 +169,38 @@ def test_another_process_goes_on(tmp_path) -> None:
         assert db.counter(ENTITY).value == 4 and list(some) == ["milk"]
         some.remove("milk")
         assert list(some) == []
+
+
+def test_what_only_grows(db: Connection) -> None:
+    some, count = db.grow_only_set(ENTITY), db.grow_only_counter(ENTITY)
+    for number in (1, 1.0, True):
+        some.add(number)
+        count.add(int(number))
+    assert repr(some) == "GrowOnlySet([True, 1, 1.0])" and count.value == 3 and not hasattr(some, "remove")
+    with pytest.raises(RequestError, match="never goes down") as refused:
+        count.add(-1)
+    assert refused.value.code == "crdt.step" and count.value == 3
+    db.counter(ENTITY).add(-1)
+    assert count.value == 3, "others' steps down count for nothing"
+
+
+def test_what_was_removed_from_a_two_phase_set_is_out_for_good(db: Connection) -> None:
+    some = db.two_phase_set(ENTITY)
+    some.add(1)
+    some.add(True)
+    some.remove(1)
+    with pytest.raises(RequestError, match="for good") as refused:
+        some.add(1)
+    assert refused.value.code == "crdt.removed" and list(some) == [True]
+    db.add_wins_set(ENTITY).add(1)
+    assert list(some) == [True]
+
+
+def test_a_member_of_which_more_was_said_than_one_fact_can_name(db: Connection) -> None:
+    nonces = [Fact(ENTITY, "rhizome/writer", number.to_bytes(2)) for number in range(1100)]
+    db.transact([*nonces, *(Fact(ENTITY, "set/add", "milk", [nonce.cid]) for nonce in nonces)])
+    some = db.add_wins_set(ENTITY)
+    some.remove("milk")
+    assert list(some) == []
+    some.add("milk")
+    assert list(some) == ["milk"]

@@ -1,8 +1,8 @@
 """Maps: the attributes of an entity are its keys, and a key may be deleted.
 
 A write is a fact ⟨map, key, value⟩, a delete a fact ⟨map, "map/delete", key⟩. A delete takes back the writes that it had
-seen, so a write at the same time survives it. A value that is the id of another entity nests. Source: PomoDB checklist,
-section D.3.
+seen, so a write at the same time survives it. What the database itself says of the entity, who writes and what was
+retracted, is no key. A value that is the id of another entity nests. Source: PomoDB checklist, section D.3.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from typing import Final
 DELETE: Final = "map/delete"
 
 OBSERVED_REMOVE: Final = """\
-write(fact: C, map: E, key: K, value: V) :- C := fact(entity: E, attribute: K, value: V), K != "map/delete".
+write(fact: C, map: E, key: K, value: V) :-
+    C := fact(entity: E, attribute: K, value: V),
+    K != "map/delete", K != "rhizome/writer", K != "rhizome/retracts".
 delete(fact: C, map: E, key: K) :- C := fact(entity: E, attribute: "map/delete", value: K).
 
 // what later writes and deletes of a key had seen

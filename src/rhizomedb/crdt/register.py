@@ -29,6 +29,9 @@ from rhizomedb.logic.syntax import Atom, Constant, Constraint, Program, Rule, Se
 RETRACTS: Final = "rhizome/retracts"
 """The attribute of a fact that takes a claim back: its value is the delta, its cause the fact."""
 
+WRITER: Final = "rhizome/writer"
+"""The attribute of the fact by which who writes a replicated value says that they are one: its value is random."""
+
 RESERVED_PREFIX: Final = "rhizome/"
 """Attributes that begin so carry the database's own facts."""
 

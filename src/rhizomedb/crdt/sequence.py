@@ -1,7 +1,7 @@
 """Lists: each element says after which one it was put, and a query says in what order they stand (RGA, a causal tree).
 
 An element is an entity of its own with three facts: `list/after` (the element before it, or the list), `list/counter` (one
-more than the greatest that its writer had seen) and `list/value`; `list/deleted` takes it out. Elements after the same
+more than the greatest that its writer had seen there) and `list/value`; `list/deleted` takes it out. Elements after the same
 one stand newest first: by counter, then by id, which is one order for all (trap T5). Of several places or counters that are
 said of one element the greatest is taken: else it would come both before and after another, and neither would be found. The answer is a chain that begins
 at the list's id. Source: M. Kleppmann, "Data structures as queries"; PomoDB checklist, section D.3.
@@ -29,8 +29,11 @@ put(element: I, after: P, counter: N) :-
 earlier(x: X, y: Y) :- put(element: X, after: P, counter: N), put(element: Y, after: P, counter: M), N > M.
 earlier(x: X, y: Y) :- put(element: X, after: P, counter: N), put(element: Y, after: P, counter: N), X > Y.
 not_first(element: Y) :- earlier(x: X, y: Y).
-between(x: X, z: Z) :- earlier(x: X, y: Y), earlier(x: Y, y: Z).
-sibling(x: X, y: Y) :- earlier(x: X, y: Y), !between(x: X, z: Y).
+
+// the next one has the greatest counter of those behind, and of these the greatest id
+behind(x: X, y: Y, counter: M) :- earlier(x: X, y: Y), put(element: Y, counter: M).
+nearest(x: X, counter: N) :- behind(x: X), N := max M : behind(x: X, counter: M).
+sibling(x: X, y: Z) :- nearest(x: X, counter: N), Z := max Y : behind(x: X, y: Y, counter: N).
 
 // the walk: down to the first child, else on to the next sibling, else up until there is one
 child(of: P, first: C) :- put(element: C, after: P), !not_first(element: C).

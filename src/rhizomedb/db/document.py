@@ -21,6 +21,7 @@ from rhizomedb.crdt.library import OPERATIONS
 from rhizomedb.crdt.text import DELETE, INSERT
 from rhizomedb.db.document_reading import Node, Nodes, Path, Slot, show_path
 from rhizomedb.db.reader import is_register
+from rhizomedb.db.replicated import NoPlace
 from rhizomedb.db.text_batch import RUN_CHARACTERS_MAX
 from rhizomedb.db.transaction import retractions
 from rhizomedb.db.view import VIEW_BUDGET, Register, asked
@@ -40,12 +41,6 @@ DEPTH_MAX: Final = 100
 """How deep what is written may be nested."""
 
 Item: TypeAlias = "Fact | tuple[Entity, Attribute, Value]"
-
-
-class NoPlace(RequestError, KeyError, IndexError):
-    """That a document has nothing at a place."""
-
-    __str__ = RequestError.__str__
 
 
 class _Read:

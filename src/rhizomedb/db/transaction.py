@@ -74,7 +74,7 @@ class Columns(NamedTuple):
     def stretch(self) -> tuple[Columns, Stretch]:
         """What they are as facts without causes, each once; and the columns of these."""
         for attribute in set(self.attributes):
-            _check_unreserved(check_attribute(attribute))
+            check_unreserved(check_attribute(attribute))
         stretch = Stretch.from_columns(*self)
         if not stretch.has_repeats():
             return self, stretch
@@ -93,7 +93,7 @@ class Wishes:
     def add(self, entity: Entity, attribute: Attribute, value: object) -> None:
         """Say a value of a register; several values of one register all stand together."""
         checked = check_attribute(attribute)
-        _check_unreserved(checked)
+        check_unreserved(checked)
         cell = exact(check_value(value))
         values = self.registers.setdefault((entity, exact(checked)), [])
         if cell not in values:
@@ -104,7 +104,8 @@ class Wishes:
         return list(dict.fromkeys(entity for entity, _ in self.registers))
 
 
-def _check_unreserved(attribute: Attribute) -> None:
+def check_unreserved(attribute: Attribute) -> None:
+    """Refuse an attribute of the database's own facts."""
     if isinstance(attribute, str) and attribute.startswith(RESERVED_PREFIX):
         raise RequestError(
             "db.reserved",
