@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any, Final, Protocol, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -14,12 +15,13 @@ from rhizomedb.hyper.pointer import (
     AS_JSON,
     CLAIMED_AUTHOR,
     Hyperedge,
+    Said,
     hyperedge_of,
     is_name,
     trusted_pointer,
     trusted_reference,
 )
-from rhizomedb.store.edges import EdgeRow
+from rhizomedb.store.edges import EdgeRow, Pointers
 from rhizomedb.store.sqlite import SqliteStore
 from rhizomedb.store.store import Cut, Store
 
@@ -207,21 +209,18 @@ _READ: WeakKeyDictionary[SqliteStore, tuple[int, dict[int, Hyperedge]]] = WeakKe
 
 
 def _of_row(row: EdgeRow) -> Hyperedge:
+    time = HybridTime(row.ms, row.counter)
+    return Hyperedge(row.edge, row.delta, row.author, row.system, time, partial(_said, row.read))
+
+
+def _said(read: Callable[[], Pointers]) -> Said:
+    found, own = read()
     pointers = [
         trusted_pointer(role, trusted_reference(target, context) if type(target) is bytes else plain(target))  # type: ignore[arg-type]  # names are texts
-        for role, target, context in row.pointers
+        for role, target, context in found
     ]
-    claimed, json = row.own.get(CLAIMED_AUTHOR), row.own.get(AS_JSON)
-    return Hyperedge(
-        row.edge,
-        row.delta,
-        row.author,
-        row.system,
-        HybridTime(row.ms, row.counter),
-        tuple(pointers),
-        claimed if type(claimed) is str else None,
-        json if type(json) is str else None,
-    )
+    claimed, json = own.get(CLAIMED_AUTHOR), own.get(AS_JSON)
+    return tuple(pointers), claimed if type(claimed) is str else None, json if type(json) is str else None
 
 
 def _of_envelope(envelope: bytes | None) -> Hyperedge:

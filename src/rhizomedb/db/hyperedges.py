@@ -199,7 +199,7 @@ def _sifted(edges: Iterable[Hyperedge], away: frozenset[Entity], negated: Taken)
     for edge in edges:
         is_negated = edge.edge in away
         if is_negated is (negated == "only") or negated == "mark":
-            yield replace(edge, is_negated=True) if is_negated else edge
+            yield edge.as_negated() if is_negated else edge
 
 
 def show_id(id: Thing) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, TypeAlias, final
 
 from rhizomedb._record import dataclass
 from rhizomedb.errors import BudgetExceeded
@@ -80,16 +80,41 @@ def program_of(schemas: Schemas, id: str, *, negation: bool = True, is_trusting:
     return "".join(said)
 
 
-@dataclass(frozen=True, slots=True)
+Targets: TypeAlias = "tuple[tuple[str, Any], ...]"
+
+
+@final
 class Entry:
     """A hyperedge as a view has it: the targets of its pointers, those that are shown by a schema as views."""
 
+    __slots__ = ("_targets", "edge")
+
     edge: Hyperedge
-    targets: tuple[tuple[str, Any], ...]
+    _targets: Targets | None
+
+    def __init__(self, edge: Hyperedge, targets: Targets | None = None) -> None:
+        self.edge = edge
+        self._targets = targets
+
+    @property
+    def targets(self) -> Targets:
+        """The role and target of each pointer, in order; where nothing is nested they are those of the hyperedge."""
+        if self._targets is None:
+            self._targets = tuple([(pointer.role, pointer.target) for pointer in self.edge.pointers])
+        return self._targets
 
     def values(self, role: str) -> list[Any]:
         """The targets of a role: values, things, or views."""
         return [target for name, target in self.targets if name == role]
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is Entry and other.edge == self.edge and other.targets == self.targets
+
+    def __hash__(self) -> int:
+        return hash(self.edge)
+
+    def __repr__(self) -> str:
+        return f"<Entry {self.edge!r}>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +230,8 @@ def entries_of(
 ) -> tuple[Entry, ...]:
     """What a property of a thing shows of some hyperedges, oldest first; `view_of` gives the view of a schema and a thing."""
     fitting = sorted((edge for edge in edges if _fits(edge, schema, property)), key=_RANK)
+    if not schema.nests:
+        return tuple(map(Entry, fitting))
     return tuple([Entry(edge, tuple(_targets(edge, entity, schema, view_of))) for edge in fitting])
 
 

@@ -11,8 +11,8 @@ said. Who hyperedges were taken over from, and what facts cannot hold of them, s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, TypeAlias, TypeGuard
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final, NoReturn, TypeAlias, TypeGuard, final
 
 from rhizomedb._record import dataclass
 from rhizomedb.errors import ValueRefused
@@ -114,23 +114,74 @@ def _check_name(what: str, name: object) -> None:
         raise ValueRefused("hyper.name", f"the {what} {name!r:.60} is reserved for the database's own facts")
 
 
-@dataclass(frozen=True, slots=True)
+Said: TypeAlias = "tuple[tuple[Pointer, ...], str | None, str | None]"
+"""What a hyperedge says: its pointers, whom it names as its author, and its text as JSON where that is needed."""
+
+
+@final
 class Hyperedge:
     """A hyperedge as one delta says it: its pointers in order, who says it, and when that is claimed to have been.
 
     `author` is the key that signed, which is verified. `claimed_author` is a name that the statement carries, which is
-    not: only that `author` passed it on.
+    not: only that `author` passed it on. Immutable, and the same as another that the same delta says.
     """
+
+    __slots__ = ("_read", "_said", "author", "delta", "edge", "is_negated", "system", "time")
 
     edge: Entity
     delta: Cid
     author: bytes
     system: str
     time: HybridTime
-    pointers: tuple[Pointer, ...]
-    claimed_author: str | None = None
-    json: str | None = None
-    is_negated: bool = False
+    is_negated: bool
+    _said: Said | None
+    _read: Callable[[], Said]
+
+    def __init__(
+        self,
+        edge: Entity,
+        delta: Cid,
+        author: bytes,
+        system: str,
+        time: HybridTime,
+        read: Callable[[], Said],
+        is_negated: bool = False,
+    ) -> None:
+        put = object.__setattr__
+        put(self, "edge", edge)
+        put(self, "delta", delta)
+        put(self, "author", author)
+        put(self, "system", system)
+        put(self, "time", time)
+        put(self, "is_negated", is_negated)
+        put(self, "_said", None)
+        put(self, "_read", read)  # many are found of which nobody looks at what they say
+
+    def _parts(self) -> Said:
+        said = self._said
+        if said is None:
+            said = self._read()
+            object.__setattr__(self, "_said", said)
+        return said
+
+    @property
+    def pointers(self) -> tuple[Pointer, ...]:
+        """Its ends, in the order in which they are said."""
+        return self._parts()[0]
+
+    @property
+    def claimed_author(self) -> str | None:
+        """Whom it names as its author, if anybody; nobody has verified that."""
+        return self._parts()[1]
+
+    @property
+    def json(self) -> str | None:
+        """The JSON delta that it was, where its pointers alone would not give it back."""
+        return self._parts()[2]
+
+    def as_negated(self) -> Hyperedge:
+        """The same, marked as taken back."""
+        return Hyperedge(self.edge, self.delta, self.author, self.system, self.time, self._parts, True)
 
     @property
     def rank(self) -> tuple[int, int, bytes]:
@@ -151,6 +202,28 @@ class Hyperedge:
     def targets(self, role: str) -> list[Target]:
         """The targets of a role, in order."""
         return [pointer.target for pointer in self.pointers if pointer.role == role]
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is Hyperedge and (other.delta, other.is_negated) == (self.delta, self.is_negated)
+
+    def __hash__(self) -> int:
+        return hash(self.delta)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"a hyperedge does not change: {name} cannot be set")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"a hyperedge does not change: {name} cannot be deleted")
+
+    def __repr__(self) -> str:
+        said = ", ".join(f"{pointer.role}={_shown(pointer.target)}" for pointer in self.pointers)
+        return f"<Hyperedge {self.delta.short} at {self.time}: {said}{', taken back' if self.is_negated else ''}>"
+
+
+def _shown(target: Target) -> str:
+    if not isinstance(target, Reference):
+        return f"{target!r:.40}"
+    return f"→ 0x{target.entity.hex()[:12]}" + (f" · {target.context:.40}" if target.context is not None else "")
 
 
 def facts_of(
@@ -186,16 +259,8 @@ def hyperedge_of(delta: Delta) -> Hyperedge | None:
         for fact in delta.facts
         if fact.entity == delta.edge and fact.attribute in (CLAIMED_AUTHOR, AS_JSON) and isinstance(fact.value, str)
     }
-    return Hyperedge(
-        delta.edge,
-        delta.id,
-        delta.author,
-        delta.system,
-        delta.time,
-        tuple(pointers_of(delta.edge, delta.facts)),
-        own.get(CLAIMED_AUTHOR),
-        own.get(AS_JSON),
-    )
+    said = tuple(pointers_of(delta.edge, delta.facts)), own.get(CLAIMED_AUTHOR), own.get(AS_JSON)
+    return Hyperedge(delta.edge, delta.id, delta.author, delta.system, delta.time, lambda: said)
 
 
 def pointers_of(edge: Entity, facts: Iterable[Fact]) -> list[Pointer]:

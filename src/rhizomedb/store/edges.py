@@ -6,20 +6,21 @@ shows it under a context of another entity).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from rhizomedb.facts.cid import PREFIX, Cid
 from rhizomedb.facts.value import Cell
 from rhizomedb.store.relations import View
 from rhizomedb.store.segment import ROW
 
+Pointers: TypeAlias = "tuple[list[tuple[Cell, Cell, Cell | None]], dict[Cell, Cell]]"
+
 
 class EdgeRow(NamedTuple):
-    """A hyperedge as its delta says it: each pointer a role, a target and the context under which it shows, if any.
-
-    `own` are its facts under names that are reserved for the database.
-    """
+    """A hyperedge as its delta says it; `read` gives its pointers, each a role, a target and the context under which it
+    shows, if any, and its facts under names that are reserved for the database."""
 
     delta: Cid
     author: bytes
@@ -27,8 +28,7 @@ class EdgeRow(NamedTuple):
     ms: int
     counter: int
     edge: bytes
-    pointers: list[tuple[Cell, Cell, Cell | None]]
-    own: dict[Cell, Cell]
+    read: Callable[[], Pointers]
 
 
 RESERVED: Final = "rhizome/"
@@ -116,35 +116,12 @@ class Edges:
             if index.repeated_by(seq):
                 found.append(None)
                 continue
-            pointers, own = self._pointers(said, edge, cells)
+            # The index is asked now, for whoever reads them later must not hold it.
+            shown = {row: index.causes(row) for row, _, _, _, value in said if value == edge}
             delta = Cid._trusted(PREFIX + digest)
-            found.append(EdgeRow(delta, cells[author], cells[system], ms, counter, cells[edge], pointers, own))  # type: ignore[arg-type]  # the index says so
+            read = partial(_pointers, said, edge, shown, cells)
+            found.append(EdgeRow(delta, cells[author], cells[system], ms, counter, cells[edge], read))  # type: ignore[arg-type]  # the index says so
         return found
-
-    def _pointers(
-        self, said: Sequence[Any], edge: int, cells: dict[int, Cell]
-    ) -> tuple[list[tuple[Cell, Cell, Cell | None]], dict[Cell, Cell]]:
-        contexts: dict[int, list[Cell]] = {}
-        for row, _, _, attribute, value in said:
-            if value == edge and _is_name(cells[attribute]):
-                causes = self._index.causes(row)
-                if len(causes) == 1 and causes[0] >= ROW:
-                    contexts.setdefault(causes[0] - ROW, []).append(cells[attribute])
-        pointers: list[tuple[Cell, Cell, Cell | None]] = []
-        own: dict[Cell, Cell] = {}
-        for row, _, entity, attribute, value in said:
-            if entity != edge:
-                continue
-            name, target = cells[attribute], cells[value]
-            if not _is_name(name):
-                own[name] = target
-            elif value == edge and self._index.causes(row):  # it shows the edge under a context of itself
-                continue
-            elif type(target) is bytes:
-                pointers += [(name, target, context) for context in contexts.get(row, (None,))]
-            else:
-                pointers.append((name, target, None))
-        return pointers, own
 
     def _found(self, entity: int, attribute: int, value: int, *, by_value: bool = False) -> list[tuple[int, int]]:
         """The visible hyperedges to which facts with some cells belong, each with the attribute of the fact."""
@@ -153,6 +130,33 @@ class Edges:
             return found
         deltas = self._index.deltas([seq for _, seq in found])
         return [each for each, delta in zip(found, deltas, strict=True) if self._view.is_seen(each[1], delta)]
+
+
+def _pointers(
+    said: Sequence[Any], edge: int, shown: Mapping[int, Sequence[int]], cells: Mapping[int, Cell]
+) -> Pointers:
+    """The pointers that facts say of an edge; `shown` are the causes of those whose value it is."""
+    contexts: dict[int, list[Cell]] = {}
+    for row, _, _, attribute, value in said:
+        if value == edge and _is_name(cells[attribute]):
+            causes = shown[row]
+            if len(causes) == 1 and causes[0] >= ROW:
+                contexts.setdefault(causes[0] - ROW, []).append(cells[attribute])
+    pointers: list[tuple[Cell, Cell, Cell | None]] = []
+    own: dict[Cell, Cell] = {}
+    for row, _, entity, attribute, value in said:
+        if entity != edge:
+            continue
+        name, target = cells[attribute], cells[value]
+        if not _is_name(name):
+            own[name] = target
+        elif value == edge and shown[row]:  # it shows the edge under a context of itself
+            continue
+        elif type(target) is bytes:
+            pointers += [(name, target, context) for context in contexts.get(row, (None,))]
+        else:
+            pointers.append((name, target, None))
+    return pointers, own
 
 
 def _is_name(attribute: Cell) -> bool:
