@@ -48,6 +48,21 @@ def test_import_edges_negate_and_export(run, tmp_path):
     assert json.loads(second)["pointers"][1] == {"role": "reason", "target": "the cut version"}
 
 
+def test_what_is_said_by_hyperedges_alone_is_told_of(run, tmp_path):
+    titled = (
+        ONE.replace("runtime", "title").replace('"minutes","target":136', '"title","target":"Heat"').replace("d1", "d2")
+    )
+    (tmp_path / "both.jsonl").write_text(ONE + titled)
+    run("import", "a.db", "both.jsonl")
+    assert "  rhizome edges a.db\n" in run("a.db")[0]
+    assert (
+        run("get", "a.db", "film:42")[1]
+        == "nothing stands of it alone; hyperedges point at it: rhizome edges a.db film:42\n"
+    )
+    assert run("history", "a.db", "Heat")[0].startswith("Heat")
+    assert run("edges", "a.db", "Heat")[0].endswith("2 hyperedges\n")
+
+
 def test_relate_names_things_and_values(run):
     run("relate", "a.db", "actor=@Keanu Reeves:appearedIn", "movie=@The Matrix:cast", "character=Neo", "year=1999")
     run("relate", "a.db", "actor=@Carrie-Anne Moss:appearedIn", "movie=@The Matrix:cast", "character=Trinity")

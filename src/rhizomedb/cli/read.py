@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from argparse import Namespace
+from itertools import islice
 
 from rhizomedb.cli import out
 from rhizomedb.cli.session import (
@@ -20,6 +21,7 @@ from rhizomedb.cli.session import (
     value_of,
 )
 from rhizomedb.cli.terminal import bytes_text
+from rhizomedb.db.connection import Connection
 from rhizomedb.db.explanation import Conflicts, Record, Said
 from rhizomedb.db.moment import show_ms
 from rhizomedb.db.reader import Reader, Stats
@@ -49,10 +51,11 @@ def get(options: Namespace) -> int:
         if options.json:
             print_lines([_record_dict(record, wanted)])
         elif not wanted:
-            out.note(
-                "nothing stands; what was said and taken back: "
-                f"rhizome history {out.quoted(options.file)} {out.quoted(options.name)}"
-            )
+            file, name = out.quoted(options.file), out.quoted(options.name)
+            if reader.hyperedges(targets=[record.entity], limit=1):
+                out.note(f"nothing stands of it alone; hyperedges point at it: rhizome edges {file} {name}")
+            else:
+                out.note(f"nothing stands; what was said and taken back: rhizome history {file} {name}")
         elif options.attribute is not None:
             for value in record.choices[wanted[0]].values if wanted else ():
                 out.say(out.value_text(value))
@@ -318,8 +321,14 @@ def summary(path: str, *, as_json: bool) -> int:
             out.say(f"  rhizome conflicts {file}")
             out.say(f"  rhizome why {file} {out.quoted(first.label)} {out.quoted(show(first.attribute))}")
         else:
-            out.say(f"  rhizome find {file} TEXT\n  rhizome schema {file}")
+            tells = "edges" if _says_hyperedges(db) else "find"
+            out.say(f"  rhizome {tells} {file}{'' if tells == 'edges' else ' TEXT'}\n  rhizome schema {file}")
     return 0
+
+
+def _says_hyperedges(db: Connection) -> bool:
+    """Whether what was said first is a hyperedge, which tells what a file is about."""
+    return any(delta.edge is not None for delta in islice(db.deltas(lost=[]), 1))
 
 
 CONDITION = re.compile(r"\s*(.+?)\s*(<=|>=|!=|==|=|<|>|~)\s*(.*?)\s*\Z", re.DOTALL)

@@ -122,8 +122,12 @@ class Names:
 
     def _label(self, entity: Entity, cut: Cut) -> str | None:
         said: dict[str, list[Value]] = {}
-        for _cid, _entity, attribute, value in self._store.scan("fact", {"entity": entity}, cut):
-            if isinstance(attribute, str) and attribute.strip():
+        for cid, _entity, attribute, value in self._store.scan("fact", {"entity": entity}, cut):
+            if not isinstance(attribute, str) or not attribute.strip():
+                continue
+            if type(value) is bytes and attribute in LABELS and value in self._edges_of(cid):  # type: ignore[arg-type]  # a CID
+                said.setdefault(attribute, []).extend(self._said_in(value, attribute, cut))
+            else:
                 said.setdefault(attribute, []).append(plain(value))
         for name in LABELS:
             values = said.get(name, [])
@@ -134,6 +138,12 @@ class Names:
                 standing = None if len(set(map(exact, values))) == 1 else self._standing(entity, name, cut)
                 return show(max(values, key=order) if standing is None else standing)
         return self._key_of(entity, said)
+
+    def _said_in(self, edge: Entity, role: str, cut: Cut) -> Iterator[Value]:
+        """What a hyperedge says in a role, as far as it is no thing."""
+        for _cid, _entity, _role, value in self._store.scan("fact", {"entity": edge, "attribute": role}, cut):
+            if type(value) is not bytes:
+                yield plain(value)
 
     def learn(self, entities: Iterable[Entity]) -> None:
         """Work out together what `label` needs of many entities of which sources say different names."""
