@@ -95,7 +95,8 @@ def forged(envelope: object) -> object:
     """The same payload with another signature: the first bytes that are 64 long."""
     if isinstance(envelope, dict) and "bytes" in envelope:
         text = str(envelope["bytes"])
-        return {"bytes": "B" + text[1:] if len(text) == 86 else text}
+        first = "B" if text[:1] != "B" else "C"
+        return {"bytes": first + text[1:] if len(text) == 86 else text}
     if isinstance(envelope, dict):
         return {name: forged(inner) for name, inner in envelope.items()}
     return [*map(forged, envelope)] if isinstance(envelope, list) else envelope
@@ -204,7 +205,7 @@ CASES = [
     Case("add films.db 0xdeadbeef runtime 1", "db.unknown-entity", "0xdeadbeef"),
     Case('get films.db "The Matrix" --as-of 2000', "db.unknown-entity", "The Matrix", where="as of 2000"),
     Case('get films.db "United States"', "db.ambiguous-entity", "United States"),
-    Case('add films.db "United States" x 1', "db.ambiguous-entity", "United States"),
+    Case('add films.db "United States" x 1', "db.unknown-entity", "United States"),
     Case('get films.db "The Matrix" runtme', "db.unknown-attribute", "runtme", near="runtime"),
     Case('why films.db "The Matrix" runtme', "db.unknown-attribute", "runtme", near="runtime"),
     Case('history films.db "The Matrix" runtme', "db.unknown-attribute", "runtme", near="runtime"),

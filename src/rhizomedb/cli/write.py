@@ -187,11 +187,11 @@ def means_new_entity(db: Connection, name: str, *, expected: bool) -> bool:
     if not name.strip():
         raise RequestError("db.usage", "an entity has a name", fix='rhizome add FILE "The Matrix" runtime 136')
     try:
-        db.entity(name)
+        db.entity(name, called=True)
     except RequestError as error:
         if error.code != "db.unknown-entity" or name.lower().startswith("0x"):
             raise
-        if error.nearest and not expected:
+        if (error.nearest or name in db) and not expected:
             raise RequestError(
                 error.code, error.message, nearest=error.nearest, fix="--new, if another thing of this name is meant"
             ) from None

@@ -211,7 +211,7 @@ class Connection(Care, Replicating, HypergraphWriter):
         def take_back() -> Transaction:
             cut = self.cut
             names = Names(self._store, cut)
-            subject = names.entity(entity)
+            subject = names.entity(entity, called=True)
             if attribute is not None:
                 self.check_attribute(attribute)
             found = view.registers(self._store, cut, [subject], view.VIEW_BUDGET)
@@ -446,9 +446,11 @@ class Connection(Care, Replicating, HypergraphWriter):
         """The entity of a name: one known here, else a new one, which is then given that name."""
         if name in minted:
             return minted[name]
-        found = names.find(name)
+        found = names.find(name, called=True)
         if found:
-            minted[name] = found[0] if len(found) == 1 else names.entity(name)  # several: the error that lists them
+            minted[name] = (
+                found[0] if len(found) == 1 else names.entity(name, called=True)
+            )  # several: the error that lists them
             return minted[name]
         entity = derive({"name": name})
         wishes.add(entity, "name", name)
@@ -534,8 +536,10 @@ class Connection(Care, Replicating, HypergraphWriter):
                 "db.item", "expect maps (entity, attribute) to a value", fix='expect={("The Matrix", "runtime"): 136}'
             )
         for (entity, attribute), value in expect.items():
-            found = names.find(entity) if isinstance(entity, str) else [entity] if names.exists(entity) else []
-            shown = here.get(names.entity(entity), attribute, default=None) if found else None
+            found = (
+                names.find(entity, called=True) if isinstance(entity, str) else [entity] if names.exists(entity) else []
+            )
+            shown = here.get(names.entity(entity, called=True), attribute, default=None) if found else None
             wanted = None if value is None else exact(check_value(value))
             if (None if shown is None else exact(shown)) != wanted:
                 label = names.label(found[0]) if found else show(entity)

@@ -147,16 +147,16 @@ def edge_filter(
     )
 
 
-def meant(reader: Asked, thing: Thing) -> Entity:
+def meant(reader: Asked, thing: Thing, *, called: bool = False) -> Entity:
     """The entity that is meant; see `Hypergraph.thing`."""
     if not isinstance(thing, str):
         return check_entity(thing)
     entity = entity_of(thing)
     if reader.is_known(entity):
         return entity
-    found = Names(reader._store, reader.cut).find(thing)
+    found = Names(reader._store, reader.cut).find(thing, called=called)
     if len(found) > 1:
-        return Names(reader._store, reader.cut).entity(thing)  # the error that lists them
+        return Names(reader._store, reader.cut).entity(thing, called=called)  # the error that lists them
     return found[0] if found else entity
 
 

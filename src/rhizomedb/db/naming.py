@@ -54,8 +54,11 @@ class Names:
         """Whether anything visible is said about an entity."""
         return any(True for _ in self._store.scan("fact", {"entity": entity}, self._cut))
 
-    def find(self, name: str) -> list[Entity]:
+    def find(self, name: str, *, called: bool = False) -> list[Entity]:
         """The entities that a name may mean: those of the first way of looking that finds any.
+
+        Where something is written, only what is `called` so is meant, and not what has this text as any value: nobody
+        writes about a film by the name of its director.
 
         An id that is written without `0x` comes last, and keys and labels are looked at together: a stranger's entity
         cannot take a name over unnoticed.
@@ -65,29 +68,31 @@ class Names:
         found = sorted({*self._by_key(name), *self._by_value(name, LABELS)})
         found = (
             found
-            or self._by_value(name, self.attributes())
+            or ([] if called else self._by_value(name, self.attributes()))
             or self._by_parts(name)
             or self._by_id(name)
             or self._by_text(name)
         )
         return found if self._cut == self._whole else [entity for entity in found if self.exists(entity)]
 
-    def entity(self, name: str | Entity) -> Entity:
-        """The one entity that a name or id means."""
+    def entity(self, name: str | Entity, *, called: bool = False) -> Entity:
+        """The one entity that a name or id means; see `find` for `called`."""
         if not isinstance(name, str):
             name = check_entity(name)
             if self.exists(name):
                 return name
             self._refuse_if_known_otherwise(name, f"0x{name.hex()}")
             raise RequestError("db.unknown-entity", f"nothing is said about 0x{name.hex()}", fix="rhizome find FILE")
-        found = self.find(name)
+        found = self.find(name, called=called)
         if len(found) == 1:
             return found[0]
         if not found:
             self._refuse_if_known_otherwise(name, repr(name))
+            having = self.find(name) if called else []
             raise RequestError(
                 "db.unknown-entity",
-                f"nothing here is called {name!r}",
+                f"nothing here is called {name!r}"
+                + (f"; it is what {self.label(having[0])} has as a value" if having else ""),
                 nearest=nearest_names(name, self._known_names()),
                 fix=f'rhizome find FILE "{name.split()[0] if name.split() else name}"',
             )

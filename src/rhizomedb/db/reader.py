@@ -555,9 +555,9 @@ class Reader(Causality, Hypergraph):
         keys = {row[1] for row in self._store.scan("delta", {}, self.cut)}
         return dict(sorted((names.name(key), key) for key in keys))  # type: ignore[misc, arg-type]  # an author is bytes
 
-    def entity(self, name: str | Entity) -> Entity:
-        """The id of the entity that a name means."""
-        return Names(self._store, self.cut).entity(name)
+    def entity(self, name: str | Entity, *, called: bool = False) -> Entity:
+        """The id of the entity that a name means; with `called` not of what has this text as some value, as for a write."""
+        return Names(self._store, self.cut).entity(name, called=called)
 
     def arrivals(self) -> list[Epoch]:
         """When and how this copy learned what it holds: every epoch, oldest first."""

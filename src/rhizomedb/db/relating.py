@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from rhizomedb._record import dataclass
 from rhizomedb.db.edge_source import EdgeSource, edge_source
-from rhizomedb.db.hyperedges import show_id
+from rhizomedb.db.hyperedges import meant, show_id
 from rhizomedb.db.hypergraph import HypergraphWriter
 from rhizomedb.db.transaction import Part, Transaction
 from rhizomedb.errors import RequestError, ValueRefused
@@ -165,7 +165,7 @@ def _thing(db: HypergraphWriter, thing: Entity | str, named: dict[str, Entity]) 
     if not thing:
         raise ValueRefused("hyper.target", "a thing has a name that is not empty", fix=_EXAMPLE)
     if thing not in named:
-        found = db.thing(thing)
+        found = meant(db, thing, called=True)
         # What nobody knows by that id or name is a new thing of that name.
         named[thing] = found if db.is_known(found) else derive({"name": thing})
     return named[thing]

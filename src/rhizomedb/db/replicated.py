@@ -60,7 +60,7 @@ class Writing(Protocol):
         """The tuples of a program."""
         ...
 
-    def entity(self, name: str | Entity) -> Entity:
+    def entity(self, name: str | Entity, *, called: bool = False) -> Entity:
         """The id of the entity that a name means."""
         ...
 
@@ -298,7 +298,7 @@ def held_by(db: Writing, entity: Entity | str) -> Entity:
     if not isinstance(entity, str):
         return check_entity(entity)
     try:
-        return db.entity(entity)
+        return db.entity(entity, called=True)
     except RequestError as error:
         if error.code != "db.unknown-entity":
             raise
