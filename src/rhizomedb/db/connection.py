@@ -408,6 +408,8 @@ class Connection(Care, Replicating, HypergraphWriter):
 
     def _author_name(self, author: str | None) -> str:
         if author is not None:
+            if type(author) is not str or not author.strip():
+                raise RequestError("db.usage", f"{author!r:.60} is no name of an author", fix='author="alice"')
             return author
         return self._author or _login_name()
 
@@ -598,6 +600,8 @@ def connect(
     attachment, 16 GiB unless `RHIZOME_ATTACHMENT_BYTES_MAX` says otherwise; `attachments_total_bytes_max`: how much all
     may have together, without limit unless `RHIZOME_ATTACHMENTS_TOTAL_BYTES_MAX` does. None: no limit.
     """
+    if not isinstance(path, str | os.PathLike) or "\0" in str(path):
+        raise RequestError("db.usage", f"{path!r:.60} is no path of a file", fix='open("films.db")')
     limits = Limits.of_environment(os.environ.items())
     if attachment_bytes_max != "default":
         limits = replace(limits, file_bytes=attachment_bytes_max)

@@ -173,6 +173,8 @@ class Hypergraph:
         """
         from rhizomedb.hyper.resolution import policy_of, resolve
 
+        if policies is not None and not isinstance(policies, Mapping):
+            raise RequestError("db.usage", f"{policies!r:.60} is no mapping", fix='policies={"runtime": "max"}')
         special = {name: policy_of(each, self.author_key) for name, each in (policies or {}).items()}
         view = self.hyperview(thing, schema, schemas=schemas, trusted=trusted)
         return resolve(view, policy_of(policy, self.author_key), special)
@@ -227,7 +229,10 @@ class HypergraphWriter(Hypergraph):
         `hyper.cycle`, with the schemas named, where it would lead back to itself. One transaction; nothing new is none.
         """
         from rhizomedb.db.relating import define
+        from rhizomedb.hyper.schema import HyperSchema
 
+        if not isinstance(schema, HyperSchema):
+            raise RequestError("hyper.schema", f"{schema!r:.60} is no HyperSchema", fix='HyperSchema("movie", "Movie")')
         return define(self, schema, author)
 
     def pass_on(
@@ -267,4 +272,6 @@ class HypergraphWriter(Hypergraph):
         from rhizomedb.db.live_hyperviews import LiveHyperViews, Standing
 
         authors = set_of(trusted, self.author_key)
+        if isinstance(things, str | bytes) or not isinstance(things, Iterable):
+            raise RequestError("db.usage", f"{things!r:.60} is one, where a list is wanted", fix=f"[{things!r:.60}]")
         return LiveHyperViews(cast(Standing, self), things, *schemas_for(self, schema, schemas), authors)

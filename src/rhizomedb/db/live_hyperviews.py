@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from functools import partial
 from types import TracebackType
@@ -58,6 +59,8 @@ class LiveHyperViews:
         self._schemas = schemas
         self._id = id
         self._entities = [db.thing(thing) for thing in things]
+        if not self._entities:
+            raise RequestError("db.usage", "no thing is named whose view is to be kept", fix='["movie_matrix"]')
         self._rows: dict[Key, dict[str, set[Cid]]] = {}
         self._entries: dict[Key, dict[str, tuple[Entry, ...]]] = {}
         self._views: dict[Key, HyperView] = {}
@@ -91,7 +94,10 @@ class LiveHyperViews:
         return len(self._entities)
 
     def on_change(self, receiver: Callable[[list[Entity]], object]) -> Callable[[], None]:
-        """Call a function with the things whose views became others, epoch by epoch; gives what stops that."""
+        """Call a function with the things whose views became others, epoch by epoch; gives what stops that.
+
+        One that raises is called no more, and nobody else notices; the log `rhizomedb` says why.
+        """
         if not callable(receiver):
             raise RequestError("db.usage", f"{receiver!r:.60} cannot be called", fix="live.on_change(print)")
         self._receivers.append(receiver)
@@ -133,7 +139,14 @@ class LiveHyperViews:
         self._changed.clear()
         if told:
             for receiver in list(self._receivers):
-                receiver(told)
+                try:
+                    receiver(told)
+                except Exception:  # whatever is wrong with one of them, the others and the views go on
+                    logging.getLogger("rhizomedb").exception(
+                        "a receiver of live HyperViews raised, and is called no more"
+                    )
+                    if receiver in self._receivers:  # it may have stopped itself before
+                        self._receivers.remove(receiver)
 
     def _forget(self, key: Key, property: str) -> None:
         """A property of a view is another one now, and so is every property that holds the view."""

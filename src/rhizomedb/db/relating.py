@@ -195,6 +195,10 @@ class _New:
 
     def __iter__(self) -> Iterator[JsonDelta]:
         for place, said in enumerate(self._statements):
+            if not isinstance(said, JsonDelta):
+                raise RequestError(
+                    "db.item", f"{said!r:.60} is no JSON delta that was read", fix="json_delta.read(node)"
+                )
             before = self._taken.get(said.edge)
             here = (
                 [before]

@@ -75,7 +75,15 @@ class Nest:
     when: tuple[Condition, ...] = ()
 
     def __post_init__(self) -> None:
-        once = {(each.role, each.comparison, exact(each.value)): each for each in self.when}
+        if type(self.schema) is not str or not self.schema:
+            raise RequestError("hyper.schema", f"{self.schema!r:.60} is no id of a schema", fix='Nest("person")')
+        given: Any = self.when  # whatever it is said to be
+        when = tuple(given) if isinstance(given, Iterable) else (given,)
+        if not isinstance(given, Iterable) or not all(isinstance(each, Condition) for each in when):
+            raise RequestError(
+                "hyper.schema", "`when` is a list of conditions", fix='Nest("person", [Condition("year", ">", 1990)])'
+            )
+        once = {(each.role, each.comparison, exact(each.value)): each for each in when}
         object.__setattr__(self, "when", tuple(once.values()))
 
 
@@ -108,6 +116,23 @@ class HyperSchema:
                 raise RequestError(
                     "hyper.schema", f"the {what} of a schema is a text that is not empty, not {text!r:.60}"
                 )
+        if self.selects is not None:
+            selects: Any = self.selects  # what is given, whatever it is said to be
+            if isinstance(selects, str | bytes):
+                raise RequestError(
+                    "hyper.schema", f"{selects!r:.60} is one context, not several", fix=f"[{selects!r:.60}]"
+                )
+            object.__setattr__(self, "selects", frozenset(self.selects))
+            if not all(type(context) is str and context for context in self.selects):
+                raise RequestError("hyper.schema", "a context is a text that is not empty", fix='selects=["title"]')
+        for what, rules, kind, fix in (
+            ("nests", self.nests, Nest, '{"director": Nest("person")}'),
+            ("properties", self.properties, Property, '{"year": Property("integer.year")}'),
+        ):
+            if not isinstance(rules, Mapping) or not all(
+                type(name) is str and name and isinstance(rule, kind) for name, rule in rules.items()
+            ):
+                raise RequestError("hyper.schema", f"`{what}` maps names to {kind.__name__}", fix=f"{what}={fix}")
         if len(self.nests) > _RULES_MAX or len(self.properties) > _RULES_MAX:
             raise RequestError("hyper.schema", f"a schema has at most {_RULES_MAX:,} rules and as many properties")
         own = next((role for role, nest in self.nests.items() if nest.schema == self.id), None)

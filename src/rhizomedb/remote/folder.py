@@ -107,7 +107,9 @@ class Folder:
             except FileExistsError:
                 continue
             except FileNotFoundError:
-                raise _not_found(os.path.dirname(os.path.abspath(path))) from None
+                above = os.path.dirname(os.path.abspath(path))
+                message = f"there is no folder {above}"
+                raise RemoteError("remote.not-found", message, fix=f"mkdir -p {shlex.quote(above)}") from None
             _sync(os.path.dirname(os.path.abspath(path)))
         _check_no_link(inner)
         return inner

@@ -1,0 +1,69 @@
+"""What newcomers get wrong about hyperedges, schemas and views is said, and nothing else comes."""
+
+import pytest
+
+import rhizomedb
+from rhizomedb.errors import Error
+from rhizomedb.hyper.schema import Condition, HyperSchema, Nest
+
+STANDARD = HyperSchema("std", "Standard")
+
+WRONG = {
+    "no schema": (lambda db: db.define("movie"), "is no HyperSchema"),
+    "one context": (lambda db: HyperSchema("m", "M", "title"), "is one context, not several"),
+    "contexts that are none": (lambda db: HyperSchema("m", "M", [1]), "a context is a text"),
+    "a nest that is none": (
+        lambda db: HyperSchema("m", "M", nests={"director": "person"}),
+        "`nests` maps names to Nest",
+    ),
+    "a property that is none": (
+        lambda db: HyperSchema("m", "M", properties={"year": "integer"}),
+        "maps names to Property",
+    ),
+    "properties that are none": (lambda db: HyperSchema("m", "M", properties=["year"]), "`properties` maps names"),
+    "one condition": (lambda db: Nest("person", Condition("year", ">", 1)), "`when` is a list of conditions"),
+    "no condition": (lambda db: Nest("person", ("year", ">", 1)), "`when` is a list of conditions"),
+    "no schema of a nest": (lambda db: Nest(""), "is no id of a schema"),
+    "no things": (lambda db: db.live_hyperviews([], STANDARD), "no thing is named"),
+    "one thing": (lambda db: db.live_hyperviews("m", STANDARD), "is one, where a list is wanted"),
+    "no list": (lambda db: db.live_hyperviews(5, STANDARD), "is one, where a list is wanted"),
+    "no policies": (lambda db: db.show("m", STANDARD, policies="all"), "is no mapping"),
+    "no statement": (lambda db: db.pass_on([{}], origin="x"), "is no JSON delta that was read"),
+    "no author": (lambda db: db.relate(author=("Tolkien", "wrote")), "is no name of an author"),
+    "a blank author": (lambda db: db.transact([("a", "b", 1)], author=" "), "is no name of an author"),
+    "no path": (lambda db: rhizomedb.open(None), "None is no path"),
+    "no path either": (lambda db: rhizomedb.open("a\0b"), "is no path"),
+}
+
+
+@pytest.mark.parametrize(("call", "message"), WRONG.values(), ids=WRONG)
+def test_what_is_wrong_is_said(db, call, message):
+    with pytest.raises(Error, match=message):
+        call(db)
+    assert db.stats().epoch == 0
+
+
+def test_a_receiver_that_raises_is_called_no_more(db, caplog):
+    with db.live_hyperviews(["m"], STANDARD) as live:
+        told = []
+        live.on_change(lambda things: 1 / 0)
+        live.on_change(told.append)
+        for number in range(2):
+            db.relate(titled=(b"m", "title"), title=str(number))
+        assert len(live["m"]["title"]) == 2
+    assert told == [[b"m"]] * 2
+    assert len([record for record in caplog.records if "called no more" in record.message]) == 1
+
+
+def test_a_thing_is_written_of_by_what_it_is_called_not_by_what_it_has(db):
+    db.transact([("Heat", "director", "Michael Mann")])
+    db.transact([("Michael Mann", "born", 1943)])
+    assert db.get("Heat", "born") is None
+    assert db.get("Michael Mann", "born") == 1943
+    with pytest.raises(Error, match="nothing here is called '1995'"):
+        db.retract("1995")
+    db.transact([("Heat", "year", "1995")])
+    with pytest.raises(Error, match="nothing here is called '1995'; it is what Heat has as a value"):
+        db.retract("1995")
+    db.relate(who=("1995", "was"))
+    assert db.hyperedges(targets=["Heat"]) == []
