@@ -15,8 +15,8 @@ from test_engine_laws import EDGE, RECURSIVE, plan_over
 from rhizomedb.logic.parse import parse
 from rhizomedb.testing.strategies import BASE, programs
 
-GRAPHS_MAX = 240
-EXAMPLES = 300
+GRAPHS_MAX = 480
+EXAMPLES = 600
 SEARCH = settings(
     max_examples=EXAMPLES,
     deadline=None,
