@@ -320,7 +320,9 @@ CASES = [
     # programs that are too big, or would never end
     Case("query films.db 'n(x: 1). n(x: Y) :- n(x: X), Y := X + 1.'", "budget.rounds", "10,000"),
     Case("query films.db 'p(x: X, y: Y) :- fact(value: X), fact(value: Y).' --budget facts=99", "budget.facts", "99"),
-    Case("query films.db 'p(x: X, y: Y) :- fact(value: X), fact(value: Y).' --budget time=0.000001", "budget.time", "s"),
+    Case(
+        "query films.db 'p(x: X, y: Y) :- fact(value: X), fact(value: Y).' --budget time=0.000001", "budget.time", "s"
+    ),
     Case(
         "query films.db 'p(x: X, y: Y) :- fact(value: X), fact(value: Y).' --budget memory=0.1", "budget.memory", "MiB"
     ),
