@@ -18,7 +18,6 @@ from typing import Any, NoReturn
 from rhizomedb.db import transaction
 from rhizomedb.db.connection import Connection
 from rhizomedb.db.keyring import Keyring
-from rhizomedb.db.reader import is_reserved
 from rhizomedb.exchange import columns
 from rhizomedb.exchange.importer import import_table
 from rhizomedb.exchange.reader import Options, read_table
@@ -26,6 +25,7 @@ from rhizomedb.facts.clock import HybridTime
 from rhizomedb.facts.delta import Delta, Group
 from rhizomedb.facts.entity import derive
 from rhizomedb.facts.fact import Fact
+from rhizomedb.facts.reserved import is_reserved
 from rhizomedb.facts.signature import Key
 from rhizomedb.facts.value import plain
 from rhizomedb.store import ALL, COLUMNS, MemoryStore, folder, indexed, tiers

@@ -13,13 +13,13 @@ from rhizomedb.crdt.register import LAST_WRITER, MULTI_VALUE, RETRACTS
 from rhizomedb.db import view
 from rhizomedb.db.compiled import answering
 from rhizomedb.db.query import prepare
-from rhizomedb.db.reader import is_reserved
 from rhizomedb.db.source import StoreSource
 from rhizomedb.db.view import VIEW_BUDGET
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.clock import HybridTime
 from rhizomedb.facts.delta import Delta
 from rhizomedb.facts.fact import Fact
+from rhizomedb.facts.reserved import is_reserved
 from rhizomedb.facts.signature import Key
 from rhizomedb.facts.value import exact, order
 from rhizomedb.store import ALL, COLUMNS, MemoryStore, admit

@@ -26,6 +26,10 @@ WRONG = {
     "no schema of a nest": (lambda db: Nest(""), "is no id of a schema"),
     "no things": (lambda db: db.live_hyperviews([], STANDARD), "no thing is named"),
     "one thing": (lambda db: db.live_hyperviews("m", STANDARD), "is one, where a list is wanted"),
+    "one thing where several views are wanted": (
+        lambda db: db.hyperviews("m", STANDARD),
+        "is one, where a list is wanted",
+    ),
     "no list": (lambda db: db.live_hyperviews(5, STANDARD), "is one, where a list is wanted"),
     "no policies": (lambda db: db.show("m", STANDARD, policies="all"), "is no mapping"),
     "no statement": (lambda db: db.pass_on([{}], origin="x"), "is no JSON delta that was read"),

@@ -22,6 +22,7 @@ import re
 from functools import cache
 from typing import Final
 
+from rhizomedb.facts.reserved import RESERVED_PREFIX
 from rhizomedb.logic.occurrences import atoms
 from rhizomedb.logic.parse import parse
 from rhizomedb.logic.syntax import Atom, Constant, Constraint, Program, Rule, Selection, Variable
@@ -31,9 +32,6 @@ RETRACTS: Final = "rhizome/retracts"
 
 WRITER: Final = "rhizome/writer"
 """The attribute of the fact by which who writes a replicated value says that they are one: its value is random."""
-
-RESERVED_PREFIX: Final = "rhizome/"
-"""Attributes that begin so carry the database's own facts."""
 
 MULTI_VALUE: Final = """\
 // the writes that no later write has seen

@@ -16,12 +16,12 @@ from itertools import islice
 from typing import Final, NamedTuple, TypeAlias
 
 from rhizomedb._record import dataclass
-from rhizomedb.crdt.register import RESERVED_PREFIX
 from rhizomedb.db.limits import VARIABLES, Limits
 from rhizomedb.errors import AttachmentError, Error, StoreError
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.delta import Delta
 from rhizomedb.facts.manifest import Block, Manifest, is_manifest
+from rhizomedb.facts.reserved import is_reserved
 from rhizomedb.facts.value import Attribute, Entity, exact
 from rhizomedb.store.chunks import DAMAGED, Stored, missing
 from rhizomedb.store.store import ALL, Cut, Finding, Store
@@ -187,7 +187,7 @@ def named(store: Store, cut: Cut) -> dict[Cid, list[tuple[Entity, Attribute]]]:
     found: dict[Cid, list[tuple[Entity, Attribute]]] = {}
     for summary in store.attributes(cut):
         attribute = summary.attribute
-        if (isinstance(attribute, str) and attribute.startswith(RESERVED_PREFIX)) or "cid" not in dict(summary.kinds):
+        if is_reserved(attribute) or "cid" not in dict(summary.kinds):
             continue
         for _fact, entity, _attribute, value in store.scan("fact", {"attribute": exact(attribute)}, cut):
             if type(value) is Cid and is_manifest(value):

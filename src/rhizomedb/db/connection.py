@@ -38,6 +38,7 @@ from rhizomedb.db.transaction import (
     batches,
     facts_as_person,
     facts_as_source,
+    group_of,
     retractions,
 )
 from rhizomedb.errors import Error, RequestError, ValueRefused
@@ -233,7 +234,7 @@ class Connection(Care, Replicating, HypergraphWriter):
                     fix="rhizome get FILE NAME shows what stands",
                 )
             parts = [Part(batch, "own") for batch in batches(retractions(subject, claims))]
-            group = Group(secrets.token_bytes(16), len(parts)) if len(parts) > 1 else None
+            group = group_of(parts)
             return self._say(parts, self._key(author), author, origin, group)
 
         return self._write(take_back)
@@ -394,7 +395,7 @@ class Connection(Care, Replicating, HypergraphWriter):
             *(Part(batch, "own") for batch in batches(self._plan(wishes, key, scope, cut, spoke_before))),
             *(Part(batch, scope) for batch in batches(self._unsaid(wishes.facts, key, cut, spoke_before))),
         ]
-        group = Group(secrets.token_bytes(16), len(parts)) if len(parts) > 1 else None
+        group = group_of(parts)
         return self._say(parts, key, author, origin, group)
 
     def _key(self, author: str | None) -> Key:

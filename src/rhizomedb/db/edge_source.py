@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.clock import HybridTime
 from rhizomedb.facts.delta import Delta
+from rhizomedb.facts.reserved import is_name
 from rhizomedb.facts.value import Cell, Entity, plain
 from rhizomedb.hyper.pointer import (
     AS_JSON,
@@ -17,7 +18,6 @@ from rhizomedb.hyper.pointer import (
     Hyperedge,
     Said,
     hyperedge_of,
-    is_name,
     trusted_pointer,
     trusted_reference,
 )
@@ -83,47 +83,24 @@ class ScannedEdges:
 
     def of_edges(self, edges: Iterable[Entity]) -> Ids:
         """Those with an id."""
-        return {delta for edge in edges for delta, said_of in self._saying({"entity": edge}) if said_of == edge}
+        return {delta for edge in edges for _, delta in self._found({"entity": edge})}
 
     def at_targets(self, targets: Iterable[Entity]) -> Ids:
         """Those with a pointer at a thing, with a context or without."""
-        return {
-            delta
-            for target in targets
-            for fact, entity, _, _ in self._facts({"value": target})
-            for delta, edge in self._sayers(fact)
-            if edge == entity
-        }
+        return {delta for target in targets for _, delta in self._found({"value": target})}
 
     def in_contexts(self, contexts: Iterable[str]) -> Ids:
         """Those that show up under a context of any thing."""
-        return {
-            delta
-            for context in contexts
-            for fact, _, _, value in self._facts({"attribute": context})
-            for delta, edge in self._sayers(fact)
-            if edge == value
-        }
+        return {delta for context in contexts for _, delta in self._found({"attribute": context}, by_value=True)}
 
     def with_roles(self, roles: Iterable[str]) -> Ids:
         """Those with a pointer of a role."""
-        return {
-            delta
-            for role in roles
-            for fact, entity, _, _ in self._facts({"attribute": role})
-            for delta, edge in self._sayers(fact)
-            if edge == entity
-        }
+        return {delta for role in roles for _, delta in self._found({"attribute": role})}
 
     def under(self, target: Entity) -> list[tuple[str, Any]]:
         """The contexts of a thing, and what shows up under each."""
-        return [
-            (context, delta)
-            for fact, _, context, value in self._facts({"entity": target})
-            if is_name(context)
-            for delta, edge in self._sayers(fact)
-            if edge == value
-        ]
+        found = self._found({"entity": target}, by_value=True)
+        return [(context, delta) for context, delta in found if is_name(context)]
 
     def named(self, deltas: Iterable[Cid]) -> list[Any]:
         """By what `read` knows some deltas."""
@@ -133,18 +110,13 @@ class ScannedEdges:
         """What hyperedges say."""
         return [_of_envelope(self._store.envelope(id)) for id in ids]
 
-    def _facts(self, bound: dict[str, Cell]) -> Iterator[tuple[Cid, Cell, Cell, Cell]]:
-        return self._store.scan("fact", bound, self._cut)  # type: ignore[return-value]  # the first is a CID
-
-    def _sayers(self, fact: Cid) -> Iterator[tuple[Cid, bytes]]:
-        """The deltas that assert a fact, each with its edge."""
-        for delta, _ in self._store.scan("asserts", {"fact": fact}, self._cut):
-            for row in self._store.scan("delta", {"id": delta}, self._cut):
-                if row[5]:
-                    yield delta, row[5]  # type: ignore[misc]  # a CID and bytes
-
-    def _saying(self, bound: dict[str, Cell]) -> Iterator[tuple[Cid, bytes]]:
-        return (each for fact, *_ in self._facts(bound) for each in self._sayers(fact))
+    def _found(self, bound: dict[str, Cell], *, by_value: bool = False) -> Iterator[tuple[Cell, Cid]]:
+        """The hyperedges to which facts with some cells belong, each with the attribute of the fact."""
+        for fact, entity, attribute, value in self._store.scan("fact", bound, self._cut):
+            for delta, _ in self._store.scan("asserts", {"fact": fact}, self._cut):
+                for row in self._store.scan("delta", {"id": delta}, self._cut):
+                    if row[5] and row[5] == (value if by_value else entity):
+                        yield attribute, delta  # type: ignore[misc]  # a delta is a CID
 
 
 REMEMBERED_MAX: Final = 100_000

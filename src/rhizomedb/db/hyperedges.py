@@ -174,11 +174,14 @@ def _check(negated: str, limit: object) -> None:
 
 def set_of(some: Iterable[Any] | None, each: Callable[[Any], Any]) -> frozenset[Any] | None:
     """Things of one kind that are given as a list; None where nothing is."""
-    if some is None:
-        return None
+    return None if some is None else frozenset(map(each, check_list(some)))
+
+
+def check_list(some: Any) -> Iterable[Any]:
+    """What is given as a list, if it is one: a text is not, though it could be gone through."""
     if isinstance(some, str | bytes) or not isinstance(some, Iterable):
         raise RequestError("db.usage", f"{some!r:.60} is one, where a list is wanted", fix=f"[{some!r:.60}]")
-    return frozenset(map(each, some))
+    return some
 
 
 def _once(edges: Iterable[Hyperedge]) -> list[Hyperedge]:

@@ -272,6 +272,4 @@ class HypergraphWriter(Hypergraph):
         from rhizomedb.db.live_hyperviews import LiveHyperViews, Standing
 
         authors = set_of(trusted, self.author_key)
-        if isinstance(things, str | bytes) or not isinstance(things, Iterable):
-            raise RequestError("db.usage", f"{things!r:.60} is one, where a list is wanted", fix=f"[{things!r:.60}]")
         return LiveHyperViews(cast(Standing, self), things, *schemas_for(self, schema, schemas), authors)

@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol, TypeAlias
 from rhizomedb.db import view
 from rhizomedb.db.compiled import Compiled, answering
 from rhizomedb.db.edge_source import edge_source
-from rhizomedb.db.hyperedges import RANK, Asked, Thing
+from rhizomedb.db.hyperedges import RANK, Asked, Thing, check_list
 from rhizomedb.errors import RequestError
 from rhizomedb.facts.value import Entity
 from rhizomedb.hyper.hyperview import ASKED, SHOWN, HyperView, program_of, put_together
@@ -57,7 +57,7 @@ def views(
 ) -> list[HyperView]:
     """The views of several things, evaluated together; see `Hypergraph.hyperview`."""
     known, id = schemas_for(reader, schema, schemas)
-    entities = [reader.thing(thing) for thing in things]
+    entities = [reader.thing(thing) for thing in check_list(things)]
     away = reader.negated_edges(trusted)
     source = edge_source(reader._store, reader.cut)
     shown = _shown(reader, known, id, entities)

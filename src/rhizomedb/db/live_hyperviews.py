@@ -9,12 +9,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rhizomedb.db.edge_source import edge_source
-from rhizomedb.db.hyperedges import Thing
+from rhizomedb.db.hyperedges import Thing, check_list
 from rhizomedb.errors import Error, RequestError
 from rhizomedb.facts.cid import Cid
+from rhizomedb.facts.reserved import is_name
 from rhizomedb.facts.value import Entity
 from rhizomedb.hyper.hyperview import ASKED, SHOWN, Entry, HyperView, entries_of, program_of
-from rhizomedb.hyper.pointer import is_name
 from rhizomedb.hyper.schema import Schemas
 from rhizomedb.logic.syntax import show_value
 from rhizomedb.store.store import Cut, Store
@@ -58,7 +58,7 @@ class LiveHyperViews:
         self._db = db
         self._schemas = schemas
         self._id = id
-        self._entities = [db.thing(thing) for thing in things]
+        self._entities = [db.thing(thing) for thing in check_list(things)]
         if not self._entities:
             raise RequestError("db.usage", "no thing is named whose view is to be kept", fix='["movie_matrix"]')
         self._rows: dict[Key, dict[str, set[Cid]]] = {}

@@ -16,7 +16,6 @@ from rhizomedb.budget import Budget, budget_of
 from rhizomedb.crdt import policy as policies
 from rhizomedb.crdt.library import OPERATIONS
 from rhizomedb.crdt.policy import Policy, agreed
-from rhizomedb.crdt.register import RESERVED_PREFIX
 from rhizomedb.db import attachment as attached
 from rhizomedb.db import content, notices, view
 from rhizomedb.db import query as queries
@@ -47,6 +46,7 @@ from rhizomedb.db.statements import Statements
 from rhizomedb.errors import RequestError, nearest_names
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.fact import Fact
+from rhizomedb.facts.reserved import is_reserved
 from rhizomedb.facts.value import KIND_NAMES, Attribute, Cell, Entity, Value, check_entity, exact, kind_of, plain
 from rhizomedb.logic import Aggregate, Program
 from rhizomedb.logic.temporal import is_temporal
@@ -635,11 +635,6 @@ def _shown(registers: Iterable[view.Register]) -> list[view.Register]:
 def is_register(attribute: Attribute | Cell) -> bool:
     """Whether the values of an attribute are rivals: not those of the database's own facts, nor operations of a data type."""
     return not is_reserved(attribute) and attribute not in OPERATIONS
-
-
-def is_reserved(attribute: Attribute | Cell) -> bool:
-    """Whether an attribute carries the database's own facts."""
-    return isinstance(attribute, str) and attribute.startswith(RESERVED_PREFIX)
 
 
 def now_ms() -> int:

@@ -10,10 +10,10 @@ from rhizomedb._record import dataclass
 from rhizomedb.db.edge_source import EdgeSource, edge_source
 from rhizomedb.db.hyperedges import meant, show_id
 from rhizomedb.db.hypergraph import HypergraphWriter
-from rhizomedb.db.transaction import Part, Transaction
+from rhizomedb.db.transaction import Part, Transaction, group_of
 from rhizomedb.errors import RequestError, ValueRefused
 from rhizomedb.facts.cid import Cid
-from rhizomedb.facts.delta import Delta, Group
+from rhizomedb.facts.delta import Delta
 from rhizomedb.facts.entity import ENTITY_BYTES, derive
 from rhizomedb.facts.fact import Fact
 from rhizomedb.facts.value import Entity
@@ -67,7 +67,7 @@ def relate(
         parts = [Part(facts_of(edge, said), "seen", edge)]
         if new := [Fact(entity, "name", name) for name, entity in named.items() if entity == derive({"name": name})]:
             parts.insert(0, Part(new, "own"))
-        group = Group(secrets.token_bytes(16), len(parts)) if len(parts) > 1 else None
+        group = group_of(parts)
         done = db._say(parts, db._key(author), author, origin, group)
         return Related(done.epoch, done.deltas, done.facts, edge)
 
@@ -105,7 +105,7 @@ def define(db: HypergraphWriter, schema: HyperSchema, author: str | None) -> Tra
                 wanted[edge.edge,] = (Pointer(NEGATES, Reference(edge.edge, NEGATED_BY)),)
         edges = [(secrets.token_bytes(ENTITY_BYTES), pointers) for pointers in wanted.values()]
         parts = [Part(facts_of(edge, pointers), "seen", edge) for edge, pointers in edges]
-        group = Group(secrets.token_bytes(16), len(parts)) if len(parts) > 1 else None
+        group = group_of(parts)
         return db._say(parts, db._key(author), author, f"schema {schema.name}", group)
 
     done: Transaction = db._write(say)

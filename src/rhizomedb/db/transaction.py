@@ -8,6 +8,7 @@ what it said before, whatever others say. Saying again what one already says add
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import field
 from itertools import chain, islice
@@ -15,12 +16,14 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from rhizomedb._record import dataclass
 from rhizomedb.crdt.policy import Claim
-from rhizomedb.crdt.register import RESERVED_PREFIX, RETRACTS
+from rhizomedb.crdt.register import RETRACTS
 from rhizomedb.db.view import Key, Surroundings
 from rhizomedb.errors import RequestError
 from rhizomedb.facts.cid import Cid
+from rhizomedb.facts.delta import Group
 from rhizomedb.facts.fact import CAUSES_MAX, Fact
 from rhizomedb.facts.kernels import DIGEST_BYTES
+from rhizomedb.facts.reserved import is_reserved
 from rhizomedb.facts.stretch import Stretch
 from rhizomedb.facts.value import Attribute, Cell, Entity, Value, check_attribute, check_value, exact, plain
 
@@ -52,6 +55,11 @@ class Part(NamedTuple):
     facts: Sequence[Fact]
     scope: Literal["seen", "own"]
     edge: Entity | None = None
+
+
+def group_of(parts: Sequence[Part]) -> Group | None:
+    """The group that makes the deltas of one write visible together, or none of them; one alone needs none."""
+    return Group(secrets.token_bytes(16), len(parts)) if len(parts) > 1 else None
 
 
 class Columns(NamedTuple):
@@ -106,7 +114,7 @@ class Wishes:
 
 def check_unreserved(attribute: Attribute) -> None:
     """Refuse an attribute of the database's own facts."""
-    if isinstance(attribute, str) and attribute.startswith(RESERVED_PREFIX):
+    if is_reserved(attribute):
         raise RequestError(
             "db.reserved",
             f"{attribute!r} is reserved for the database's own facts",

@@ -15,7 +15,6 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import Final
 
 from rhizomedb._record import dataclass
-from rhizomedb.crdt.register import RESERVED_PREFIX
 from rhizomedb.db.connection import Connection
 from rhizomedb.db.transaction import Columns, Transaction
 from rhizomedb.errors import Error, ExchangeError, RequestError
@@ -29,6 +28,7 @@ from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.delta import Delta
 from rhizomedb.facts.entity import derive
 from rhizomedb.facts.fact import Fact
+from rhizomedb.facts.reserved import is_reserved
 from rhizomedb.facts.value import VALUE_BYTES_MAX, Entity
 from rhizomedb.store import Admission
 from rhizomedb.store.room import watched
@@ -81,7 +81,7 @@ def import_table(
 def check_names(table: Table) -> None:
     """Refuse a table with a column that only the database itself may write."""
     for column in table.columns:
-        if column.startswith(RESERVED_PREFIX):
+        if is_reserved(column):
             raise RequestError(
                 "db.reserved",
                 f"the column {column!r} has a name that is reserved for the database's own facts",

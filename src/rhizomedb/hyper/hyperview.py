@@ -12,10 +12,11 @@ from typing import Any, Final, TypeAlias, final
 
 from rhizomedb._record import dataclass
 from rhizomedb.errors import BudgetExceeded
+from rhizomedb.facts.reserved import is_name
 from rhizomedb.facts.value import Entity
 from rhizomedb.hyper import json_delta
 from rhizomedb.hyper.negation import BY_ANYBODY, BY_AUTHORISED
-from rhizomedb.hyper.pointer import Hyperedge, Reference, is_name
+from rhizomedb.hyper.pointer import Hyperedge, Reference
 from rhizomedb.hyper.primitive import PRIMITIVES
 from rhizomedb.hyper.schema import HyperSchema, Schemas
 from rhizomedb.logic.syntax import show_value

@@ -12,7 +12,7 @@ said. Who hyperedges were taken over from, and what facts cannot hold of them, s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Final, NoReturn, TypeAlias, TypeGuard, final
+from typing import Any, Final, NoReturn, TypeAlias, final
 
 from rhizomedb._record import dataclass
 from rhizomedb.errors import ValueRefused
@@ -20,10 +20,8 @@ from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.clock import HybridTime
 from rhizomedb.facts.delta import Delta
 from rhizomedb.facts.fact import Fact
+from rhizomedb.facts.reserved import is_name, is_reserved
 from rhizomedb.facts.value import Entity, check_entity, check_value, exact
-
-RESERVED: Final = "rhizome/"
-"""Roles and contexts that begin so belong to the database."""
 
 CLAIMED_AUTHOR: Final = "rhizome/claimed-author"
 """Whom an unsigned statement names as its author. Nobody has verified that."""
@@ -110,7 +108,7 @@ def _check_name(what: str, name: object) -> None:
     if type(name) is not str or not name:
         raise ValueRefused("hyper.name", f"a {what} is a text that is not empty, not {name!r:.60}")
     check_value(name)
-    if name.startswith(RESERVED):
+    if is_reserved(name):
         raise ValueRefused("hyper.name", f"the {what} {name!r:.60} is reserved for the database's own facts")
 
 
@@ -283,8 +281,3 @@ def pointers_of(edge: Entity, facts: Iterable[Fact]) -> list[Pointer]:
         else:
             found.append(Pointer(role, target))  # type: ignore[arg-type]  # bytes went before
     return found
-
-
-def is_name(attribute: object) -> TypeGuard[str]:
-    """Whether an attribute can be a role or a context."""
-    return type(attribute) is str and bool(attribute) and not attribute.startswith(RESERVED)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from rhizomedb.facts.cid import PREFIX, Cid
+from rhizomedb.facts.reserved import is_name
 from rhizomedb.facts.value import Cell
 from rhizomedb.store.relations import View
 from rhizomedb.store.segment import ROW
@@ -29,9 +30,6 @@ class EdgeRow(NamedTuple):
     counter: int
     edge: bytes
     read: Callable[[], Pointers]
-
-
-RESERVED: Final = "rhizome/"
 
 
 class Edges:
@@ -138,7 +136,7 @@ def _pointers(
     """The pointers that facts say of an edge; `shown` are the causes of those whose value it is."""
     contexts: dict[int, list[Cell]] = {}
     for row, _, _, attribute, value in said:
-        if value == edge and _is_name(cells[attribute]):
+        if value == edge and is_name(cells[attribute]):
             causes = shown[row]
             if len(causes) == 1 and causes[0] >= ROW:
                 contexts.setdefault(causes[0] - ROW, []).append(cells[attribute])
@@ -148,7 +146,7 @@ def _pointers(
         if entity != edge:
             continue
         name, target = cells[attribute], cells[value]
-        if not _is_name(name):
+        if not is_name(name):
             own[name] = target
         elif value == edge and shown[row]:  # it shows the edge under a context of itself
             continue
@@ -157,7 +155,3 @@ def _pointers(
         else:
             pointers.append((name, target, None))
     return pointers, own
-
-
-def _is_name(attribute: Cell) -> bool:
-    return type(attribute) is str and bool(attribute) and not attribute.startswith(RESERVED)

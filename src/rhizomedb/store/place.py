@@ -5,14 +5,11 @@ from __future__ import annotations
 import os
 import shlex
 import stat
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from rhizomedb.errors import StoreError
 from rhizomedb.store import stranger
 from rhizomedb.store.failure import Blank, Failures
-
-if TYPE_CHECKING:
-    pass
 
 BESIDE: Final = ("-wal", "-shm", "-journal")
 """How the names end of what SQLite keeps beside a file: its logs, and what processes share."""
@@ -38,7 +35,9 @@ def check_place(path: str, absolute: str, failures: Failures, *, create: bool, v
         if not create:
             raise StoreError("store.not-found", f"there is no file {path}") from None
         if not os.path.isdir(folder):
-            raise StoreError("store.unreadable", f"there is no folder {folder}", fix=f"mkdir -p {folder}") from None
+            raise StoreError(
+                "store.unreadable", f"there is no folder {folder}", fix=f"mkdir -p {shlex.quote(folder)}"
+            ) from None
         return
     except (OSError, ValueError) as error:
         raise StoreError("store.unreadable", f"{path} cannot be opened: {_reason(error)}") from None
