@@ -14,13 +14,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
-from rhizomedb.db import attachment, view
+from rhizomedb.db import view
+from rhizomedb.db.attaching import AttachingWriter
 from rhizomedb.db.care import Care
 from rhizomedb.db.database import Database
-from rhizomedb.db.filling import Filling
 from rhizomedb.db.handing_on import sound_among, sound_deltas
 from rhizomedb.db.hypergraph import HypergraphWriter
-from rhizomedb.db.intake import Attached, Content, Intake, Progress, take_in
+from rhizomedb.db.intake import Progress
 from rhizomedb.db.keyring import Keyring
 from rhizomedb.db.limits import Limits
 from rhizomedb.db.naming import Authors, Names
@@ -33,9 +33,11 @@ from rhizomedb.db.transaction import (
     Columns,
     Item,
     Part,
+    Scope,
     Transaction,
     Wishes,
     batches,
+    check_scope,
     facts_as_person,
     facts_as_source,
     group_of,
@@ -51,7 +53,6 @@ from rhizomedb.facts.signature import Key
 from rhizomedb.facts.stretch import Stretch
 from rhizomedb.facts.value import Attribute, Entity, Value, check_value, exact
 from rhizomedb.store import Admission, admit, open_store, release_due
-from rhizomedb.store.chunks import Stored
 from rhizomedb.store.store import Cut, Finding, Held, Store
 from rhizomedb.store.writing import Result, write
 
@@ -59,8 +60,6 @@ if TYPE_CHECKING:
     from rhizomedb.db.document import Document
     from rhizomedb.store.file import Durability
     from rhizomedb.store.holder import Waiting
-
-Scope = Literal["seen", "own"]
 
 DEFAULT_LIMITS = Limits()
 
@@ -70,11 +69,8 @@ ENTITIES_AT_ONCE = 1_000
 RELEASE_AGAIN_MS = 100
 """When to try again to let in what is due, where another process was writing or something is wrong with it."""
 
-NOTHING = Cid.of(b"")
-"""Stands for an attachment whose name is not known yet."""
 
-
-class Connection(Care, Replicating, HypergraphWriter):
+class Connection(Care, Replicating, HypergraphWriter, AttachingWriter):
     """An open database. Reads see the newest epoch; `snapshot()` keeps one.
 
     `author` is who speaks unless a call says otherwise: a name in the user's keyring (default: the login name), for
@@ -158,38 +154,6 @@ class Connection(Care, Replicating, HypergraphWriter):
         from rhizomedb.db.document import Document  # most programs have none
 
         return Document(self, held_by(self, entity), self, author, ())
-
-    def attach(
-        self,
-        entity: Entity | str,
-        attribute: Attribute,
-        content: Content,
-        *,
-        author: str | None = None,
-        scope: Scope = "seen",
-        origin: str = "attachment",
-        progress: Progress | None = None,
-    ) -> Attached:
-        """Keep a file, or any bytes, and say that it is an attribute of an entity: its value is the attachment's CID.
-
-        `content` is bytes, the path of a file, or a file opened for reading bytes, which is read to its end as a
-        stream. What is here already is not kept twice. Nothing is said before all of it is here; what an interrupted
-        attach leaves behind, `collect_chunks` removes.
-        """
-        check_scope(scope)
-        self._wishes([(entity, attribute, NOTHING)], Names(self._store, self.cut))  # what is wrong shows before reading
-
-        def say(intake: Intake) -> Attached:
-            self._release_if_due()
-
-            def finish() -> tuple[Cid, Transaction]:
-                cid = intake.finish()
-                return cid, self._transact([(entity, attribute, cid)], {}, author, scope, origin)
-
-            cid, said = self._write(finish)
-            return Attached(said.epoch, said.deltas, said.facts, cid, intake.size, intake.new)
-
-        return take_in(self._store, content, self._limits, progress, say)
 
     def retract(
         self,
@@ -289,29 +253,7 @@ class Connection(Care, Replicating, HypergraphWriter):
         self._tell_views()
         return admission
 
-    def put_blocks(self, blocks: Iterable[tuple[Cid, bytes]]) -> Stored:
-        """Take in blocks of attachments from elsewhere: each is verified; gives how many were new, and their bytes.
-
-        With `missing_blocks` and `get_blocks` of the other copy an attachment comes here whole:
-
-            while some := list(islice(db.missing_blocks(cid), 100)):
-                db.put_blocks(other.get_blocks(some))
-        """
-        return attachment.put_blocks(self._store, blocks, self._limits)
-
-    def filling(self) -> Filling:
-        """What the attachments that visible facts name lack here, to be taken in from anybody, within the limits."""
-        return Filling(self._store, self.cut, self._limits)
-
     # -- care -------------------------------------------------------------------------------------------------------
-
-    def collect_chunks(self, *, dry_run: bool = False) -> Stored:
-        """Remove the blocks that no attachment has which any fact ever named; gives how many, and their bytes.
-
-        They are left behind where an attach was interrupted; blocks that came before the facts that name them count
-        too. The file keeps its size and uses the room again.
-        """
-        return attachment.collect(self._store, dry_run=dry_run)
 
     def deltas(self, *, lost: list[Finding] | None = None) -> Iterator[Delta]:
         """Every delta, in the order in which this copy learned them.
@@ -613,12 +555,6 @@ def connect(
     )
     store = open_store(str(path), create=create, wait_ms=wait_ms, durability=durability, quota=quota, waiting=waiting)
     return Connection(store, author=author, keyring=keyring, clock=clock, limits=limits)
-
-
-def check_scope(scope: Scope) -> None:
-    """Refuse a scope that there is not."""
-    if scope not in ("seen", "own"):
-        raise RequestError("db.usage", f"there is no scope {scope!r}", fix='scope="seen" or scope="own"')
 
 
 def show_item(item: object) -> str:

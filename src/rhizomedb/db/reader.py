@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from datetime import datetime
 from functools import partial
-from io import BufferedReader
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +15,10 @@ from rhizomedb.budget import Budget, budget_of
 from rhizomedb.crdt import policy as policies
 from rhizomedb.crdt.library import OPERATIONS
 from rhizomedb.crdt.policy import Policy, agreed
-from rhizomedb.db import attachment as attached
-from rhizomedb.db import content, notices, view
+from rhizomedb.db import notices, view
 from rhizomedb.db import query as queries
 from rhizomedb.db.arriving import with_arrivals
-from rhizomedb.db.attachment import Attachment
+from rhizomedb.db.attaching import Attaching
 from rhizomedb.db.causality import Causality
 from rhizomedb.db.composing import Part, composer, parts_of
 from rhizomedb.db.explanation import (
@@ -51,7 +49,7 @@ from rhizomedb.facts.value import KIND_NAMES, Attribute, Cell, Entity, Value, ch
 from rhizomedb.logic import Aggregate, Program
 from rhizomedb.logic.temporal import is_temporal
 from rhizomedb.store.storage import Storage
-from rhizomedb.store.store import COLUMNS, AttributeSummary, Cut, Epoch, Finding, Store
+from rhizomedb.store.store import COLUMNS, AttributeSummary, Cut, Epoch, Store
 
 if TYPE_CHECKING:
     from rhizomedb.db.database import Database
@@ -106,7 +104,7 @@ class Stats:
         return {**counts, "storage": self.storage.as_dict(), "bytes_per_fact": round(self.bytes_per_fact, 1)}
 
 
-class Reader(Causality, Hypergraph):
+class Reader(Causality, Hypergraph, Attaching):
     """The questions. A subclass says which store and which cut."""
 
     _store: Store
@@ -488,47 +486,6 @@ class Reader(Causality, Hypergraph):
                 causes.setdefault(effect, []).append(cause)
             for cid, subject, attribute, value in some:
                 yield Fact(subject, plain(attribute), plain(value), causes.get(cid, ()))  # type: ignore[arg-type]  # columns hold the kinds that `COLUMNS` says
-
-    # -- attachments ------------------------------------------------------------------------------------------------
-
-    def read_attachment(self, cid: Cid | str) -> BufferedReader:
-        """The content of an attachment, as a file opened for reading bytes: a stream in which one can seek.
-
-        Each chunk is hashed as it is read. One that is not here is `attachment.missing`, one that was altered
-        `store.damaged`.
-        """
-        return content.read(self._store, as_cid(cid), self._limits)
-
-    def attachment(self, cid: Cid | str) -> Attachment:
-        """What is known of an attachment here: size, chunks, and how much of it is missing."""
-        return attached.attachment(self._store, as_cid(cid))
-
-    def attachments(self) -> Iterator[Attachment]:
-        """Every attachment that a visible fact names, with the entities and attributes that have it.
-
-        A link to what is not here cannot be told from an attachment, and is listed with no size.
-        """
-        cut = self.cut
-        return attached.attachments(self._store, cut, Names(self._store, cut).label)
-
-    def missing_blocks(self, cid: Cid | str) -> Iterator[Cid]:
-        """The blocks of an attachment that are not here, as far as is known yet: first its manifest, then chunks."""
-        return attached.missing_blocks(self._store, as_cid(cid))
-
-    def blocks(self, *, lost: list[Finding] | None = None) -> Iterator[Cid]:
-        """The blocks that are here of all attachments that visible facts name, each manifest before what it lists.
-
-        Some come several times. A damaged manifest is an error; where a list is given for what is `lost`, it is passed
-        over and noted there.
-        """
-        return attached.blocks(self._store, self.cut, lost)
-
-    def get_blocks(self, cids: Iterable[Cid], *, lost: list[Finding] | None = None) -> Iterator[tuple[Cid, bytes]]:
-        """Those of some blocks that are here, with their bytes: what another copy takes in by `put_blocks`.
-
-        A damaged one is an error; where a list is given for what is `lost`, it is passed over and noted there.
-        """
-        return attached.get_blocks(self._store, cids, lost)
 
     # -- counts -----------------------------------------------------------------------------------------------------
 

@@ -30,6 +30,9 @@ from rhizomedb.facts.value import Attribute, Cell, Entity, Value, check_attribut
 Item: TypeAlias = Fact | tuple[Entity | str, Attribute, object]
 """What a transaction can be given: a whole fact, or an entity, an attribute and a value."""
 
+Scope: TypeAlias = Literal["seen", "own"]
+"""What a write replaces: what the view showed, or only what the same author said before."""
+
 DELTA_FACTS_MAX = 1_000
 """Facts in one delta of ours: large enough that a signature costs nothing per fact, small enough to pass on."""
 
@@ -53,7 +56,7 @@ class Part(NamedTuple):
     """What one delta of a write says: facts, what they replace, and the hyperedge that they are, if any."""
 
     facts: Sequence[Fact]
-    scope: Literal["seen", "own"]
+    scope: Scope
     edge: Entity | None = None
 
 
@@ -110,6 +113,12 @@ class Wishes:
     def entities(self) -> list[Entity]:
         """The entities whose registers are written."""
         return list(dict.fromkeys(entity for entity, _ in self.registers))
+
+
+def check_scope(scope: Scope) -> None:
+    """Refuse a scope that there is not."""
+    if scope not in ("seen", "own"):
+        raise RequestError("db.usage", f"there is no scope {scope!r}", fix='scope="seen" or scope="own"')
 
 
 def check_unreserved(attribute: Attribute) -> None:
