@@ -304,8 +304,8 @@ def described(name: str, found: type) -> Iterator[str]:
 
 
 def public(found: type) -> list[str]:
-    """The names of a class that are ours and for everybody, in the order in which they are written."""
-    ours = [base for base in reversed(found.__mro__) if base.__module__.startswith("rhizomedb")]
+    """The names of a class that are ours and for everybody: its own as they are written, then those that it has from others."""
+    ours = [base for base in found.__mro__ if base.__module__.startswith("rhizomedb")]
     names = dict.fromkeys(name for base in ours for name in vars(base) if not name.startswith("_"))
     return [name for name in names if isinstance(unwrapped(inspect.getattr_static(found, name)), Callable)]  # type: ignore[arg-type]
 
