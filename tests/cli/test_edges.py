@@ -48,6 +48,25 @@ def test_import_edges_negate_and_export(run, tmp_path):
     assert json.loads(second)["pointers"][1] == {"role": "reason", "target": "the cut version"}
 
 
+def test_things_are_shown_by_what_they_are_called(run):
+    run(
+        "relate",
+        "a.db",
+        "actor=@Keanu Reeves:appearedIn",
+        "movie=@The Matrix:cast",
+        "characterName=Neo",
+        "nothing=@0xabcdefff",
+    )
+    out, _ = run("edges", "a.db", "The Matrix")
+    assert out.splitlines()[1:] == [
+        "  actor  → Keanu Reeves · appearedIn",
+        "  movie  → The Matrix · cast",
+        "  characterName  Neo",
+        "  nothing  → 0xabcdefff",
+        "1 hyperedge",
+    ]
+
+
 def test_what_is_said_by_hyperedges_alone_is_told_of(run, tmp_path):
     titled = (
         ONE.replace("runtime", "title").replace('"minutes","target":136', '"title","target":"Heat"').replace("d1", "d2")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from argparse import Namespace
+from collections.abc import Mapping
 from typing import Any
 
 from rhizomedb.cli import out
@@ -42,12 +43,13 @@ def edges(options: Namespace) -> int:
         if options.json:
             print_lines(_as_dict(reader, edge) for edge in shown)
             return 0
+        labels = reader.labels({target.entity for edge in shown for target in edge.references})
         for edge in shown:
             out.say(
                 f"{_id(edge.edge)}  {show_ms(edge.time.ms)}  {_who(reader, edge)}{'  taken back' if edge.is_negated else ''}"
             )
             for pointer in edge.pointers:
-                out.say(f"  {out.safe(pointer.role)}  {_target(pointer)}")
+                out.say(f"  {out.safe(pointer.role)}  {_target(pointer, labels)}")
         more = len(found) - len(shown)
         out.say(f"{out.plural(len(found), 'hyperedge')}" + (f", {more:,} more not shown" if more else ""))
     return 0
@@ -150,11 +152,13 @@ def _who(reader: Connection | Reader, edge: Hyperedge) -> str:
     return author if edge.claimed_author is None else f"{out.safe(edge.claimed_author)} (as {author} claims)"
 
 
-def _target(pointer: Pointer) -> str:
+def _target(pointer: Pointer, labels: Mapping[bytes, str]) -> str:
     target = pointer.target
     if not isinstance(target, Reference):
         return out.value_text(target)
-    return f"→ {_id(target.entity)}" + (f" · {out.safe(target.context)}" if target.context is not None else "")
+    return f"→ {out.safe(labels[target.entity])}" + (
+        f" · {out.safe(target.context)}" if target.context is not None else ""
+    )
 
 
 def _id(entity: bytes) -> str:

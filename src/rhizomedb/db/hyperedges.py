@@ -15,7 +15,7 @@ from rhizomedb.db.moment import to_ms
 from rhizomedb.db.naming import Names
 from rhizomedb.errors import RequestError, nearest_names
 from rhizomedb.facts.value import Entity, check_entity
-from rhizomedb.hyper.json_delta import entity_of, id_of
+from rhizomedb.hyper.json_delta import UNREADABLE, entity_of, id_of
 from rhizomedb.hyper.pointer import Hyperedge
 from rhizomedb.store.store import Cut, Store
 
@@ -158,6 +158,15 @@ def meant(reader: Asked, thing: Thing, *, called: bool = False) -> Entity:
     if len(found) > 1:
         return Names(reader._store, reader.cut).entity(thing, called=called)  # the error that lists them
     return found[0] if found else entity
+
+
+def labels(reader: Asked, things: Iterable[Entity]) -> dict[Entity, str]:
+    """What to show for some things; see `Hypergraph.labels`."""
+    ids = {thing: id_of(thing) for thing in things}
+    others = [thing for thing, id in ids.items() if id.startswith(UNREADABLE)]
+    names = Names(reader._store, reader.cut)
+    names.learn(others)
+    return {**ids, **{thing: names.label(thing) for thing in others}}
 
 
 def _check(negated: str, limit: object) -> None:

@@ -100,6 +100,12 @@ class Hypergraph:
 
         return meant(self, thing)
 
+    def labels(self, things: Iterable[Entity]) -> dict[Entity, str]:
+        """What to show for some things: an id that is a text as it is, else a title, name or label, or how the id begins."""
+        from rhizomedb.db.hyperedges import labels
+
+        return labels(self, things)
+
     def is_known(self, entity: Entity) -> bool:
         """Whether anything is said of an entity, or names it."""
         whole = Cut(epoch=self.cut.epoch)

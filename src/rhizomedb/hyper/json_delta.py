@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from typing import Any, Final
 
 from rhizomedb._record import dataclass
@@ -24,8 +23,11 @@ from rhizomedb.hyper.pointer import POINTERS_MAX, Hyperedge, Pointer, Reference,
 
 KEYS: Final = ("id", "timestamp", "author", "system", "pointers")
 
-HEX: Final = re.compile(r"rhizome:0x((?:[0-9a-f]{2})+)\Z")
-"""How an entity is written that is no text."""
+UNREADABLE: Final = "rhizome:0x"
+"""How the id of an entity begins that is no text."""
+
+HEX: Final = re.compile(rf"{UNREADABLE}((?:[0-9a-f]{{2}})+)\Z")
+"""Such an id."""
 
 EXACT_MAX: Final = 2**53
 """Up to here whole numbers and floats are the same numbers in JSON."""
@@ -57,13 +59,8 @@ def id_of(entity: Entity) -> str:
     try:
         text = entity.decode()
     except UnicodeDecodeError:
-        return f"rhizome:0x{entity.hex()}"
-    return f"rhizome:0x{entity.hex()}" if not text or HEX.match(text) else text
-
-
-def is_json_delta(node: object) -> bool:
-    """Whether something read from JSON is meant to be such a delta."""
-    return isinstance(node, Mapping) and all(key in node for key in ("id", "timestamp", "author", "pointers"))
+        return f"{UNREADABLE}{entity.hex()}"
+    return f"{UNREADABLE}{entity.hex()}" if not text or HEX.match(text) else text
 
 
 def read(node: object) -> JsonDelta:
