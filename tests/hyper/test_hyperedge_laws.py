@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rhizomedb.db.connection import connect
 from rhizomedb.db.edge_source import NumberedEdges, ScannedEdges
-from rhizomedb.db.negations import negated
+from rhizomedb.db.negations import by_program, negated
 from rhizomedb.db.query import evaluate
 from rhizomedb.facts.clock import HybridTime
 from rhizomedb.facts.delta import Delta
@@ -19,6 +19,7 @@ from rhizomedb.facts.value import exact
 from rhizomedb.hyper import Pointer, Reference, facts_of, hyperedge_of
 from rhizomedb.hyper.json_delta import entity_of, id_of, of_hyperedge, read
 from rhizomedb.hyper.negation import EVERYBODY, NEGATED
+from rhizomedb.hyper.taken_back import TakenBack
 from rhizomedb.store.admit import admit
 from rhizomedb.store.open import open_store
 from rhizomedb.store.store import Cut
@@ -223,3 +224,36 @@ def test_exact_values_stay_apart():
         )
     )  # fmt: skip
     assert [exact(pointer.target) for pointer in edge.pointers] == [exact(1), exact(1.0), exact(True)]
+
+
+@settings(max_examples=150)
+@given(deltas(), st.none() | st.frozensets(st.sampled_from(KEYS)), st.data())
+def test_what_is_taken_back_is_followed_in_every_order(said, trusted, data):
+    keys = None if trusted is None else frozenset(key.public for key in trusted)
+    with closing(open_store(":memory:")) as store:
+        admit(store, (delta.encode() for delta in said), now_ms=1_000, origin="test")
+        edges = ScannedEdges(store, Cut()).read(ScannedEdges(store, Cut()).all())
+        authors = {edge.edge: {each.author for each in edges if each.edge == edge.edge} for edge in edges}
+        followed, order = TakenBack(keys), data.draw(st.permutations(edges))
+        while order:
+            size = data.draw(st.integers(1, len(order)))
+            before = set(followed.negated)
+            assert followed.add(order[:size], lambda edge: authors.get(edge, ())) == before ^ followed.negated
+            order = order[size:]
+        assert followed.negated == {edge for edge in by_program(store, Cut(), keys) if type(edge) is bytes}
+        assert followed.add(edges, lambda edge: authors.get(edge, ())) == set()
+
+
+@settings(max_examples=100)
+@given(deltas(), st.none() | st.frozensets(st.sampled_from(KEYS)), st.data())
+def test_authors_may_come_after_what_they_took_back(said, trusted, data):
+    keys = None if trusted is None else frozenset(key.public for key in trusted)
+    with closing(open_store(":memory:")) as store:
+        followed, authors = TakenBack(keys), {}
+        for delta in said:
+            admit(store, [delta.encode()], now_ms=1_000, origin="test")
+            edge = hyperedge_of(delta)
+            if edge is not None:
+                authors.setdefault(edge.edge, set()).add(edge.author)
+                followed.add([edge], lambda edge: authors.get(edge, ()))
+            assert followed.negated == {edge for edge in by_program(store, Cut(), keys) if type(edge) is bytes}

@@ -7,6 +7,7 @@ from test_hyperviews import STANDARD, THINGS, negation, said, shape, worlds
 
 from rhizomedb.db.connection import connect
 from rhizomedb.errors import Error
+from rhizomedb.hyper.hyperview import HyperView
 from rhizomedb.hyper.schema import HyperSchema, Nest
 
 FILM = HyperSchema("film", "Film", nests={"director": Nest("std")})
@@ -78,3 +79,97 @@ def test_kept_views_are_those_made_anew(kind, tmp_path_factory, world, cuts, tru
             last = max(last, cut)
             for thing in THINGS:
                 assert shape(live[thing]) == shape(db.hyperview(thing, schemas[0], schemas=schemas, trusted=trusted))
+
+
+@pytest.mark.parametrize("kind", ["memory", "file"])
+@settings(max_examples=30)
+@given(world=worlds(), cut=st.integers(0, 12), trusting=st.booleans())
+def test_views_are_what_their_program_derives(kind, tmp_path_factory, world, cut, trusting):
+    """The program asked at once, the same kept up to date, and views that are walked to or kept: one answer."""
+    schemas, statements = world
+    path = ":memory:" if kind == "memory" else tmp_path_factory.mktemp("program") / "a.db"
+    trusted = None if trusting else []
+    with connect(path) as db:
+        given_to = {"schemas": schemas, "trusted": trusted}
+        program = db.hyperview_program(schemas[0], things=THINGS, **given_to)
+        say(db, *statements[:cut])
+        with db.view(program, only="shown") as kept, db.live_hyperviews(THINGS, schemas[0], **given_to) as live:
+            for statement in statements[cut:]:
+                say(db, statement)
+            derived = {tuple(row) for row in db.query(program, relation="shown") if isinstance(row[2], str)}
+            assert {tuple(row) for row in kept.relation() if isinstance(row[2], str)} == derived
+            for views in (db.hyperviews(THINGS, schemas[0], **given_to), list(live)):
+                assert rows_of(views) == derived
+
+
+def rows_of(views):
+    """The tuples of `shown` that come to some views: schema, thing, property, edge and delta."""
+    found, waiting = set(), list(views)
+    while waiting:
+        view = waiting.pop()
+        for property, entries in view.properties.items():
+            for entry in entries:
+                found.add((view.schema.id, view.entity, property, entry.edge.edge, entry.edge.delta))
+                waiting += [target for _, target in entry.targets if isinstance(target, HyperView)]
+    return found
+
+
+def test_who_is_told_is_told_of_what_nested_views_become_and_of_what_comes_back(db):
+    told = []
+    with db.live_hyperviews([b"m", b"k"], FILM, schemas=[STANDARD]) as live:
+        live.on_change(told.append)
+        directed = db.relate(directed=(b"m", "director"), director=(b"w", None))
+        named = db.relate(named=(b"w", "name"), name="Mann")
+        taken = db.negate(named.edge)
+        db.negate(taken.edge)
+        db.negate(directed.edge)
+        db.relate(named=(b"w", "name"), name="Michael Mann")  # nothing leads to it any more
+        db.relate(titled=(b"k", "title"), title="Alien")
+        assert told == [[b"m"]] * 5 + [[b"k"]]
+        assert dict(live[b"m"].properties) == {} and len(live[b"k"]["title"]) == 1
+
+
+def test_a_receiver_that_reads_sees_the_epoch_it_is_told_of(tmp_path):
+    with connect(tmp_path / "a.db") as db, db.live_hyperviews(["m"], STANDARD) as live:
+        seen = []
+        live.on_change(lambda _: seen.append((live.epoch, len(live["m"]["title"]))))
+        with connect(tmp_path / "a.db") as other:
+            for title in ("Heat", "Collateral", "Thief"):
+                other.relate(titled=(b"m", "title"), title=title)
+        live.follow()
+        assert seen == [(1, 1), (2, 2), (3, 3)]
+
+
+def test_what_no_view_leads_to_any_more_is_forgotten(db):
+    with db.live_hyperviews([b"m"], FILM, schemas=[STANDARD]) as live:
+        for number in range(40):
+            director = b"w%d" % number
+            directed = db.relate(directed=(b"m", "director"), director=(director, None))
+            db.relate(named=(director, "name"), name=f"Mann {number}")
+            assert len(live[b"m"]["director"]) == 1
+            db.negate(directed.edge)
+            assert len(live[b"m"]) == 0
+        assert len(live._shown) <= 4
+        assert sum(map(len, live._places.values())) <= 4 + 40  # what was taken back may come back
+
+
+def test_an_index_that_is_made_anew_changes_no_view(tmp_path):
+    with connect(tmp_path / "a.db") as db, db.live_hyperviews(["m"], STANDARD) as live:
+        db.relate(titled=(b"m", "title"), title="Heat")
+        assert len(live["m"]["title"]) == 1
+        db.rebuild_index()
+        db.relate(titled=(b"m", "title"), title="Thief")
+        assert [entry.values("title") for entry in live["m"]["title"]] == [["Heat"], ["Thief"]]
+
+
+def test_a_step_that_fails_is_made_good(db, monkeypatch):
+    with db.live_hyperviews(["m"], STANDARD) as live:
+        db.relate(titled=(b"m", "title"), title="Heat")
+
+        def interrupted(*_):
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr("rhizomedb.db.live_hyperviews.entries_of", interrupted)
+            live["m"]
+        assert len(live["m"]["title"]) == 1

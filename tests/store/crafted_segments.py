@@ -97,7 +97,7 @@ def touch(content: bytes) -> None:
     for number in NUMBERS:
         for name in ("facts_of_delta", "causes", "effects", "sayers", "repeated_by", "has_author"):
             attempt(lambda name=name, number=number: getattr(index, name)(number))
-        for name in ("keys", "deltas", "digests", "facts"):
+        for name in ("keys", "deltas", "digests", "facts", "hyperedges"):
             attempt(lambda name=name, number=number: getattr(index, name)([number]))
         for place in ((number, 0, 0), (0, number, 0), (0, 0, number), (number, 1, 0), (0, 1, number)):
             attempt(lambda place=place: [index.read(part) for part in index.ranges(*place)])

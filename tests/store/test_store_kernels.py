@@ -153,6 +153,7 @@ def everything(kernels: Kernels, buffers: Sequence[bytes]) -> list[Any]:
     for seq in range(1, last.delta_last + 1):
         (delta,) = index.deltas([seq])
         found += [delta, index.find_delta(delta[0]), index.facts_of_delta(seq), index.repeated_by(seq)]
+        found.append(index.hyperedges([seq, seq]))
     found += [index.caused(row, most) for row in range(1, last.fact_last + 2) for most in (1, 2, 99)]
     found += [index.find_cell(b"\x03nobody"), index.find_fact(bytes(32)), index.find_delta(b"x" * 32)]
     found += [index.check(number, name) for number in range(len(buffers)) for name in SECTIONS]
@@ -201,7 +202,7 @@ def test_numbers_that_nobody_gave(kernels: Any, asked: int) -> None:
     for ask in (index.causes, index.sayers, index.repeated_by, index.facts_of_delta):
         with pytest.raises(StoreError):
             ask(asked)
-    for ask in (index.keys, index.facts, index.digests, index.deltas):
+    for ask in (index.keys, index.facts, index.digests, index.deltas, index.hyperedges):
         with pytest.raises(StoreError):
             ask([asked])
     assert index.effects(asked) == [] and index.ranges(asked, 0, 0) == []

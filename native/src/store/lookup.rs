@@ -4,13 +4,16 @@ use crate::store::ahead;
 use crate::store::damage::Found;
 use crate::store::header::{Bounds, ROW};
 use crate::store::keys::{hash_of, prefix_of};
-use crate::store::ranges::{fact_at, Range, Row};
+use crate::store::ranges::{attribute_at, fact_at, Range, Row};
 use crate::store::search::partition_point;
 use crate::store::sections::{NAMES, ORDER, S};
 use crate::store::segment::Segment;
 use crate::store::walk::Summary;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
+
+/// A pointer in numbers: its attribute, its value, and the contexts under which its edge shows up there.
+type Pointer = (u32, u32, Vec<u32>);
 
 /// Adjacent segments as one. Numbers of what is not there are 0; lists of them are empty.
 #[pyclass(frozen, module = "rhizomedb_native")]
@@ -75,6 +78,38 @@ impl Index {
             Ok(found != 0)
         })?;
         Ok(found)
+    }
+
+    /// The pointers of a delta's edge, in the order in which its facts say them.
+    fn pointers(&self, segment: &Segment, seq: u32, edge: u32) -> Found<Vec<Pointer>> {
+        let (before, last) = self.facts_of_delta(seq)?;
+        let mut pointers: Vec<(u32, Pointer)> = Vec::new();
+        let mut contexts: Vec<(u32, u32)> = Vec::new();
+        for row in before + 1..=last {
+            let place = segment.u32(S::FactPlace, segment.bounds.fact(row))? as usize;
+            let value = segment.u32(S::FactValue, place)?;
+            if value == edge {
+                let causes = segment.beside(S::CauseFrom, row, S::CauseTo)?;
+                if let [cause] = causes[..] {
+                    if cause >= ROW {
+                        contexts.push((cause - ROW, attribute_at(segment, place)?));
+                    }
+                }
+                if !causes.is_empty() {
+                    continue;
+                }
+            }
+            if segment.u32(S::FactEntity, place)? == edge {
+                let attribute = attribute_at(segment, place)?;
+                pointers.push((row, (attribute, value, Vec::new())));
+            }
+        }
+        for (cause, context) in contexts {
+            if let Ok(at) = pointers.binary_search_by_key(&cause, |(row, _)| *row) {
+                pointers[at].1 .2.push(context);
+            }
+        }
+        Ok(pointers.into_iter().map(|(_, pointer)| pointer).collect())
     }
 
     fn is_visible(
@@ -351,6 +386,47 @@ impl Index {
             }
         }
         Ok(found)
+    }
+
+    /// Deltas as hyperedges: of each its time and digest, author, system and edge, and its pointers in numbers. None of
+    /// these where the delta says facts again that were here before: their order is not here. And all cells, each once.
+    fn hyperedges<'py>(
+        &self,
+        py: Python<'py>,
+        seqs: Vec<u32>,
+    ) -> PyResult<(Bound<'py, PyList>, Vec<u32>)> {
+        let mut found: Vec<Bound<'py, PyTuple>> = Vec::with_capacity(seqs.len());
+        let mut cells = Vec::with_capacity(seqs.len() * 8);
+        let mut packed: Vec<u8> = Vec::new();
+        for seq in seqs {
+            let (segment, number) = self.of_delta(seq)?;
+            let edge = segment.u32(S::DeltaEdge, number)?;
+            let author = segment.u32(S::DeltaAuthor, number)?;
+            let system = segment.u32(S::DeltaSystem, number)?;
+            cells.extend([author, system, edge]);
+            let is_whole = self.repeated_by(seq)?.is_empty();
+            packed.clear();
+            if is_whole {
+                for (attribute, value, contexts) in self.pointers(segment, seq, edge)? {
+                    let count = contexts.len() as u32;
+                    for number in [attribute, value, count].iter().chain(&contexts) {
+                        packed.extend(number.to_ne_bytes());
+                    }
+                    cells.extend([attribute, value]);
+                    cells.extend(contexts);
+                }
+            }
+            let rank = (
+                segment.u64(S::DeltaMs, number)?,
+                segment.u32(S::DeltaCounter, number)?,
+                PyBytes::new(py, segment.digest(S::DeltaId, number)?),
+            );
+            let pointers = is_whole.then(|| PyBytes::new(py, &packed));
+            found.push((rank, author, system, edge, pointers).into_pyobject(py)?);
+        }
+        cells.sort_unstable();
+        cells.dedup();
+        Ok((PyList::new(py, found)?, cells))
     }
 
     fn repeated_by(&self, seq: u32) -> Found<Vec<u32>> {

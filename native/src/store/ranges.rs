@@ -114,18 +114,17 @@ pub fn fact_at(segment: &Segment, place: usize) -> Found<Row<'_>> {
 fn fact_of(segment: &Segment, place: usize, entity: u32) -> Found<Row<'_>> {
     let row = segment.u32(S::FactRow, place)?;
     let digest = segment.digest(S::FactDigest, segment.bounds.fact(row))?;
-    let attribute = segment.bisect(
-        S::AttributeEnd,
-        place as u32 + 1,
-        0,
-        segment.count(S::AttributeEnd),
-    )?;
-    let attribute = segment.u32(S::AttributeCell, attribute)?;
     Ok((
         row,
         digest,
         entity,
-        attribute,
+        attribute_at(segment, place)?,
         segment.u32(S::FactValue, place)?,
     ))
+}
+
+pub fn attribute_at(segment: &Segment, place: usize) -> Found<u32> {
+    let count = segment.count(S::AttributeEnd);
+    let attribute = segment.bisect(S::AttributeEnd, place as u32 + 1, 0, count)?;
+    segment.u32(S::AttributeCell, attribute)
 }

@@ -106,11 +106,7 @@ class Care(Reader):
             reader = reader.by(*([by] if isinstance(by, str) else by))
         reader = reader if since is None else reader.since(since)
         reader = reader if as_of is None else reader.as_of(as_of)
-        if self._views is None:
-            from rhizomedb.db.open_views import OpenViews  # it loads asyncio, which most programs never need
-
-            self._views = OpenViews(self._store, self._newest)
-        return self._views.open(
+        return self._open_views().open(
             composing(using)(parsed_of(program)),
             reader.cut,
             relation=relation,
@@ -120,6 +116,13 @@ class Care(Reader):
             budget=budget_of(budget),
             notices=partial(unknown_attributes, store=self._store),
         )
+
+    def _open_views(self) -> OpenViews:
+        if self._views is None:
+            from rhizomedb.db.open_views import OpenViews  # it loads asyncio, which most programs never need
+
+            self._views = OpenViews(self._store, self._newest)
+        return self._views
 
     def _tell_views(self) -> None:
         """Let the views follow what was written."""

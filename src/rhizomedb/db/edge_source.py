@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, Final, Protocol, TypeAlias
 from weakref import WeakKeyDictionary
 
 from rhizomedb.facts.cid import Cid
-from rhizomedb.facts.clock import HybridTime
 from rhizomedb.facts.delta import Delta
 from rhizomedb.facts.reserved import is_name
 from rhizomedb.facts.value import Cell, Entity, plain
@@ -16,12 +15,13 @@ from rhizomedb.hyper.pointer import (
     AS_JSON,
     CLAIMED_AUTHOR,
     Hyperedge,
+    Pointer,
     Said,
     hyperedge_of,
     trusted_pointer,
     trusted_reference,
 )
-from rhizomedb.store.edges import EdgeRow, Pointers
+from rhizomedb.store.edges import pointers_in
 from rhizomedb.store.sqlite import SqliteStore
 from rhizomedb.store.store import Cut, Store
 
@@ -56,8 +56,8 @@ class EdgeSource(Protocol):
         """The contexts of a thing, and what shows up under each."""
         ...
 
-    def named(self, deltas: Iterable[Cid]) -> list[Any]:
-        """By what `read` knows some deltas."""
+    def came(self, epoch: int) -> list[tuple[int, Hyperedge]]:
+        """Those that came after an epoch, each with its own, in the order of the log."""
         ...
 
     def read(self, ids: Iterable[Any]) -> list[Hyperedge]:
@@ -68,6 +68,11 @@ class EdgeSource(Protocol):
 def edge_source(store: Store, cut: Cut) -> EdgeSource:
     """The fastest way in which the hyperedges of a store are read."""
     return NumberedEdges(store, cut) if isinstance(store, SqliteStore) else ScannedEdges(store, cut)
+
+
+def beginnings(store: Store) -> int:
+    """What is another when names that a source of the store gave stand for nothing any more."""
+    return store.beginnings() if isinstance(store, SqliteStore) else 0
 
 
 class ScannedEdges:
@@ -102,9 +107,11 @@ class ScannedEdges:
         found = self._found({"entity": target}, by_value=True)
         return [(context, delta) for context, delta in found if is_name(context)]
 
-    def named(self, deltas: Iterable[Cid]) -> list[Any]:
-        """By what `read` knows some deltas."""
-        return list(deltas)
+    def came(self, epoch: int) -> list[tuple[int, Hyperedge]]:
+        """Those that came after an epoch, each with its own, in the order of the log."""
+        found = ((each, hyperedge_of(Delta.decode(envelope))) for each, envelope in self._store.envelopes(epoch))
+        last = self._cut.epoch
+        return [(each, edge) for each, edge in found if edge is not None and (last is None or each <= last)]
 
     def read(self, ids: Iterable[Any]) -> list[Hyperedge]:
         """What hyperedges say."""
@@ -129,10 +136,10 @@ class NumberedEdges:
     def __init__(self, store: SqliteStore, cut: Cut) -> None:
         self._store = store
         self._edges = store.edges(cut)
-        beginnings = store.beginnings()
+        begun = store.beginnings()
         known = _READ.get(store)
-        if known is None or known[0] != beginnings or len(known[1]) > REMEMBERED_MAX:
-            known = _READ[store] = beginnings, {}
+        if known is None or known[0] != begun or len(known[1]) > REMEMBERED_MAX:
+            known = _READ[store] = begun, {}
         self._known = known[1]
 
     def all(self) -> Ids:
@@ -159,16 +166,23 @@ class NumberedEdges:
         """The contexts of a thing, and what shows up under each."""
         return [(context, seq) for context, seq in self._edges.under(target) if is_name(context)]
 
-    def named(self, deltas: Iterable[Cid]) -> list[Any]:
-        """By what `read` knows some deltas."""
-        return self._edges.numbers(deltas)
+    def came(self, epoch: int) -> list[tuple[int, Hyperedge]]:
+        """Those that came after an epoch, each with its own, in the order of the log."""
+        seqs = self._edges.after(self._store.edges(Cut(epoch=epoch)).last)
+        return list(zip(self._edges.epochs(seqs), self.read(seqs), strict=True))
 
     def read(self, ids: Iterable[Any]) -> list[Hyperedge]:
         """What hyperedges say."""
         ids, known = list(ids), self._known
         missing = [seq for seq in ids if seq not in known]
-        for seq, row in zip(missing, self._edges.read(missing), strict=True):
-            known[seq] = self._whole(seq) if row is None else _of_row(row)
+        if missing:
+            rows, cells = self._edges.read(missing)
+            read = partial(_said, cells)
+            for seq, (rank, author, system, edge, pointers) in zip(missing, rows, strict=True):
+                if pointers is None:
+                    known[seq] = self._whole(seq)
+                else:  # the index says which of its cells are bytes and texts
+                    known[seq] = Hyperedge(cells[edge], cells[author], cells[system], rank, pointers, read)  # type: ignore[arg-type]
         return [known[seq] for seq in ids]
 
     def _whole(self, seq: int) -> Hyperedge:
@@ -180,17 +194,19 @@ _READ: WeakKeyDictionary[SqliteStore, tuple[int, dict[int, Hyperedge]]] = WeakKe
 """The hyperedges that were read of each file, by the numbers of their deltas, while these stay what they are."""
 
 
-def _of_row(row: EdgeRow) -> Hyperedge:
-    time = HybridTime(row.ms, row.counter)
-    return Hyperedge(row.edge, row.delta, row.author, row.system, time, partial(_said, row.read))
-
-
-def _said(read: Callable[[], Pointers]) -> Said:
-    found, own = read()
-    pointers = [
-        trusted_pointer(role, trusted_reference(target, context) if type(target) is bytes else plain(target))  # type: ignore[arg-type]  # names are texts
-        for role, target, context in found
-    ]
+def _said(cells: Mapping[int, Cell], packed: bytes) -> Said:
+    """What a hyperedge says, from the cells of its pointers."""
+    pointers: list[Pointer] = []
+    own: dict[Cell, Cell] = {}
+    for number, to, under in pointers_in(packed):
+        role, target = cells[number], cells[to]
+        if not is_name(role):
+            own[role] = target
+        elif type(target) is bytes:
+            contexts = [name for name in map(cells.__getitem__, under) if is_name(name)] or (None,)
+            pointers += [trusted_pointer(role, trusted_reference(target, each)) for each in contexts]
+        else:
+            pointers.append(trusted_pointer(role, plain(target)))  # type: ignore[arg-type]  # bytes went before
     claimed, json = own.get(CLAIMED_AUTHOR), own.get(AS_JSON)
     return tuple(pointers), claimed if type(claimed) is str else None, json if type(json) is str else None
 

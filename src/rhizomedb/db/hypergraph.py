@@ -185,12 +185,23 @@ class Hypergraph:
         view = self.hyperview(thing, schema, schemas=schemas, trusted=trusted)
         return resolve(view, policy_of(policy, self.author_key), special)
 
-    def hyperview_program(self, schema: Wanted, *, schemas: Iterable[HyperSchema] = ()) -> str:
-        """The PomoLogic program of the views of a schema: which hyperedges are `shown` of the things `asked` for."""
-        from rhizomedb.db.hyperviews import schemas_for
-        from rhizomedb.hyper.hyperview import program_of
+    def hyperview_program(
+        self,
+        schema: Wanted,
+        *,
+        things: Iterable[Thing] | None = None,
+        schemas: Iterable[HyperSchema] = (),
+        trusted: Iterable[str] | None = None,
+    ) -> str:
+        """The PomoLogic program of the views of a schema: which hyperedges are `shown` of the things `asked` for.
 
-        return program_of(*schemas_for(self, schema, schemas))
+            db.query(db.hyperview_program("Movie", things=["movie_matrix"]), relation="shown")
+
+        Without `things` it is printed to be read: the relation `asked` is left to whoever runs it.
+        """
+        from rhizomedb.db.hyperviews import program
+
+        return program(self, schema, things, schemas, trusted)
 
 
 class HypergraphWriter(Hypergraph):

@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
-from typing import Any, Final, Protocol, TypeAlias
+from collections.abc import Iterable
+from typing import Protocol, TypeAlias
 
-from rhizomedb.db import view
-from rhizomedb.db.compiled import Compiled, answering
 from rhizomedb.db.edge_source import edge_source
-from rhizomedb.db.hyperedges import RANK, Asked, Thing, check_list
+from rhizomedb.db.hyperedges import RANK, Asked, Thing, check_list, set_of
 from rhizomedb.errors import RequestError
-from rhizomedb.facts.value import Entity
-from rhizomedb.hyper.hyperview import ASKED, SHOWN, HyperView, program_of, put_together
+from rhizomedb.hyper.hyperview import HyperView, program_of
 from rhizomedb.hyper.schema import HyperSchema, Schemas
 from rhizomedb.hyper.schema_edges import SCHEMA, SchemasSaid, schemas_of
-from rhizomedb.logic import parse
-from rhizomedb.store.store import COLUMNS
+from rhizomedb.hyper.walking import walk
 
 Wanted: TypeAlias = HyperSchema | str
 """A schema: itself, or its id or name as this database has it."""
-
-_ASKED: Final = {ASKED: ("object",)}
-
-PROGRAMS_MAX: Final = 64
-"""How many compiled schemas are remembered."""
-
-
-@lru_cache(maxsize=PROGRAMS_MAX)
-def _compiled(program: str) -> Compiled:
-    return answering(parse(program), COLUMNS, _ASKED, SHOWN)
 
 
 class Viewed(Asked, Protocol):
@@ -60,10 +45,22 @@ def views(
     entities = [reader.thing(thing) for thing in check_list(things)]
     away = reader.negated_edges(trusted)
     source = edge_source(reader._store, reader.cut)
-    shown = _shown(reader, known, id, entities)
-    names = source.named([row[4] for row in shown])
-    rows = [(row[0], row[1], row[2], name) for row, name in zip(shown, names, strict=True)]
-    return put_together(known, id, entities, rows, source.read, away)
+    return walk(known, id, entities, source.under, source.read, away)
+
+
+def program(
+    reader: Viewed,
+    schema: Wanted,
+    things: Iterable[Thing] | None,
+    schemas: Iterable[HyperSchema],
+    trusted: Iterable[str] | None,
+) -> str:
+    """The program of a schema's views; see `Hypergraph.hyperview_program`."""
+    known, id = schemas_for(reader, schema, schemas)
+    entities = None if things is None else [reader.thing(thing) for thing in check_list(things)]
+    if entities == []:
+        raise RequestError("db.usage", "no thing is named that the program is to be about", fix='["movie_matrix"]')
+    return program_of(known, id, entities, set_of(trusted, reader.author_key))
 
 
 def schemas_for(reader: Viewed, schema: Wanted, more: Iterable[HyperSchema]) -> tuple[Schemas, str]:
@@ -90,10 +87,3 @@ def find_schema(schemas: Schemas, name: str) -> str:
     if not named:
         raise schemas.unknown(name)
     return named[0]
-
-
-def _shown(reader: Asked, schemas: Schemas, id: str, entities: Sequence[Entity]) -> list[Any]:
-    """The tuples of what shows up, whatever was taken back: schema, thing, property, edge, delta."""
-    program = _compiled(program_of(schemas, id, negation=False))
-    asked = {ASKED: [(entity,) for entity in dict.fromkeys(entities)]}
-    return list(view.run(program, reader._store, reader.cut, asked, view.VIEW_BUDGET)[SHOWN])

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from itertools import groupby
+from operator import itemgetter
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from rhizomedb.db.edge_source import edge_source
+from rhizomedb.db.edge_source import beginnings, edge_source
 from rhizomedb.db.hyperedges import Thing, check_list
 from rhizomedb.errors import Error, RequestError
-from rhizomedb.facts.cid import Cid
-from rhizomedb.facts.reserved import is_name
 from rhizomedb.facts.value import Entity
-from rhizomedb.hyper.hyperview import ASKED, SHOWN, Entry, HyperView, entries_of, program_of
+from rhizomedb.hyper.hyperview import Entry, HyperView, entries_of
+from rhizomedb.hyper.pointer import NEGATES, Hyperedge
 from rhizomedb.hyper.schema import Schemas
-from rhizomedb.logic.syntax import show_value
+from rhizomedb.hyper.taken_back import TakenBack
 from rhizomedb.store.store import Cut, Store
 
 if TYPE_CHECKING:
-    from rhizomedb.db.live_view import View
-    from rhizomedb.db.view_change import ViewChange
+    from rhizomedb.db.open_views import OpenViews
 
 Key = tuple[str, Entity]
 """A view: its schema and its thing."""
@@ -32,8 +32,12 @@ class Standing(Protocol):
 
     _store: Store
 
-    def view(self, program: str, *, only: str) -> View:
-        """A standing view of a program."""
+    def _newest(self) -> int:
+        """The newest epoch."""
+        ...
+
+    def _open_views(self) -> OpenViews:
+        """All that is kept up to date."""
         ...
 
     def thing(self, thing: Thing) -> Entity:
@@ -48,66 +52,117 @@ class LiveHyperViews:
             live["matrix"]                          the view as it is now
             live.on_change(print)                   and whenever it becomes another, the things whose views those are
 
-    What is said costs what it changes: a view that nothing touched is the same object as before, and so is each part of one
-    that was. It lives until it is closed, or its connection is.
+    To open it costs what the views show, and what is said what it changes, however much else there is. A view that nothing
+    touched is the same object as before, and so is each part of one that was. It lives until it is closed, or its
+    connection is.
     """
 
     def __init__(
-        self, db: Standing, things: Iterable[Thing], schemas: Schemas, id: str, trusted: Iterable[bytes] | None
+        self, db: Standing, things: Iterable[Thing], schemas: Schemas, id: str, trusted: frozenset[bytes] | None
     ) -> None:
         self._db = db
         self._schemas = schemas
         self._id = id
+        self._trusted = trusted
         self._entities = [db.thing(thing) for thing in check_list(things)]
         if not self._entities:
             raise RequestError("db.usage", "no thing is named whose view is to be kept", fix='["movie_matrix"]')
-        self._rows: dict[Key, dict[str, set[Cid]]] = {}
+        schemas.reached(id)  # what leads nowhere is told
+        self._asked: frozenset[Key] = frozenset((id, entity) for entity in self._entities)
+        self._receivers: list[Callable[[list[Entity]], object]] = []
+        self._is_following = self._is_closed = False
+        self._begin()
+        db._open_views().keep(self)
+
+    def _begin(self) -> None:
+        """Know nothing but what is taken back at the newest epoch; what views show is read when one is asked for."""
+        self._shown: dict[Key, dict[str, dict[bytes, Hyperedge]]] = {}
+        self._shows: dict[Entity, set[str]] = {}
+        self._places: dict[Entity, set[tuple[Key, str]]] = {}
         self._entries: dict[Key, dict[str, tuple[Entry, ...]]] = {}
         self._views: dict[Key, HyperView] = {}
         self._holders: dict[Key, set[tuple[Key, str]]] = {}
-        self._changed: set[Key] = set()
-        self._receivers: list[Callable[[list[Entity]], object]] = []
-        self._view = db.view(_program(schemas, id, self._entities, trusted), only=SHOWN)
-        self._sink = self._view.sink(SHOWN, self._take, from_now=False)
+        self._leads: dict[tuple[Key, str], set[Key]] = {}
+        self._beginnings = beginnings(self._db._store)
+        self._epoch = self._db._newest()
+        self._source = edge_source(self._db._store, Cut(epoch=self._epoch))
+        self._taken_back = TakenBack(self._trusted)
+        self._taken_back.add(self._source.read(self._source.with_roles([NEGATES])), self._authors_of)
+        self._is_whole = True
 
     @property
     def epoch(self) -> int:
         """The epoch whose state the views have."""
-        return self._view.epoch
+        return self._epoch
 
     def __getitem__(self, thing: Thing) -> HyperView:
         """The view of one of the things, as it is now; `hyper.not-kept` for another one."""
+        self._check_open()
         entity = self._db.thing(thing)
-        if entity not in self._entities:
+        if (self._id, entity) not in self._asked:
             raise RequestError(
                 "hyper.not-kept", f"no view of {thing!r:.60} is kept here", fix="db.hyperview(thing, schema)"
             )
-        self._follow()
-        return self._made((self._id, entity))
+        self.follow()
+        return self._made([(self._id, entity)])[0]
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[HyperView]:
         """The views of all things, in the order in which they were asked for."""
-        self._follow()
-        return iter([self._made((self._id, entity)) for entity in self._entities])
+        self._check_open()
+        self.follow()
+        return iter(self._made([(self._id, entity) for entity in self._entities]))
 
     def __len__(self) -> int:
         return len(self._entities)
+
+    def __repr__(self) -> str:
+        state = "closed" if self._is_closed else f"at epoch {self._epoch}"
+        return f"<LiveHyperViews of {len(self)} by {self._schemas[self._id].name}, {state}>"
 
     def on_change(self, receiver: Callable[[list[Entity]], object]) -> Callable[[], None]:
         """Call a function with the things whose views became others, epoch by epoch; gives what stops that.
 
         One that raises is called no more, and nobody else notices; the log `rhizomedb` says why.
         """
+        self._check_open()
         if not callable(receiver):
             raise RequestError("db.usage", f"{receiver!r:.60} cannot be called", fix="live.on_change(print)")
         self._receivers.append(receiver)
+        self._made(sorted(self._asked))  # what was never looked at does not become another one
         return lambda: self._receivers.remove(receiver) if receiver in self._receivers else None
+
+    def follow(self) -> None:
+        """Take in what came since, epoch by epoch. Where a write is under way, that waits: it may be taken back yet."""
+        store = self._db._store
+        if self._is_following or self._is_closed or store.is_writing:
+            return
+        newest = self._db._newest()
+        is_current = self._is_whole and self._beginnings == beginnings(store)
+        if is_current and newest == self._epoch:
+            return
+        self._is_following = True
+        try:
+            if not is_current or newest < self._epoch:
+                self._begin_anew()
+                return
+            came = edge_source(store, Cut(epoch=newest)).came(self._epoch)
+            for epoch, edges in groupby(came, itemgetter(0)):
+                self._move(epoch)
+                self._tell(self._take([edge for _, edge in edges]))
+            self._move(newest)
+        except BaseException:
+            self._is_whole = False
+            raise
+        finally:
+            self._is_following = False
 
     def close(self) -> None:
         """Free what is held. Safe to call twice."""
-        self._view.close()
-        for held in (self._rows, self._entries, self._views, self._holders, self._receivers):
+        self._is_closed = True
+        self._db._open_views().forget(self)
+        for held in (self._shown, self._shows, self._places, self._entries, self._views, self._holders, self._leads):
             held.clear()
+        self._receivers.clear()
 
     def __enter__(self) -> LiveHyperViews:
         return self
@@ -119,58 +174,111 @@ class LiveHyperViews:
 
     # -- within -----------------------------------------------------------------------------------------------------
 
-    def _follow(self) -> None:
-        self._view.refresh()
-        error: Error | BaseException | None = self._sink.error
-        if error is not None:
-            raise error
+    def _committed(self) -> None:
+        """Tell what this connection has written, if anybody wants to know. What goes wrong is said when a view is read."""
+        if self._receivers:
+            with suppress(Error):
+                self.follow()
 
-    def _take(self, change: ViewChange) -> None:
-        """Note what came and went, and which views that makes others."""
-        for is_there, rows in ((False, change.minus), (True, change.plus)):
-            for of, entity, property, _, delta in rows:
-                if not is_name(property):
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise RequestError(
+                "db.view-closed", "these HyperViews are closed", fix="db.live_hyperviews(things, schema)"
+            )
+
+    def _move(self, epoch: int) -> None:
+        self._epoch = epoch
+        self._source = edge_source(self._db._store, Cut(epoch=epoch))
+
+    def _begin_anew(self) -> None:
+        """Read everything again, where the numbers of the log stand for something else now, or a step was interrupted."""
+        before = {key: self._views.get(key) for key in self._asked}
+        self._begin()
+        if self._receivers:
+            now = dict(zip(sorted(self._asked), self._made(sorted(self._asked)), strict=True))
+            self._tell({key for key in self._asked if before[key] != now[key]})
+
+    def _take(self, edges: list[Hyperedge]) -> set[Key]:
+        """Add what came to what is shown; which views that makes others."""
+        changed: set[Key] = set()
+        for edge in edges:
+            for reference in edge.references:
+                property = reference.context
+                if property is None:
                     continue
-                key = of, entity
-                said = self._rows.setdefault(key, {}).setdefault(property, set())
-                (said.add if is_there else said.discard)(delta)
-                self._forget(key, property)
-        told = [entity for entity in self._entities if (self._id, entity) in self._changed]
-        self._changed.clear()
-        if told:
-            for receiver in list(self._receivers):
-                try:
-                    receiver(told)
-                except Exception:  # whatever is wrong with one of them, the others and the views go on
-                    logging.getLogger("rhizomedb").exception(
-                        "a receiver of live HyperViews raised, and is called no more"
-                    )
-                    if receiver in self._receivers:  # it may have stopped itself before
-                        self._receivers.remove(receiver)
+                for schema in self._shows.get(reference.entity, ()):
+                    if self._schemas[schema].takes(property):
+                        key = schema, reference.entity
+                        self._add(key, property, edge)
+                        self._forget((key, property), changed)
+        for negated in self._taken_back.add(edges, self._authors_of):
+            for place in self._places.get(negated, ()):
+                self._forget(place, changed)
+        return changed
 
-    def _forget(self, key: Key, property: str) -> None:
+    def _tell(self, changed: set[Key]) -> None:
+        """Tell whoever wants to know whose views became others."""
+        told = [entity for entity in dict.fromkeys(self._entities) if (self._id, entity) in changed]
+        if not told or not self._receivers:
+            return
+        self._made([(self._id, entity) for entity in told])  # else the next change would be to nothing that was made
+        for receiver in list(self._receivers):
+            try:
+                receiver(list(told))
+            except Exception:  # whatever is wrong with one of them, the others and the views go on
+                logging.getLogger("rhizomedb").exception("a receiver of live HyperViews raised, and is called no more")
+                if receiver in self._receivers:  # it may have stopped itself before
+                    self._receivers.remove(receiver)
+
+    def _authors_of(self, edge: Entity) -> set[bytes]:
+        return {each.author for each in self._source.read(self._source.of_edges([edge]))}
+
+    def _add(self, key: Key, property: str, edge: Hyperedge) -> None:
+        self._shown[key].setdefault(property, {})[edge.rank[2]] = edge
+        self._places.setdefault(edge.edge, set()).add((key, property))
+
+    def _forget(self, place: tuple[Key, str], changed: set[Key]) -> None:
         """A property of a view is another one now, and so is every property that holds the view."""
-        waiting = [(key, property)]
+        waiting = [place]
         while waiting:
             key, property = waiting.pop()
             self._entries.get(key, {}).pop(property, None)
-            self._changed.add(key)
+            changed.add(key)
             if self._views.pop(key, None) is not None:  # else whoever holds it knows already
-                waiting += self._holders.pop(key, ())
+                waiting += self._holders.get(key, ())
 
-    def _made(self, key: Key) -> HyperView:
-        """A view, those that it holds made before it."""
-        waiting = [key]
-        while waiting:
-            at = waiting[-1]
-            if at in self._views:
-                waiting.pop()
-                continue
-            lacking = self._make(at)
-            waiting += lacking
-            if not lacking:
-                waiting.pop()
-        return self._views[key]
+    def _made(self, keys: list[Key]) -> list[HyperView]:
+        """Views, those that they hold made before them."""
+        try:
+            self._load(keys)
+            waiting = list(keys)
+            while waiting:
+                at = waiting[-1]
+                lacking = [] if at in self._views else self._make(at)
+                self._load(lacking)
+                waiting += lacking
+                if not lacking:
+                    waiting.pop()
+            made = [self._views[key] for key in keys]
+        except BaseException:  # it may have been anywhere
+            self._is_whole = False
+            raise
+        return made
+
+    def _load(self, keys: Iterable[Key]) -> None:
+        """Read what shows up in views of which nothing is known."""
+        rows = [
+            (key, property, name)
+            for key in dict.fromkeys(keys)
+            if key not in self._shown
+            for property, name in self._source.under(key[1])
+            if self._schemas[key[0]].takes(property)
+        ]
+        for key in keys:
+            self._shown.setdefault(key, {})
+            self._shows.setdefault(key[1], set()).add(key[0])
+        for (key, property, _), edge in zip(rows, self._source.read([row[2] for row in rows]), strict=True):
+            self._add(key, property, edge)
 
     def _make(self, key: Key) -> list[Key]:
         """Make a view of what is known, or say which views have to be made before it."""
@@ -178,17 +286,19 @@ class LiveHyperViews:
         known = self._entries.setdefault(key, {})
         lacking: dict[Key, None] = {}
         properties: dict[str, tuple[Entry, ...]] = {}
-        for property, said in sorted(self._rows.get(key, {}).items()):
+        for property, said in sorted(self._shown[key].items()):
             if property not in known:
-                source = edge_source(self._db._store, Cut())
-                edges = source.read(source.named(said))
+                edges = (edge for edge in said.values() if edge.edge not in self._taken_back.negated)
                 needed: dict[Key, HyperView | None] = {}
-                found = entries_of(edges, key[1], property, schema, partial(_noted, self._views, needed))
-                for each, view in needed.items():
-                    self._holders.setdefault(each, set()).add((key, property))
-                    if view is None:
-                        lacking[each] = None
+
+                def view_of(of: Key, needed: dict[Key, HyperView | None] = needed) -> HyperView | None:
+                    needed[of] = self._views.get(of)
+                    return needed[of]
+
+                found = entries_of(edges, key[1], property, schema, view_of)
+                self._lead((key, property), needed)
                 if None in needed.values():
+                    lacking.update((each, None) for each, view in needed.items() if view is None)
                     continue
                 known[property] = found
             if known[property]:
@@ -197,19 +307,22 @@ class LiveHyperViews:
             self._views[key] = HyperView(key[1], schema, properties)
         return list(lacking)
 
-
-def _noted(views: dict[Key, HyperView], needed: dict[Key, HyperView | None], key: Key) -> HyperView | None:
-    """A view if it is made, noted as one that is needed."""
-    needed[key] = views.get(key)
-    return needed[key]
-
-
-def _program(schemas: Schemas, id: str, entities: Iterable[Entity], trusted: Iterable[bytes] | None) -> str:
-    """The program of the views of these things."""
-    said = program_of(schemas, id, is_trusting=trusted is None)
-    asked = "".join(f"{ASKED}(object: {show_value(entity)}).\n" for entity in dict.fromkeys(entities))
-    whole = said.replace(f"relation {ASKED}(object: bytes).\n", asked, 1)
-    if trusted is None:
-        return whole
-    named = "".join(f"trusted(author: {show_value(author)}).\n" for author in (b"", *sorted(trusted)))  # nobody is b""
-    return whole.replace("relation trusted(author: bytes).\n", named, 1)
+    def _lead(self, place: tuple[Key, str], to: Iterable[Key]) -> None:
+        """A property leads to these views now; those to which nothing leads any more are forgotten."""
+        before, now = self._leads.get(place, set()), set(to)
+        self._leads[place] = now
+        for key in now - before:
+            self._holders.setdefault(key, set()).add(place)
+        waiting = [(key, place) for key in before - now]
+        while waiting:
+            key, holder = waiting.pop()
+            self._holders[key].discard(holder)
+            if self._holders[key] or key in self._asked:
+                continue
+            for property, edges in self._shown.pop(key).items():
+                waiting += [(other, (key, property)) for other in self._leads.pop((key, property), ())]
+                for edge in edges.values():
+                    self._places[edge.edge].discard((key, property))
+            self._shows[key[1]].discard(key[0])
+            for held in (self._entries, self._views, self._holders):
+                held.pop(key, None)

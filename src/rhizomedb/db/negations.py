@@ -53,7 +53,7 @@ def by_program(store: Store, cut: Cut, trusted: frozenset[bytes] | None) -> froz
 def _taking_back(is_trusting: bool) -> Compiled:
     if is_trusting:
         return answering(parse(BY_ANYBODY), COLUMNS, {}, _NEGATED)
-    return answering(parse(BY_AUTHORISED), COLUMNS, _TRUSTED, _NEGATED)
+    return answering(parse(f"relation trusted(author: bytes).\n{BY_AUTHORISED}"), COLUMNS, _TRUSTED, _NEGATED)
 
 
 class Negation(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from rhizomedb.crdt.register import with_stands
 from rhizomedb.db.arriving import with_arrivals
@@ -39,6 +39,18 @@ class _Asked(NamedTuple):
     budget: Budget
 
 
+class Followed(Protocol):
+    """What is kept up to date."""
+
+    def _committed(self) -> None:
+        """Follow what the connection has written."""
+        ...
+
+    def close(self) -> None:
+        """Free what is held."""
+        ...
+
+
 class OpenViews:
     """The views that are open. `newest` looks which epoch is the newest, what has come due since among it."""
 
@@ -46,7 +58,7 @@ class OpenViews:
         self._store = store
         self._newest = newest
         self._arrivals = Arrivals(store)
-        self._views: dict[int, View] = {}
+        self._views: dict[int, Followed] = {}
 
     def open(
         self,
@@ -83,11 +95,21 @@ class OpenViews:
             reasons,
             answer=answer,
             newest=self._kept,
-            closed=self._closed,
+            closed=self.forget,
             notices=lambda: tuple(notices(whole)),
         )
-        self._views[id(view)] = view
+        self.keep(view)
         return view
+
+    def keep(self, view: Followed) -> None:
+        """Let something follow what is written, until it is forgotten."""
+        self._views[id(view)] = view
+
+    def forget(self, view: Followed) -> None:
+        """Let it follow no more."""
+        self._views.pop(id(view), None)
+        if not self._views:
+            self._arrivals.forget()
 
     def _standing(self, asked: _Asked) -> _Made:
         """What keeps a program up to date by what changes."""
@@ -123,8 +145,3 @@ class OpenViews:
     def _kept(self) -> int:
         """The newest epoch; none while one is being written, which may be taken back yet."""
         return 0 if self._store.is_writing else self._newest()
-
-    def _closed(self, view: View) -> None:
-        self._views.pop(id(view), None)
-        if not self._views:
-            self._arrivals.forget()

@@ -6,13 +6,12 @@ because of that. Each is derived once, however many ways lead to it: a view that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from operator import attrgetter
 from typing import Any, Final, TypeAlias, final
 
 from rhizomedb._record import dataclass
 from rhizomedb.errors import BudgetExceeded
-from rhizomedb.facts.reserved import is_name
 from rhizomedb.facts.value import Entity
 from rhizomedb.hyper import json_delta
 from rhizomedb.hyper.negation import BY_ANYBODY, BY_AUTHORISED
@@ -51,14 +50,17 @@ _WHEN: Final = """,
     H{n} := fact(entity: E, attribute: {role}, value: V{n}), asserts(delta: D, fact: H{n}), V{n} {comparison} {value}"""
 
 
-def program_of(schemas: Schemas, id: str, *, negation: bool = True, is_trusting: bool = True) -> str:
-    """The PomoLogic program of the views of a schema: of the things that come as `asked`, what is `shown`.
+def program_of(
+    schemas: Schemas, id: str, things: Iterable[Entity] | None = None, trusted: Iterable[bytes] | None = None
+) -> str:
+    """The PomoLogic program of the views of a schema: of the things that are `asked` for, what is `shown`.
 
-    With `negation` what is taken back is left out, by whoever says so, or if not `is_trusting` by who may; without it
-    everything is derived, and who puts views together leaves it out.
+    Without `things` the relation `asked` is declared and comes from elsewhere. What is taken back is left out: by whoever
+    says so, or where some are `trusted` by these and by who said it.
     """
-    said = ["relation asked(object: bytes).\n", f"of(schema: {show_value(id)}, object: O) :- asked(object: O).\n"]
-    unless = ", !negated(edge: E)" if negation else ""
+    said = _given(ASKED, "object", things)
+    said.append(f"of(schema: {show_value(id)}, object: O) :- asked(object: O).\n")
+    unless = ", !negated(edge: E)"
     for schema in sorted(schemas.reached(id), key=lambda schema: schema.id):
         of = show_value(schema.id)
         said.append(f"\n// {' '.join(schema.name.split())}\n")
@@ -76,9 +78,17 @@ def program_of(schemas: Schemas, id: str, *, negation: bool = True, is_trusting:
                 for n, each in enumerate(nest.when)
             )
             said.append(_NESTED.format(nested=show_value(nest.schema), schema=of, role=show_value(role), when=when))
-    if negation:
-        said.append("\n" + (BY_ANYBODY if is_trusting else BY_AUTHORISED))
-    return "".join(said)
+    if trusted is None:
+        return "".join([*said, "\n", BY_ANYBODY])
+    authors = [b"", *sorted(trusted)]  # nobody is b"": a relation has to have a tuple
+    return "".join([*said, "\n", *_given("trusted", "author", authors), BY_AUTHORISED])
+
+
+def _given(relation: str, column: str, tuples: Iterable[bytes] | None) -> list[str]:
+    """A relation that comes from elsewhere, or the facts that it has."""
+    if tuples is None:
+        return [f"relation {relation}({column}: bytes).\n"]
+    return [f"{relation}({column}: {show_value(each)}).\n" for each in dict.fromkeys(tuples)]
 
 
 Targets: TypeAlias = "tuple[tuple[str, Any], ...]"
@@ -180,48 +190,6 @@ def _plain(target: Any, written: Callable[[HyperView], dict[str, Any]]) -> Any:
     return written(target) if isinstance(target, HyperView) else json_delta.target_of(target)
 
 
-def put_together(
-    schemas: Schemas,
-    id: str,
-    entities: Sequence[Entity],
-    shown: Iterable[tuple[str, Entity, str, Any]],
-    read: Callable[[list[Any]], list[Hyperedge]],
-    away: frozenset[Entity],
-) -> list[HyperView]:
-    """The views of some things from the tuples of `shown`: schema, thing, property, and what names a hyperedge to `read`.
-
-    What is `away`, which is taken back, is left out, and so is a value that is none of its property's.
-    """
-    rows: dict[tuple[str, Entity], dict[str, dict[Any, None]]] = {}
-    names: dict[Any, None] = {}
-    for of, entity, property, name in shown:
-        if not is_name(property):
-            continue
-        names[name] = None
-        rows.setdefault((of, entity), {}).setdefault(property, {})[name] = None
-    edges = dict(zip(names, read(list(names)), strict=True))
-    views: dict[tuple[str, Entity], HyperView] = {}
-
-    def view_of(key: tuple[str, Entity]) -> HyperView:
-        if key not in views:  # nothing is shown of it
-            views[key] = HyperView(key[1], schemas[key[0]], {})
-        return views[key]
-
-    # The schemas that are nested come first: then a view that holds another finds it made.
-    order = {each: place for place, each in enumerate(schemas.order)}
-    wanted = {*rows, *((id, entity) for entity in entities)}
-    for key in sorted(wanted, key=lambda key: order[key[0]]):
-        schema = schemas[key[0]]
-        properties: dict[str, tuple[Entry, ...]] = {}
-        for property, found in sorted(rows.get(key, {}).items()):
-            here = (edge for edge in map(edges.__getitem__, found) if edge.edge not in away)
-            entries = entries_of(here, key[1], property, schema, view_of)
-            if entries:
-                properties[property] = entries
-        views[key] = HyperView(key[1], schema, properties)
-    return [views[id, entity] for entity in entities]
-
-
 def entries_of(
     edges: Iterable[Hyperedge],
     entity: Entity,
@@ -230,7 +198,7 @@ def entries_of(
     view_of: Callable[[tuple[str, Entity]], Any],
 ) -> tuple[Entry, ...]:
     """What a property of a thing shows of some hyperedges, oldest first; `view_of` gives the view of a schema and a thing."""
-    fitting = sorted((edge for edge in edges if _fits(edge, schema, property)), key=_RANK)
+    fitting = sorted(_fitting(edges, schema, property), key=_RANK)
     if not schema.nests:
         return tuple(map(Entry, fitting))
     return tuple([Entry(edge, tuple(_targets(edge, entity, schema, view_of))) for edge in fitting])
@@ -253,11 +221,13 @@ def _targets(
             yield pointer.role, target
 
 
-def _fits(edge: Hyperedge, schema: HyperSchema, property: str) -> bool:
-    """Whether a hyperedge has a value that the property may have; where nothing is expected, it fits."""
+def _fitting(edges: Iterable[Hyperedge], schema: HyperSchema, property: str) -> Iterable[Hyperedge]:
+    """The hyperedges that have a value that the property may have; where nothing is expected, all."""
     expected = schema.properties.get(property)
     if expected is None or expected.kind is None:
-        return True
-    kind = PRIMITIVES[expected.kind]
+        return edges
+    holds = PRIMITIVES[expected.kind].holds
     role = expected.role or property
-    return any(kind.holds(value) for value in edge.targets(role) if not isinstance(value, Reference))
+    return (
+        edge for edge in edges if any(holds(value) for value in edge.targets(role) if not isinstance(value, Reference))
+    )

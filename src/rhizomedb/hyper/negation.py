@@ -28,7 +28,6 @@ counts(by: N, of: E) :- negation(by: N, of: E).
 """
 
 AUTHORISED: Final = """\
-relation trusted(author: bytes).
 // only who said a thing may take it back, or who is trusted to
 counts(by: N, of: E) :- negation(by: N, of: E, delta: D), delta(id: D, author: A), trusted(author: A).
 counts(by: N, of: E) :-
@@ -58,7 +57,7 @@ undecided(edge: N) :- counts(by: N), !valid(edge: N), !negated(edge: N).
 
 BY_ANYBODY: Final = NEGATIONS + EVERYBODY + NEGATED
 BY_AUTHORISED: Final = NEGATIONS + AUTHORISED + NEGATED
-"""What is taken back, as `negated`: by whoever says so; by who said it or is `trusted` alone."""
+"""What is taken back, as `negated`: by whoever says so; by who said it or is `trusted` alone, which is a relation of the caller's."""
 
 
 def negated_by(pairs: Iterable[tuple[Entity, Entity]]) -> set[Entity]:

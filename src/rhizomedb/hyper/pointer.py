@@ -16,7 +16,7 @@ from typing import Any, Final, NoReturn, TypeAlias, final
 
 from rhizomedb._record import dataclass
 from rhizomedb.errors import ValueRefused
-from rhizomedb.facts.cid import Cid
+from rhizomedb.facts.cid import PREFIX, Cid
 from rhizomedb.facts.clock import HybridTime
 from rhizomedb.facts.delta import Delta
 from rhizomedb.facts.fact import Fact
@@ -116,6 +116,10 @@ Said: TypeAlias = "tuple[tuple[Pointer, ...], str | None, str | None]"
 """What a hyperedge says: its pointers, whom it names as its author, and its text as JSON where that is needed."""
 
 
+Rank: TypeAlias = tuple[int, int, bytes]
+"""Milliseconds and counter of a claimed time, and the digest of the delta's CID."""
+
+
 @final
 class Hyperedge:
     """A hyperedge as one delta says it: its pointers in order, who says it, and when that is claimed to have been.
@@ -124,67 +128,71 @@ class Hyperedge:
     not: only that `author` passed it on. Immutable, and the same as another that the same delta says.
     """
 
-    __slots__ = ("_read", "_said", "author", "delta", "edge", "is_negated", "system", "time")
+    __slots__ = ("_parts", "_read", "author", "edge", "is_negated", "rank", "system")
 
     edge: Entity
-    delta: Cid
     author: bytes
     system: str
-    time: HybridTime
+    rank: Rank
+    """The order of hyperedges: claimed time, then the delta, so that the order of arrival never shows."""
     is_negated: bool
-    _said: Said | None
-    _read: Callable[[], Said]
+    _read: Callable[[Any], Said] | None
+    _parts: Any
 
     def __init__(
         self,
         edge: Entity,
-        delta: Cid,
         author: bytes,
         system: str,
-        time: HybridTime,
-        read: Callable[[], Said],
+        rank: Rank,
+        parts: Any,
+        read: Callable[[Any], Said] | None = None,
         is_negated: bool = False,
     ) -> None:
-        put = object.__setattr__
-        put(self, "edge", edge)
-        put(self, "delta", delta)
-        put(self, "author", author)
-        put(self, "system", system)
-        put(self, "time", time)
-        put(self, "is_negated", is_negated)
-        put(self, "_said", None)
-        put(self, "_read", read)  # many are found of which nobody looks at what they say
+        """`parts` is what it says, or what `read` makes that of: many are found at which nobody looks."""
+        _set_edge(self, edge)
+        _set_author(self, author)
+        _set_system(self, system)
+        _set_rank(self, rank)
+        _set_parts(self, parts)
+        _set_read(self, read)
+        _set_is_negated(self, is_negated)
 
-    def _parts(self) -> Said:
-        said = self._said
-        if said is None:
-            said = self._read()
-            object.__setattr__(self, "_said", said)
+    @property
+    def delta(self) -> Cid:
+        """The delta that says it."""
+        return Cid._trusted(PREFIX + self.rank[2])
+
+    @property
+    def time(self) -> HybridTime:
+        """When it is claimed to have been said."""
+        return HybridTime(self.rank[0], self.rank[1])
+
+    def _said(self) -> Said:
+        if self._read is not None:
+            _set_parts(self, self._read(self._parts))
+            _set_read(self, None)
+        said: Said = self._parts
         return said
 
     @property
     def pointers(self) -> tuple[Pointer, ...]:
         """Its ends, in the order in which they are said."""
-        return self._parts()[0]
+        return self._said()[0]
 
     @property
     def claimed_author(self) -> str | None:
         """Whom it names as its author, if anybody; nobody has verified that."""
-        return self._parts()[1]
+        return self._said()[1]
 
     @property
     def json(self) -> str | None:
         """The JSON delta that it was, where its pointers alone would not give it back."""
-        return self._parts()[2]
+        return self._said()[2]
 
     def as_negated(self) -> Hyperedge:
         """The same, marked as taken back."""
-        return Hyperedge(self.edge, self.delta, self.author, self.system, self.time, self._parts, True)
-
-    @property
-    def rank(self) -> tuple[int, int, bytes]:
-        """The order of hyperedges: claimed time, then the delta's id, so that the order of arrival never shows."""
-        return self.time.ms, self.time.counter, bytes(self.delta)
+        return Hyperedge(self.edge, self.author, self.system, self.rank, self._said(), None, True)
 
     @property
     def references(self) -> Iterator[Reference]:
@@ -202,10 +210,10 @@ class Hyperedge:
         return [pointer.target for pointer in self.pointers if pointer.role == role]
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is Hyperedge and (other.delta, other.is_negated) == (self.delta, self.is_negated)
+        return type(other) is Hyperedge and (other.rank[2], other.is_negated) == (self.rank[2], self.is_negated)
 
     def __hash__(self) -> int:
-        return hash(self.delta)
+        return hash(self.rank[2])
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"a hyperedge does not change: {name} cannot be set")
@@ -222,6 +230,11 @@ def _shown(target: Target) -> str:
     if not isinstance(target, Reference):
         return f"{target!r:.40}"
     return f"→ 0x{target.entity.hex()[:12]}" + (f" · {target.context:.40}" if target.context is not None else "")
+
+
+_set_edge, _set_author, _set_system, _set_rank, _set_parts, _set_read, _set_is_negated = (
+    getattr(Hyperedge, name).__set__ for name in ("edge", "author", "system", "rank", "_parts", "_read", "is_negated")
+)
 
 
 def facts_of(
@@ -258,7 +271,8 @@ def hyperedge_of(delta: Delta) -> Hyperedge | None:
         if fact.entity == delta.edge and fact.attribute in (CLAIMED_AUTHOR, AS_JSON) and isinstance(fact.value, str)
     }
     said = tuple(pointers_of(delta.edge, delta.facts)), own.get(CLAIMED_AUTHOR), own.get(AS_JSON)
-    return Hyperedge(delta.edge, delta.id, delta.author, delta.system, delta.time, lambda: said)
+    rank = (delta.time.ms, delta.time.counter, bytes(delta.id)[len(PREFIX) :])
+    return Hyperedge(delta.edge, delta.author, delta.system, rank, said)
 
 
 def pointers_of(edge: Entity, facts: Iterable[Fact]) -> list[Pointer]:

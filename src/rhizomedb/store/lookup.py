@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import zlib
+from array import array
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -35,6 +36,9 @@ Range: TypeAlias = tuple[int, int, int, int]
 
 Row: TypeAlias = tuple[int, bytes, int, int, int]
 """A fact: its row, its digest, and the cells of its entity, attribute and value."""
+
+EdgeRow: TypeAlias = tuple[tuple[int, int, bytes], int, int, int, "bytes | None"]
+"""A hyperedge: the time and the digest of its delta, the cells of its author, system and edge, and its pointers."""
 
 _FORMATS: Final[dict[int, Literal["B", "I", "Q"]]] = {1: "B", 4: "I", 8: "Q"}
 PAGE_ROWS: Final = 4096
@@ -369,6 +373,45 @@ class Index:
                 if seq <= last and of_delta == edge and author:
                     found.append((under, seq))
         return found
+
+    def hyperedges(self, seqs: Sequence[int]) -> tuple[list[EdgeRow], list[int]]:
+        """Deltas as hyperedges: of each its time and digest, author, system and edge, and its pointers.
+
+        These are numbers of 32 bits in the machine's order: for each fact of the edge its attribute, its value, how many
+        facts show it under a context of the value, and the attributes of these. None where the delta says facts again
+        that were here before: their order is not here. The second list has all cells that are named, each once, in order.
+        """
+        found: list[EdgeRow] = []
+        cells: set[int] = set()
+        for seq in seqs:
+            ((digest, author, system, ms, counter, edge, _, _),) = self.deltas([seq])
+            cells.update((author, system, edge))
+            packed = None
+            if not self.repeated_by(seq):
+                pointers = self._pointers(seq, edge)
+                cells.update(cell for role, target, under in pointers for cell in (role, target, *under))
+                numbers = [n for role, target, under in pointers for n in (role, target, len(under), *under)]
+                packed = array("I", numbers).tobytes()
+            found.append(((ms, counter, digest), author, system, edge, packed))
+        return found, sorted(cells)
+
+    def _pointers(self, seq: int, edge: int) -> list[tuple[int, int, list[int]]]:
+        pointers: dict[int, tuple[int, int, list[int]]] = {}
+        contexts: list[tuple[int, int]] = []
+        before, last = self.facts_of_delta(seq)
+        for row, _, entity, attribute, value in self.facts(range(before + 1, last + 1)):
+            if value == edge:
+                causes = self.causes(row)
+                if len(causes) == 1 and causes[0] >= ROW:
+                    contexts.append((causes[0] - ROW, attribute))
+                if causes:  # it shows the edge under a context, be it of itself
+                    continue
+            if entity == edge:
+                pointers[row] = attribute, value, []
+        for cause, attribute in contexts:
+            if cause in pointers:
+                pointers[cause][2].append(attribute)
+        return list(pointers.values())
 
     def repeated_by(self, seq: int) -> list[int]:
         """The rows of the facts that a delta says and another said before."""

@@ -1,0 +1,65 @@
+"""HyperViews by a walk: what the program of a schema derives, by look-ups alone.
+
+A view that is asked for once looks up what shows up under a thing, reads that, and goes on to the things that the schema
+nests. It is what the program says (`hyperview.program_of`) without checking, planning and building one; a law holds the two
+to each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeAlias
+
+from rhizomedb.facts.value import Entity
+from rhizomedb.hyper.hyperview import Entry, HyperView, entries_of
+from rhizomedb.hyper.pointer import Hyperedge
+from rhizomedb.hyper.schema import Schemas
+
+Under: TypeAlias = Callable[[Entity], Iterable[tuple[str, Any]]]
+"""The contexts of a thing, each with a name of what shows up there."""
+
+Read: TypeAlias = Callable[[list[Any]], list[Hyperedge]]
+"""What the hyperedges of some names say."""
+
+
+def walk(
+    schemas: Schemas, id: str, entities: Sequence[Entity], under: Under, read: Read, away: frozenset[Entity]
+) -> list[HyperView]:
+    """The views of some things by a schema; what is `away`, which is taken back, is left out.
+
+    Each view is made once, however many ways lead to it, and read level by level: as often as schemas nest in each other.
+    """
+    schemas.reached(id)  # what leads nowhere is told, whatever there is to be shown
+    views: dict[tuple[str, Entity], tuple[HyperView, dict[str, tuple[Entry, ...]]]] = {}
+    waiting: list[tuple[str, Entity]] = []
+
+    def view_of(key: tuple[str, Entity]) -> HyperView:
+        made = views.get(key)
+        if made is None:
+            properties: dict[str, tuple[Entry, ...]] = {}
+            made = views[key] = HyperView(key[1], schemas[key[0]], properties), properties
+            waiting.append(key)
+        return made[0]
+
+    asked = [view_of((id, entity)) for entity in entities]
+    while waiting:
+        level = [(key, _by_property(under(key[1]), schemas[key[0]].selects)) for key in waiting]
+        waiting.clear()
+        names = list({name: None for _, shown in level for found in shown.values() for name in found})
+        edges = dict(zip(names, read(names), strict=True))
+        for key, shown in level:
+            view, properties = views[key]
+            for property, found in sorted(shown.items()):
+                here = (edge for edge in map(edges.__getitem__, found) if edge.edge not in away)
+                entries = entries_of(here, key[1], property, view.schema, view_of)
+                if entries:
+                    properties[property] = entries
+    return asked
+
+
+def _by_property(shown: Iterable[tuple[str, Any]], selects: frozenset[str] | None) -> dict[str, dict[Any, None]]:
+    found: dict[str, dict[Any, None]] = {}
+    for property, name in shown:
+        if selects is None or property in selects:
+            found.setdefault(property, {})[name] = None
+    return found
