@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rhizomedb.db.connection import connect
 from rhizomedb.db.edge_source import NumberedEdges, ScannedEdges
-from rhizomedb.db.negations import by_program, negated
+from rhizomedb.db.negations import by_program, by_walk, negated, negated_among
 from rhizomedb.db.query import evaluate
 from rhizomedb.facts.clock import HybridTime
 from rhizomedb.facts.delta import Delta
@@ -93,9 +93,49 @@ def test_the_index_gives_what_the_relations_give(tmp_path_factory, made, first, 
         for context in ("c", "title", "negated_by", "r"):
             same(lambda source, context=context: source.in_contexts([context]))
             same(lambda source, context=context: source.with_roles([context]))
+
+        def at_edges(source):
+            negating = list(dict.fromkeys(source.negating(EDGES)))
+            return sorted(
+                (of, *parts([edge])) for (_, of), edge in zip(negating, source.read([n for n, _ in negating]))
+            )
+
+        assert at_edges(fast) == at_edges(slow)
         assert parts(slow.read(slow.all())) == parts(
             hyperedge_of(delta) for delta in dict.fromkeys(made) if delta.id in slow.all()
         )
+
+
+@settings(max_examples=100)
+@given(deltas(), st.integers(0, 7), cuts, st.integers(0, 3))
+def test_what_came_is_what_was_not_there(tmp_path_factory, made, first, cut, epoch):
+    path = tmp_path_factory.mktemp("came") / "a.db"
+    with closing(open_store(str(path), create=True)) as store:
+        for some in (made[:first], made[first:]):
+            if some:
+                admit(store, some, now_ms=10_000, origin="test")
+        whole = Cut(epoch=cut.epoch)
+        for kind in (NumberedEdges, ScannedEdges):
+            before, after = kind(store, Cut(epoch=epoch)), kind(store, whole)
+            came = after.came(before.reach)
+            had = {bytes(edge.delta) for edge in before.read(before.all())}
+            new = [edge for edge in after.read(after.all()) if bytes(edge.delta) not in had]
+            assert parts(edge for _, edge in came) == parts(new)
+            assert all(epoch < each for each, _ in came) and [each for each, _ in came] == sorted(
+                each for each, _ in came
+            )
+
+
+@settings(max_examples=100)
+@given(deltas(), cuts, st.none() | st.frozensets(st.sampled_from(KEYS)), st.frozensets(st.sampled_from(EDGES)))
+def test_a_few_edges_are_asked_after_as_all_are(tmp_path_factory, made, cut, trusted, some):
+    keys = None if trusted is None else frozenset(key.public for key in trusted)
+    path = tmp_path_factory.mktemp("few") / "a.db"
+    with closing(open_store(str(path), create=True)) as store:
+        admit(store, made, now_ms=10_000, origin="test")
+        expected = by_program(store, cut, keys) & some
+        assert by_walk(store, cut, keys, some) & some == expected
+        assert set(negated_among(store, cut, keys, some)) & some == expected
 
 
 # -- negation ----------------------------------------------------------------------------------------------------------

@@ -103,7 +103,6 @@ def test_a_reader_that_loses_the_race_with_a_merge_reads_the_segments_that_repla
     busy: SqliteStore, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reader = SqliteStore(path, create=False)
-    monkeypatch.setattr(reader, "_is_far_behind", lambda: False)  # as for who cannot write: else it looks twice
     tidier = Indexed(File(path, create=False, wait_ms=1000))
     mapped = Folder.map
 

@@ -14,6 +14,7 @@ from rhizomedb.facts.value import Cell, Entity, plain
 from rhizomedb.hyper.pointer import (
     AS_JSON,
     CLAIMED_AUTHOR,
+    NEGATES,
     Hyperedge,
     Pointer,
     Said,
@@ -56,8 +57,17 @@ class EdgeSource(Protocol):
         """The contexts of a thing, and what shows up under each."""
         ...
 
-    def came(self, epoch: int) -> list[tuple[int, Hyperedge]]:
-        """Those that came after an epoch, each with its own, in the order of the log."""
+    def negating(self, edges: Iterable[Entity]) -> list[tuple[Any, Entity]]:
+        """Those that take one of some edges back, each with the edge."""
+        ...
+
+    @property
+    def reach(self) -> int:
+        """How far the log is read: what `came` goes on from."""
+        ...
+
+    def came(self, reach: int) -> list[tuple[int, Hyperedge]]:
+        """Those that came since another source reached so far, each with its epoch, in the order of the log."""
         ...
 
     def read(self, ids: Iterable[Any]) -> list[Hyperedge]:
@@ -107,11 +117,20 @@ class ScannedEdges:
         found = self._found({"entity": target}, by_value=True)
         return [(context, delta) for context, delta in found if is_name(context)]
 
-    def came(self, epoch: int) -> list[tuple[int, Hyperedge]]:
-        """Those that came after an epoch, each with its own, in the order of the log."""
-        found = ((each, hyperedge_of(Delta.decode(envelope))) for each, envelope in self._store.envelopes(epoch))
-        last = self._cut.epoch
-        return [(each, edge) for each, edge in found if edge is not None and (last is None or each <= last)]
+    def negating(self, edges: Iterable[Entity]) -> list[tuple[Any, Entity]]:
+        """Those that take one of some edges back, each with the edge."""
+        return [(delta, of) for of in edges for _, delta in self._found({"attribute": NEGATES, "value": of})]
+
+    @property
+    def reach(self) -> int:
+        """How far the log is read: to the end of this epoch."""
+        epoch = self._cut.epoch
+        return self._store.epoch() if epoch is None else epoch
+
+    def came(self, reach: int) -> list[tuple[int, Hyperedge]]:
+        """Those that came since another source reached so far, each with its epoch, in the order of the log."""
+        found = ((each, hyperedge_of(Delta.decode(envelope))) for each, envelope in self._store.envelopes(reach))
+        return [(each, edge) for each, edge in found if edge is not None and each <= self.reach]
 
     def read(self, ids: Iterable[Any]) -> list[Hyperedge]:
         """What hyperedges say."""
@@ -166,9 +185,18 @@ class NumberedEdges:
         """The contexts of a thing, and what shows up under each."""
         return [(context, seq) for context, seq in self._edges.under(target) if is_name(context)]
 
-    def came(self, epoch: int) -> list[tuple[int, Hyperedge]]:
-        """Those that came after an epoch, each with its own, in the order of the log."""
-        seqs = self._edges.after(self._store.edges(Cut(epoch=epoch)).last)
+    def negating(self, edges: Iterable[Entity]) -> list[tuple[Any, Entity]]:
+        """Those that take one of some edges back, each with the edge."""
+        return [(seq, of) for of in edges for seq in self._edges.with_role(NEGATES, of)]
+
+    @property
+    def reach(self) -> int:
+        """How far the log is read: to this delta of it."""
+        return self._edges.last
+
+    def came(self, reach: int) -> list[tuple[int, Hyperedge]]:
+        """Those that came since another source reached so far, each with its epoch, in the order of the log."""
+        seqs = self._edges.after(reach)
         return list(zip(self._edges.epochs(seqs), self.read(seqs), strict=True))
 
     def read(self, ids: Iterable[Any]) -> list[Hyperedge]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
@@ -13,6 +13,7 @@ from rhizomedb._record import dataclass
 from rhizomedb.db.edge_source import EdgeSource, Ids, edge_source
 from rhizomedb.db.moment import to_ms
 from rhizomedb.db.naming import Names
+from rhizomedb.db.negations import negated_among
 from rhizomedb.errors import RequestError, nearest_names
 from rhizomedb.facts.value import Entity, check_entity
 from rhizomedb.hyper.json_delta import UNREADABLE, entity_of, id_of
@@ -99,10 +100,6 @@ class Asked(Protocol):
         """The key of an author."""
         ...
 
-    def negated_edges(self, trusted: Iterable[str] | None = None) -> frozenset[Entity]:
-        """The ids of what is taken back."""
-        ...
-
 
 def ask(
     reader: Asked,
@@ -118,7 +115,7 @@ def ask(
     ids, rest = wanted.candidates(source)
     read = source.read(ids)
     found = _once(sorted(read if rest == ALL else filter(rest.holds, read), key=RANK))
-    away = reader.negated_edges(trusted) if found else frozenset()
+    away = negated_among(reader._store, reader.cut, set_of(trusted, reader.author_key), {edge.edge for edge in found})
     kept = (edge for edge in _sifted(found, away, negated) if predicate is None or predicate(edge))
     return list(islice(kept, limit))
 
@@ -207,7 +204,7 @@ def _once(edges: Iterable[Hyperedge]) -> list[Hyperedge]:
     return list(found.values())
 
 
-def _sifted(edges: Iterable[Hyperedge], away: frozenset[Entity], negated: Taken) -> Iterator[Hyperedge]:
+def _sifted(edges: Iterable[Hyperedge], away: Container[Entity], negated: Taken) -> Iterator[Hyperedge]:
     for edge in edges:
         is_negated = edge.edge in away
         if is_negated is (negated == "only") or negated == "mark":

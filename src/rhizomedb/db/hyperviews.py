@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Protocol, TypeAlias
 
 from rhizomedb.db.edge_source import edge_source
 from rhizomedb.db.hyperedges import RANK, Asked, Thing, check_list, set_of
+from rhizomedb.db.negations import negated_among
 from rhizomedb.errors import RequestError
 from rhizomedb.hyper.hyperview import HyperView, program_of
 from rhizomedb.hyper.schema import HyperSchema, Schemas
@@ -28,9 +30,9 @@ class Viewed(Asked, Protocol):
 def said_of_schemas(reader: Asked) -> SchemasSaid:
     """What is said of schemas at a moment."""
     source = edge_source(reader._store, reader.cut)
-    away = reader.negated_edges()
-    edges = sorted((edge for edge in source.read(source.with_roles([SCHEMA])) if edge.edge not in away), key=RANK)
-    return schemas_of(edges)
+    edges = source.read(source.with_roles([SCHEMA]))
+    away = negated_among(reader._store, reader.cut, None, {edge.edge for edge in edges})
+    return schemas_of(sorted((edge for edge in edges if edge.edge not in away), key=RANK))
 
 
 def views(
@@ -43,8 +45,9 @@ def views(
     """The views of several things, evaluated together; see `Hypergraph.hyperview`."""
     known, id = schemas_for(reader, schema, schemas)
     entities = [reader.thing(thing) for thing in check_list(things)]
-    away = reader.negated_edges(trusted)
-    source = edge_source(reader._store, reader.cut)
+    cut = reader.cut
+    source = edge_source(reader._store, cut)
+    away = partial(negated_among, reader._store, cut, set_of(trusted, reader.author_key))
     return walk(known, id, entities, source.under, source.read, away)
 
 

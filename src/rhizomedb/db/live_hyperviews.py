@@ -6,11 +6,11 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from rhizomedb.db.edge_source import beginnings, edge_source
+from rhizomedb.db.edge_source import EdgeSource, beginnings, edge_source
 from rhizomedb.db.hyperedges import Thing, check_list
 from rhizomedb.errors import Error, RequestError
 from rhizomedb.facts.value import Entity
@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 
 Key = tuple[str, Entity]
 """A view: its schema and its thing."""
+
+Place = tuple[Key, str]
+"""A property of a view."""
+
+_RANK: Final = attrgetter("edge.rank")
 
 
 class Standing(Protocol):
@@ -78,16 +83,18 @@ class LiveHyperViews:
         """Know nothing but what is taken back at the newest epoch; what views show is read when one is asked for."""
         self._shown: dict[Key, dict[str, dict[bytes, Hyperedge]]] = {}
         self._shows: dict[Entity, set[str]] = {}
-        self._places: dict[Entity, set[tuple[Key, str]]] = {}
+        self._places: dict[Entity, set[Place]] = {}
         self._entries: dict[Key, dict[str, tuple[Entry, ...]]] = {}
         self._views: dict[Key, HyperView] = {}
-        self._holders: dict[Key, set[tuple[Key, str]]] = {}
-        self._leads: dict[tuple[Key, str], set[Key]] = {}
+        self._holders: dict[Key, set[Place]] = {}
+        self._leads: dict[Place, set[Key]] = {}
+        self._grown: dict[Place, tuple[tuple[Entry, ...], list[Hyperedge]]] = {}
         self._beginnings = beginnings(self._db._store)
         self._epoch = self._db._newest()
-        self._source = edge_source(self._db._store, Cut(epoch=self._epoch))
         self._taken_back = TakenBack(self._trusted)
-        self._taken_back.add(self._source.read(self._source.with_roles([NEGATES])), self._authors_of)
+        source = self._source()
+        self._reach = source.reach
+        self._taken_back.add(source.read(source.with_roles([NEGATES])), self._authors_of)
         self._is_whole = True
 
     @property
@@ -145,11 +152,12 @@ class LiveHyperViews:
             if not is_current or newest < self._epoch:
                 self._begin_anew()
                 return
-            came = edge_source(store, Cut(epoch=newest)).came(self._epoch)
+            source = edge_source(store, Cut(epoch=newest))
+            came, self._reach = source.came(self._reach), source.reach
             for epoch, edges in groupby(came, itemgetter(0)):
-                self._move(epoch)
+                self._epoch = epoch
                 self._tell(self._take([edge for _, edge in edges]))
-            self._move(newest)
+            self._epoch = newest
         except BaseException:
             self._is_whole = False
             raise
@@ -186,9 +194,9 @@ class LiveHyperViews:
                 "db.view-closed", "these HyperViews are closed", fix="db.live_hyperviews(things, schema)"
             )
 
-    def _move(self, epoch: int) -> None:
-        self._epoch = epoch
-        self._source = edge_source(self._db._store, Cut(epoch=epoch))
+    def _source(self) -> EdgeSource:
+        """The hyperedges of the epoch whose state the views have."""
+        return edge_source(self._db._store, Cut(epoch=self._epoch))
 
     def _begin_anew(self) -> None:
         """Read everything again, where the numbers of the log stand for something else now, or a step was interrupted."""
@@ -209,8 +217,9 @@ class LiveHyperViews:
                 for schema in self._shows.get(reference.entity, ()):
                     if self._schemas[schema].takes(property):
                         key = schema, reference.entity
-                        self._add(key, property, edge)
-                        self._forget((key, property), changed)
+                        if edge.rank[2] not in self._shown[key].get(property, ()):
+                            self._add(key, property, edge)
+                            self._forget((key, property), changed, edge)
         for negated in self._taken_back.add(edges, self._authors_of):
             for place in self._places.get(negated, ()):
                 self._forget(place, changed)
@@ -231,21 +240,37 @@ class LiveHyperViews:
                     self._receivers.remove(receiver)
 
     def _authors_of(self, edge: Entity) -> set[bytes]:
-        return {each.author for each in self._source.read(self._source.of_edges([edge]))}
+        source = self._source()
+        return {each.author for each in source.read(source.of_edges([edge]))}
 
     def _add(self, key: Key, property: str, edge: Hyperedge) -> None:
         self._shown[key].setdefault(property, {})[edge.rank[2]] = edge
         self._places.setdefault(edge.edge, set()).add((key, property))
 
-    def _forget(self, place: tuple[Key, str], changed: set[Key]) -> None:
-        """A property of a view is another one now, and so is every property that holds the view."""
-        waiting = [place]
+    def _forget(self, place: Place, changed: set[Key], added: Hyperedge | None = None) -> None:
+        """A property of a view is another one now, and so is every property that holds the view.
+
+        Where nothing happened to it but that something was `added`, what it shows is remembered: the rest stays as it was.
+        """
+        key, property = place
+        entries = self._entries.get(key, {}).pop(property, None)
+        if added is None:
+            self._grown.pop(place, None)
+        elif entries is not None:
+            self._grown[place] = entries, [added]
+        elif place in self._grown:
+            self._grown[place][1].append(added)
+        changed.add(key)
+        waiting = [key]
         while waiting:
-            key, property = waiting.pop()
-            self._entries.get(key, {}).pop(property, None)
-            changed.add(key)
-            if self._views.pop(key, None) is not None:  # else whoever holds it knows already
-                waiting += self._holders.get(key, ())
+            key = waiting.pop()
+            if self._views.pop(key, None) is None:  # whoever holds it knows already
+                continue
+            for holder in self._holders.get(key, ()):
+                self._entries.get(holder[0], {}).pop(holder[1], None)
+                self._grown.pop(holder, None)
+                changed.add(holder[0])
+                waiting.append(holder[0])
 
     def _made(self, keys: list[Key]) -> list[HyperView]:
         """Views, those that they hold made before them."""
@@ -267,47 +292,62 @@ class LiveHyperViews:
 
     def _load(self, keys: Iterable[Key]) -> None:
         """Read what shows up in views of which nothing is known."""
+        unknown = [key for key in dict.fromkeys(keys) if key not in self._shown]
+        if not unknown:
+            return
+        source = self._source()
         rows = [
             (key, property, name)
-            for key in dict.fromkeys(keys)
-            if key not in self._shown
-            for property, name in self._source.under(key[1])
+            for key in unknown
+            for property, name in source.under(key[1])
             if self._schemas[key[0]].takes(property)
         ]
-        for key in keys:
-            self._shown.setdefault(key, {})
+        for key in unknown:
+            self._shown[key] = {}
             self._shows.setdefault(key[1], set()).add(key[0])
-        for (key, property, _), edge in zip(rows, self._source.read([row[2] for row in rows]), strict=True):
+        for (key, property, _), edge in zip(rows, source.read([row[2] for row in rows]), strict=True):
             self._add(key, property, edge)
 
     def _make(self, key: Key) -> list[Key]:
         """Make a view of what is known, or say which views have to be made before it."""
-        schema = self._schemas[key[0]]
         known = self._entries.setdefault(key, {})
         lacking: dict[Key, None] = {}
         properties: dict[str, tuple[Entry, ...]] = {}
-        for property, said in sorted(self._shown[key].items()):
+        for property in sorted(self._shown[key]):
             if property not in known:
-                edges = (edge for edge in said.values() if edge.edge not in self._taken_back.negated)
-                needed: dict[Key, HyperView | None] = {}
-
-                def view_of(of: Key, needed: dict[Key, HyperView | None] = needed) -> HyperView | None:
-                    needed[of] = self._views.get(of)
-                    return needed[of]
-
-                found = entries_of(edges, key[1], property, schema, view_of)
-                self._lead((key, property), needed)
-                if None in needed.values():
-                    lacking.update((each, None) for each, view in needed.items() if view is None)
+                found = self._entries_of((key, property), lacking)
+                if found is None:
                     continue
                 known[property] = found
             if known[property]:
                 properties[property] = known[property]
         if not lacking:
-            self._views[key] = HyperView(key[1], schema, properties)
+            self._views[key] = HyperView(key[1], self._schemas[key[0]], properties)
         return list(lacking)
 
-    def _lead(self, place: tuple[Key, str], to: Iterable[Key]) -> None:
+    def _entries_of(self, place: Place, lacking: dict[Key, None]) -> tuple[Entry, ...] | None:
+        """What a property shows; nothing where views are lacking, which are added to `lacking`."""
+        key, property = place
+        before, edges = self._grown.get(place, ((), self._shown[key][property].values()))
+        needed: dict[Key, HyperView | None] = {}
+
+        def view_of(of: Key) -> HyperView | None:
+            needed[of] = self._views.get(of)
+            return needed[of]
+
+        standing = (edge for edge in edges if edge.edge not in self._taken_back.negated)
+        found = entries_of(standing, key[1], property, self._schemas[key[0]], view_of)
+        if before:
+            found = tuple(sorted((*before, *found), key=_RANK))
+            needed.update((each, self._views.get(each)) for each in self._leads.get(place, ()))
+        self._lead(place, needed)
+        if None in needed.values():
+            lacking.update((each, None) for each, view in needed.items() if view is None)
+            return None
+        self._grown.pop(place, None)
+        return found
+
+    def _lead(self, place: Place, to: Iterable[Key]) -> None:
         """A property leads to these views now; those to which nothing leads any more are forgotten."""
         before, now = self._leads.get(place, set()), set(to)
         self._leads[place] = now
@@ -321,6 +361,7 @@ class LiveHyperViews:
                 continue
             for property, edges in self._shown.pop(key).items():
                 waiting += [(other, (key, property)) for other in self._leads.pop((key, property), ())]
+                self._grown.pop((key, property), None)
                 for edge in edges.values():
                     self._places[edge.edge].discard((key, property))
             self._shows[key[1]].discard(key[0])

@@ -6,7 +6,7 @@ moment, whatever it leaves out, is answered from them alone; a law holds that to
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Container, Iterable, Iterator
 from functools import cache
 from typing import Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
@@ -32,12 +32,56 @@ def negated(store: Store, cut: Cut, trusted: frozenset[bytes] | None) -> frozens
     """The edges that are taken back at a cut: by anybody, or by those alone who said them or are `trusted`."""
     if not isinstance(store, SqliteStore):
         return by_program(store, cut, trusted)
+    return _known(store).at(store, cut, trusted)
+
+
+def negated_among(
+    store: Store, cut: Cut, trusted: frozenset[bytes] | None, edges: Collection[Entity]
+) -> Container[Entity]:
+    """Which of some edges are taken back, and maybe others.
+
+    A file may hold so many negations that to read all would take longer than to ask after the few edges of a first view.
+    So edges are asked after one by one, until as many were asked after as there are negations.
+    """
+    if not isinstance(store, SqliteStore):
+        return negated(store, cut, trusted)
+    known = _known(store)
+    known.asked_after += len(edges)
+    if known.is_read or known.asked_after > store.edges(Cut()).how_many(NEGATES):
+        return known.at(store, cut, trusted)
+    return by_walk(store, cut, trusted, edges)
+
+
+def by_walk(store: Store, cut: Cut, trusted: frozenset[bytes] | None, edges: Iterable[Entity]) -> frozenset[Entity]:
+    """The same of some edges, from what takes them back, what takes that back, and so on."""
+    source = edge_source(store, cut)
+    pairs: list[tuple[Entity, Entity]] = []
+    found = set(edges)
+    waiting = found
+    while waiting:
+        negations = source.negating(waiting)
+        said = source.read([name for name, _ in negations])
+        counted = [
+            (by.edge, of)
+            for by, (_, of) in zip(said, negations, strict=True)
+            if trusted is None
+            or by.author in trusted
+            or any(by.author == each.author for each in source.read(source.of_edges([of])))
+        ]
+        pairs += counted
+        waiting = {by for by, _ in counted} - found
+        found |= waiting
+    return frozenset(negated_by(pairs))
+
+
+def _known(store: SqliteStore) -> Negations:
+    """What is known of the negations of a file."""
     known = _KNOWN.get(store)
     if known is None or known.beginnings != store.beginnings() or not store.is_settled:
         known = Negations(store)
         if store.is_settled:
             _KNOWN[store] = known
-    return known.at(store, cut, trusted)
+    return known
 
 
 def by_program(store: Store, cut: Cut, trusted: frozenset[bytes] | None) -> frozenset[Entity]:
@@ -71,9 +115,16 @@ class Negations:
 
     def __init__(self, store: SqliteStore) -> None:
         self.beginnings = store.beginnings()
+        self.asked_after = 0
+        """After how many edges somebody asked before all negations were read."""
         self._all: list[Negation] = []
         self._reached = self._epoch = 0
         self._answers: dict[object, frozenset[Entity]] = {}
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the negations were read, all but what came since."""
+        return self._reached > 0
 
     def at(self, store: SqliteStore, cut: Cut, trusted: frozenset[bytes] | None) -> frozenset[Entity]:
         """What is taken back at a cut."""

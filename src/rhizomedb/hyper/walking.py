@@ -7,7 +7,7 @@ to each other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Sequence
 from typing import Any, TypeAlias
 
 from rhizomedb.facts.value import Entity
@@ -22,10 +22,14 @@ Read: TypeAlias = Callable[[list[Any]], list[Hyperedge]]
 """What the hyperedges of some names say."""
 
 
+Away: TypeAlias = Callable[[Collection[Entity]], Container[Entity]]
+"""Which of some edges are taken back, and maybe others."""
+
+
 def walk(
-    schemas: Schemas, id: str, entities: Sequence[Entity], under: Under, read: Read, away: frozenset[Entity]
+    schemas: Schemas, id: str, entities: Sequence[Entity], under: Under, read: Read, away: Away
 ) -> list[HyperView]:
-    """The views of some things by a schema; what is `away`, which is taken back, is left out.
+    """The views of some things by a schema; what is `away` is left out.
 
     Each view is made once, however many ways lead to it, and read level by level: as often as schemas nest in each other.
     """
@@ -47,10 +51,11 @@ def walk(
         waiting.clear()
         names = list({name: None for _, shown in level for found in shown.values() for name in found})
         edges = dict(zip(names, read(names), strict=True))
+        negated = away({edge.edge for edge in edges.values()})
         for key, shown in level:
             view, properties = views[key]
             for property, found in sorted(shown.items()):
-                here = (edge for edge in map(edges.__getitem__, found) if edge.edge not in away)
+                here = (edge for edge in map(edges.__getitem__, found) if edge.edge not in negated)
                 entries = entries_of(here, key[1], property, view.schema, view_of)
                 if entries:
                     properties[property] = entries

@@ -54,10 +54,17 @@ class Edges:
         number = self._view.number(context)
         return [seq for _, seq in self._found(0, number, 0, by_value=True)] if number else []
 
-    def with_role(self, role: Cell) -> list[int]:
-        """Those with a pointer of a role."""
+    def with_role(self, role: Cell, target: Cell | None = None) -> list[int]:
+        """Those with a pointer of a role, at one target or at any."""
+        number, to = self._view.number(role), 0 if target is None else self._view.number(target)
+        if not number or (target is not None and not to):
+            return []
+        return [seq for _, seq in self._found(0, number, to)]
+
+    def how_many(self, role: Cell) -> int:
+        """How many facts in the index have the name of a role, whether they are pointers or not."""
         number = self._view.number(role)
-        return [seq for _, seq in self._found(0, number, 0)] if number else []
+        return sum(last - first for _, _, first, last in self._index.ranges(0, number, 0)) if number else 0
 
     @property
     def last(self) -> int:

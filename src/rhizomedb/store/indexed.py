@@ -131,6 +131,7 @@ class Indexed:
         self._time = (0, 0)
         self._refused_bytes = 0
         self._known_home = ""
+        self._named: set[str] = set()
         self._checked = Mark()
         self.cells = Cells()
         self.beginnings = 0
@@ -407,10 +408,8 @@ class Indexed:
         """End the worker. Safe to call twice."""
         self._beside.close()
 
-    def catch_up(self, mark: Mark) -> None:
-        """Reach a mark: by segments that are in the catalogue, and by the log for what they do not cover."""
-        self.flush()
-        is_of_here = self._follow_catalogue(mark)
+    def catch_up(self, mark: Mark, is_of_here: bool) -> None:
+        """Reach a mark by the log, from where the segments end that the catalogue names and that `follow` has opened."""
         trusted = is_of_here and not self._file.was_upgraded
         after = self._tiers.last.delta_last
         ends = None if is_of_here else Ends(self._checked)
@@ -442,25 +441,23 @@ class Indexed:
 
     def is_far_behind(self, mark: Mark) -> bool:
         """Whether so much of the log is in no segment that it should be in files once it is indexed."""
-        self.flush()
-        self._follow_catalogue(mark)
         last = self._tiers.last
         return mark.deltas - last.delta_last >= TAIL_DELTAS or mark.facts - last.fact_last >= TAIL_FACTS
 
-    def missing(self, mark: Mark) -> set[str]:
-        """The segments that the catalogue names and that cannot be opened."""
-        self.flush()  # what waits is behind the segments as they are
-        self._follow_catalogue(mark)
+    def missing(self) -> set[str]:
+        """The segments that the catalogue, as it was last followed, names and that cannot be opened."""
         opened = {part.name for part in self.tiers.in_files}
-        return {name for _, name, _, _ in self._catalogue() or () if name not in opened}
+        return {name for name in self._named if name not in opened}
 
-    def _follow_catalogue(self, mark: Mark) -> bool:
-        """Use what the catalogue names; False if it is not of this place."""
+    def follow(self, mark: Mark) -> bool:
+        """Use the segments that the catalogue names, as far as they are there; False if it is not of this place."""
+        self.flush()  # what waits is behind the segments as they are
         home = self._home()
         if home != self._known_home or self._tiers.last.delta_last > mark.deltas:
             self.begin_anew()  # made again by somebody else, who may have given other numbers
             self._known_home = home
         rows = self._catalogue()
+        self._named = {name for _, name, _, _ in rows or ()}
         if rows is not None:
             self._follow(rows)
         return rows is not None

@@ -560,9 +560,8 @@ class SqliteStore:
     def _catch_up(self) -> Mark:
         """Read what is newest in the file, and index it."""
         is_writing = self._file.is_writing
+        may_keep = not (is_writing or self._file.read_only)
         try:
-            if self._is_far_behind():
-                self._catch_up_in_files()
             missing: set[str] = set()
             while True:
                 with self._file.at_one_moment():  # else the catalogue may reach further than the mark
@@ -571,29 +570,29 @@ class SqliteStore:
                         return mark
                     if not self._check_ends():
                         raise self._file.damaged("the marks of its last epochs are missing", fix=OPEN_AGAIN)
+                    is_of_here = self._indexed.follow(mark)
                     # What is named and not there was merged meanwhile, and the next moment names what replaces it.
-                    gone = self._indexed.missing(mark)
-                    if gone <= missing:
-                        self._indexed.catch_up(mark)
+                    gone = self._indexed.missing()
+                    if not gone <= missing:
+                        missing |= gone
+                        continue
+                    if not (may_keep and self._indexed.is_far_behind(mark)):
+                        self._indexed.catch_up(mark, is_of_here)
                         return mark
-                    missing |= gone
+                may_keep = False
+                self._catch_up_in_files()
         except BaseException:
             if not is_writing:
                 self._file.abandon()
             self._abandon_index()
             raise
 
-    def _is_far_behind(self) -> bool:
-        if self._file.read_only or self._file.is_writing or self._tables.has_made_marks:
-            return False
-        with self._file.at_one_moment():
-            return self._indexed.is_far_behind(self._tables.newest_mark())
-
     def _catch_up_in_files(self) -> None:
         """Index what is in no segment and keep it in files, unless somebody else writes, or that cannot be done."""
         try:
             with self._file.transaction(wait_ms=0):
-                self._indexed.catch_up(self._tables.newest_mark())
+                mark = self._tables.newest_mark()
+                self._indexed.catch_up(mark, self._indexed.follow(mark))
                 self._indexed.settle()
                 self._indexed.spill()
         except StoreError as error:
