@@ -25,6 +25,7 @@ LIBRARIES = (
     "cozo-embedded",
     "pycrdt",
     "loro",
+    "matplotlib",
 )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.hyper.world import LEVELS, PARENTS
+from bench.plot import Points, growth
 from bench.process import LeftOut, Limit, Run, Time, command, part
 from bench.report import MustBe, Section
 from bench.series import Series, duration, factor, mebibytes, table
@@ -53,7 +54,12 @@ MOST = {
 }
 
 FLAT_MAX = 3.0
-"""How much an answer may grow from one size to one a thousand times as large, where it is to be flat or logarithmic."""
+"""How much an answer may grow from the smallest size to the largest, where it is to be flat or logarithmic."""
+
+COLD_FROM = 10_000
+"""From here on there are things enough that none was read before; a thousand statements are about ten things."""
+
+PICTURE = Path(__file__).parents[1] / "hyper.svg"
 
 
 @dataclass(slots=True)
@@ -78,7 +84,17 @@ def run(folder: Path, *, quick: bool) -> Section:
         shutil.rmtree(place)
     lines = [_absent()] if _absent() else []
     lines += [f"{each.size:,}: {each.left_out}" for each in measured if each.left_out]
+    if not quick:
+        growth(PICTURE, "hyperedges in the store", *_lines(measured), peer="the reference")
+        lines.append(f"![How each question grows with the store]({PICTURE.name})")
     return Section("hyper", WHAT, [] if quick else _must(measured), [*lines, _table(measured)])
+
+
+def _lines(measured: Sequence[Measured]) -> tuple[dict[str, Points], dict[str, Points]]:
+    """By question, the sizes and what each took, of ours and of the reference."""
+    ours = {name: [(each.size, each.ours[name].median) for each in measured] for name in MOST}
+    theirs = {name: [(each.size, each.reference[name].median) for each in measured if each.reference] for name in MOST}
+    return ours, theirs
 
 
 def _absent() -> str:
@@ -139,8 +155,9 @@ def _must(measured: Sequence[Measured]) -> list[MustBe]:
         lines.append(
             MustBe(f"{what}, {ASKED_FOR:,} in the store, ≤ {duration(most)}", took <= most, f"{duration(took)}{theirs}")
         )
-    first, last = measured[0], measured[-1]
+    last = measured[-1]
     for name in ("target", "view", "nested", "update", "travel", "open"):
+        first = by_size[COLD_FROM] if name in ("view", "nested") else measured[0]
         grown = last.ours[name].median / first.ours[name].median
         lines.append(
             MustBe(
