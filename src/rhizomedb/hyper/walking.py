@@ -8,8 +8,9 @@ to each other.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Container, Iterable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
+from rhizomedb.errors import BudgetExceeded
 from rhizomedb.facts.value import Entity
 from rhizomedb.hyper.hyperview import Entry, HyperView, entries_of
 from rhizomedb.hyper.pointer import Hyperedge
@@ -26,16 +27,21 @@ Away: TypeAlias = Callable[[Collection[Entity]], Container[Entity]]
 """Which of some edges are taken back, and maybe others."""
 
 
+EDGES_MAX: Final = 5_000_000
+"""How many hyperedges the views that are asked for together may show."""
+
+
 def walk(
     schemas: Schemas, id: str, entities: Sequence[Entity], under: Under, read: Read, away: Away
 ) -> list[HyperView]:
-    """The views of some things by a schema; what is `away` is left out.
+    """The views of some things by a schema; what is `away` is left out. More than `EDGES_MAX` hyperedges are `budget.facts`.
 
     Each view is made once, however many ways lead to it, and read level by level: as often as schemas nest in each other.
     """
     schemas.reached(id)  # what leads nowhere is told, whatever there is to be shown
     views: dict[tuple[str, Entity], tuple[HyperView, dict[str, tuple[Entry, ...]]]] = {}
     waiting: list[tuple[str, Entity]] = []
+    left = EDGES_MAX
 
     def view_of(key: tuple[str, Entity]) -> HyperView:
         made = views.get(key)
@@ -50,6 +56,13 @@ def walk(
         level = [(key, _by_property(under(key[1]), schemas[key[0]].selects)) for key in waiting]
         waiting.clear()
         names = list({name: None for _, shown in level for found in shown.values() for name in found})
+        left -= len(names)
+        if left < 0:
+            raise BudgetExceeded(
+                "budget.facts",
+                f"the views show more than {EDGES_MAX:,} hyperedges",
+                fix="ask for fewer things, or by a schema that `selects` less",
+            )
         edges = dict(zip(names, read(names), strict=True))
         negated = away({edge.edge for edge in edges.values()})
         for key, shown in level:
