@@ -144,6 +144,8 @@ class TestQueries:
         assert [r.label for r in db.find(runtime=136)] == ["The Matrix"]
         assert [r.label for r in db.find(runtime__gt=190.5)] == ["Seven Samurai"]
         assert db.find(runtime__gt="180") == []
+        assert [r.label for r in db.find("136")] == [r.label for r in db.find("136.0")] == ["The Matrix"]
+        assert db.find("13") == db.find("nan") == []
         with pytest.raises(RequestError, match=r"db\.condition"):
             db.find(runtime__greater=1)
 

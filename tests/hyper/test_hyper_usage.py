@@ -3,8 +3,11 @@
 import pytest
 
 import rhizomedb
+from rhizomedb.crdt import data_type
 from rhizomedb.errors import Error
+from rhizomedb.facts.cid import Cid
 from rhizomedb.hyper.schema import Condition, HyperSchema, Nest
+from rhizomedb.logic import parse
 
 STANDARD = HyperSchema("std", "Standard")
 
@@ -35,6 +38,14 @@ WRONG = {
     "no statement": (lambda db: db.pass_on([{}], origin="x"), "is no JSON delta that was read"),
     "no author": (lambda db: db.relate(author=("Tolkien", "wrote")), "is no name of an author"),
     "a blank author": (lambda db: db.transact([("a", "b", 1)], author=" "), "is no name of an author"),
+    "an author that is no name": (lambda db: db.hyperedges(authors=[3]), "an author is given by name"),
+    "no schemas": (lambda db: db.hyperview("m", STANDARD, schemas=3), "is one, where a list is wanted"),
+    "no things of a program": (lambda db: db.hyperview_program(STANDARD, things=[]), "no thing is named"),
+    "no text to look for": (lambda db: db.find(3), "3 is no text to look for"),
+    "no CID": (lambda db: Cid.parse(3), "it is a int, not a text"),
+    "no program": (lambda db: parse(3), "a program is a text"),
+    "no relations": (lambda db: rhizomedb.evaluate("p(x: 1).", 3), "3 is no mapping of relations"),
+    "no data type": (lambda db: data_type(3), "there is no data type 3"),
     "no path": (lambda db: rhizomedb.open(None), "None is no path"),
     "no path either": (lambda db: rhizomedb.open("a\0b"), "is no path"),
 }

@@ -95,11 +95,11 @@ def register_type(found: DataType) -> DataType:
 def data_type(name: str) -> DataType:
     """The data type of a name; `crdt.unknown` if there is none."""
     known = known_types()
-    if name not in known:
+    if not isinstance(name, str) or name not in known:
         raise RequestError(
             "crdt.unknown",
             f"there is no data type {name!r}",
-            nearest=nearest_names(name, known),
+            nearest=nearest_names(str(name), known),
             fix=f"one of {', '.join(known)}",
         )
     return known[name]

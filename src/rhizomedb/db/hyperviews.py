@@ -68,7 +68,7 @@ def program(
 
 def schemas_for(reader: Viewed, schema: Wanted, more: Iterable[HyperSchema]) -> tuple[Schemas, str]:
     """All schemas that a view by one may need, and its id."""
-    given = [*more, *([schema] if isinstance(schema, HyperSchema) else [])]
+    given = [*check_list(more), *([schema] if isinstance(schema, HyperSchema) else [])]
     if isinstance(schema, HyperSchema) and not schema.nests:
         return Schemas(given), schema.id
     said = reader.schemas()

@@ -275,6 +275,8 @@ class Authors:
 
     def key(self, name: str) -> bytes:
         """The key of an author: by name, by a unique beginning of a name, or by key in hexadecimal."""
+        if not isinstance(name, str):
+            raise RequestError("db.unknown-author", f"an author is given by name, not {name!r:.60}", fix='"alice"')
         by_name = {label: key for key, label in self._names.items()}
         if name in by_name:
             return by_name[name]

@@ -168,6 +168,10 @@ def rows_of(
     program: Program, relations: Mapping[str, Iterable[Sequence[Any]]]
 ) -> dict[str, tuple[tuple[str, ...], list[tuple[Value, ...]]]]:
     """The columns of relations that are given as plain rows, in the order that a program says, and their rows."""
+    if not isinstance(relations, Mapping):
+        raise RequestError(
+            "db.usage", f"{relations!r:.60} is no mapping of relations to tuples", fix='{"edge": [(1, 2), (2, 3)]}'
+        )
     rows = {name: list(some) for name, some in relations.items()}
     order = columns(program, {name: _width(name, some) for name, some in rows.items()})
     return {name: (order[name], [cells_by_name(name, row, order[name]) for row in some]) for name, some in rows.items()}

@@ -38,7 +38,7 @@ from rhizomedb.db.moment import to_ms
 from rhizomedb.db.naming import Authors, Names
 from rhizomedb.db.reading import reading_of
 from rhizomedb.db.result import Result, show
-from rhizomedb.db.search import Match, matching
+from rhizomedb.db.search import Match, matching, mentions
 from rhizomedb.db.source import StoreSource
 from rhizomedb.db.statements import Statements
 from rhizomedb.errors import RequestError, nearest_names
@@ -343,6 +343,10 @@ class Reader(Causality, Hypergraph, Attaching):
         `db.find("matrix")`, `db.find(director="Ridley Scott", year__lt=1990)`. A condition is an attribute name, or
         one with `__ne`, `__lt`, `__le`, `__gt`, `__ge`, `__contains`, `__starts`.
         """
+        if text is not None and not isinstance(text, str):
+            raise RequestError(
+                "db.usage", f"{text!r:.60} is no text to look for", fix='db.find("matrix"), db.find(runtime=136)'
+            )
         matches = [Match.parse(name, value) for name, value in conditions.items()]
         for match in matches:
             self.check_attribute(match.attribute)
@@ -356,8 +360,10 @@ class Reader(Causality, Hypergraph, Attaching):
         names = Names(self._store, cut)
         records = Records()
         candidates = matching(self._store, cut, text, matches)
+        mentioned = None if text is None else mentions(text)
         for record in self._records(candidates, cut, chosen, names):
-            if all(match.holds(record) for match in matches) and (text is None or _mentions(record, text)):
+            shown = (value for choice in record.choices.values() for value in choice.values)
+            if all(match.holds(record) for match in matches) and (mentioned is None or any(map(mentioned, shown))):
                 records.append(record)
         records.sort(key=lambda record: (record.label, record.entity))
         return records if limit is None else Records(records[:limit])
@@ -597,12 +603,3 @@ def is_register(attribute: Attribute | Cell) -> bool:
 def now_ms() -> int:
     """The wall clock, read at the rim."""
     return time.time_ns() // 1_000_000
-
-
-def _mentions(record: Record, text: str) -> bool:
-    folded = text.casefold()
-    return any(
-        isinstance(value, str) and folded in value.casefold()
-        for choice in record.choices.values()
-        for value in choice.values
-    )

@@ -74,6 +74,27 @@ class Match:
         return any(TESTS[self.test](value, self.value) for value in (shown if isinstance(shown, list) else [shown]))
 
 
+def mentions(text: str) -> Callable[[Value], bool]:
+    """Whether a value is a text that has another in it, in either case, or a number that is written so."""
+    folded, number = text.casefold(), _number(text)
+
+    def holds(value: Value) -> bool:
+        if isinstance(value, str):
+            return folded in value.casefold()
+        return number is not None and type(value) in (int, float) and value == number
+
+    return holds
+
+
+def _number(text: str) -> int | float | None:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return None
+
+
 def matching(store: Store, cut: Cut, text: str | None, matches: Iterable[Match]) -> list[Entity]:
     """The entities of which any visible fact could make the conditions hold: a superset of the answer."""
     candidates: set[Entity] | None = None
@@ -86,10 +107,10 @@ def matching(store: Store, cut: Cut, text: str | None, matches: Iterable[Match])
         found = {row[1] for row in store.scan("fact", bound, cut) if indexed or test(plain(row[3]), match.value)}
         candidates = found if candidates is None else candidates & found  # type: ignore[assignment]  # the second column of `fact` is an entity
     if text is not None:
-        folded = text.casefold()
+        holds = mentions(text)
         bounds: Iterable[dict[str, Cell]] = [{}] if candidates is None else ({"entity": one} for one in candidates)
         rows = (row for bound in bounds for row in store.scan("fact", bound, cut))
-        candidates = {row[1] for row in rows if isinstance(row[3], str) and folded in row[3].casefold()}  # type: ignore[misc]  # the second column of `fact` is an entity
+        candidates = {row[1] for row in rows if holds(plain(row[3]))}  # type: ignore[misc]  # the second column of `fact` is an entity
     if candidates is None:
         candidates = set(store.entities(cut))
     return sorted(candidates)

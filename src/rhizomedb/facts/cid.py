@@ -59,6 +59,8 @@ class Cid:
     @classmethod
     def parse(cls, text: str) -> Cid:
         """The CID that a text names: multibase base32 (`b…`, `B…`) or base58btc (`z…`)."""
+        if not isinstance(text, str):
+            raise _bad_text(repr(text), f"it is a {type(text).__name__}, not a text")
         return cls(_multibase(text.strip()))
 
     @property

@@ -153,6 +153,10 @@ class HyperView:
     def __len__(self) -> int:
         return len(self.properties)
 
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{property} ({len(entries)})" for property, entries in self.properties.items())
+        return f"<HyperView of {self.id} by {self.schema.name}: {shown or 'nothing'}>"
+
     def missing(self) -> list[str]:
         """The properties that the schema requires and that nothing shows."""
         return [name for name, each in self.schema.properties.items() if each.required and not self[name]]

@@ -59,6 +59,8 @@ from rhizomedb.logic.tokens import TEXT_BYTES_MAX, Token
 
 def parse(text: str) -> Program:
     """The program that a text writes; raises `ProgramError`, or `ProgramErrors` if there are several mistakes."""
+    if not isinstance(text, str):
+        raise ProgramError("logic.syntax", f"a program is a text, not {text!r:.60}", fix="p(x: X) :- q(x: X).")
     size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
     if size > TEXT_BYTES_MAX:
         message = f"a program text of {size:,} bytes is over the limit of {TEXT_BYTES_MAX:,}"
