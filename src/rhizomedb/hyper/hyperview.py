@@ -108,6 +108,10 @@ class Entry:
         """The targets of a role: values, things, or views."""
         return [target for name, target in self.targets if name == role]
 
+    def rest_on(self, edge: Hyperedge, targets: Targets) -> None:
+        """Be about another form of the same hyperedge, with these targets; for who puts a view together."""
+        self.edge, self._targets = edge, targets
+
     def __eq__(self, other: object) -> bool:
         return type(other) is Entry and other.edge == self.edge and other.targets == self.targets
 
@@ -142,6 +146,11 @@ class HyperView:
 
     def __len__(self) -> int:
         return len(self.properties)
+
+    def call_by(self, schema: HyperSchema, properties: Mapping[str, tuple[Entry, ...]]) -> None:
+        """Take a schema and properties by other names; for who puts a view together, before anybody has it."""
+        object.__setattr__(self, "schema", schema)
+        object.__setattr__(self, "properties", properties)
 
     def missing(self) -> list[str]:
         """The properties that the schema requires and that nothing shows."""
