@@ -38,8 +38,10 @@ from rhizomedb.db.replicated_tree import ReplicatedTree
 from rhizomedb.db.text import Batch, Text
 from rhizomedb.db.text_watch import Splice, TextChange, TextWatch
 from rhizomedb.db.view_change import Difference, ViewChange
+from rhizomedb.db.vocabulary import SaidAs, Understanding, Understood
 from rhizomedb.db.watch import Arrived
 from rhizomedb.errors import CODES, Span
+from rhizomedb.hyper.vocabulary import Classes, Vocabulary
 from rhizomedb.logic import AGGREGATES, FUNCTIONS
 from rhizomedb.logic.monotone import Monotonicity, Reason
 from rhizomedb.remote import Pull, Push
@@ -84,6 +86,11 @@ COMES_BACK = (
         hyper.Entry,
         hyper.Said,
         LiveHyperViews,
+        Vocabulary,
+        Classes,
+        Understood,
+        Understanding,
+        SaidAs,
     ),
     *(ReplicatedSet, GrowOnlySet, TwoPhaseSet, ReplicatedCounter, GrowOnlyCounter, ReplicatedRegister),
     *(ReplicatedMap, ReplicatedList, ReplicatedTree),

@@ -25,6 +25,36 @@ SHOWN = {
         "likes:     nothing known",
         "findings:  []",
     ],
+    "blog.py": [
+        "  Forks are fine, by Ana   [databases, offline]\n  Two copies may differ for a while.\n    Bo: So they are.\n    Cy: Buy",
+        "  Two copies may differ, and meet again.\n    Bo: So they are.\nNothing is lost; as it was before:\n",
+        "    ana: Two copies may differ for a while.\n    ana: Two copies may differ, and meet again.\n",
+        "    a comment of cy: advertising\n",
+        "  Two copies may differ, and meet again.\n    Bo: So they are.\n    Cy: Buy my forks!\n",
+    ],
+    "films.py": [
+        "  latest             136 minutes, 1999\n",
+        "  average            136.667 minutes, 1999\n",
+        "  trusted:wikipedia  138 minutes, 1999\n",
+        "  runtime  138, says wikipedia\n",
+        "Cast: Keanu Reeves as Neo; Carrie-Anne Moss as Neo\n",
+        "Cast: Keanu Reeves as Neo; Carrie-Anne Moss as Trinity (corrected)\n",
+        "Cast: Keanu Reeves as Neo; Carrie-Anne Moss as Neo (before)\n",
+        "  Neo, says fansite: taken back\n  Trinity, says curator: stands\n",
+        "  now    {'id': 'film:matrix', 'title': 'The Matrix'}\n",
+        "  Neo: person:keanu\n  Trinity: person:carrie-anne\n",
+    ],
+    "wiki.py": [
+        "  both: Rhizome (draft) | A rhizome is a root. | see Biology\n",
+        "  ana : Rhizomes (draft) | In biology: A rhizome is a root. | see Biology, Deleuze\n",
+        "  ben : Rhizome (plant) (reviewed) | A rhizome is a root. It grows sideways. | see nothing\n",
+        "(reviewed) | In biology: A rhizome is a root. It grows sideways. | see Deleuze\n",
+        "  title: Rhizome (plant), says ben\n",
+        "  title: Rhizomes, says ana\n",
+        "  ben : Rhizome (plants) (reviewed) | In biology: A rhizome is a root. It grows sideways. | see Deleuze\n",
+        "  conflicts: 0\n",
+        "  ana: Rhizome (plants) (stands)\n",
+    ],
 }
 
 

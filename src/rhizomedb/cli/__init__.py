@@ -84,6 +84,8 @@ def _place(error: Error, options: Namespace) -> None:
         error.fix = "name a file that was made with: rhizome backup films.db backup.db"
     if error.where is None and error.code in ("db.unknown-entity", "db.unknown-attribute"):
         error.where = ", ".join(narrowed) or None
+    if error.code == "hyper.unknown-schema":
+        error.fix = "rhizome schemas FILE lists them"
     if error.fix and error.fix.startswith("rhizome "):
         words = {word: getattr(options, word.lower(), None) or word for word in ("FILE", "NAME", "URL")}
         error.fix = re.sub(r"\b(FILE|NAME|URL)\b", lambda match: shlex.quote(words[match[1]]), error.fix)
@@ -94,6 +96,7 @@ WRITTEN = {
     "add": "file",
     "relate": "file",
     "negate": "file",
+    "define": "file",
     "retract": "file",
     "attach": "file",
     "attachments": "file",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from rhizomedb.cli import out
@@ -12,6 +12,7 @@ from rhizomedb.cli.session import at_moment, file_stem, opened, print_lines, val
 from rhizomedb.db.connection import Connection
 from rhizomedb.db.hyperedges import show_id
 from rhizomedb.db.moment import show_ms
+from rhizomedb.db.naming import Names
 from rhizomedb.db.reader import Reader
 from rhizomedb.db.relating import Related
 from rhizomedb.errors import RequestError
@@ -43,13 +44,14 @@ def edges(options: Namespace) -> int:
         if options.json:
             print_lines(_as_dict(reader, edge) for edge in shown)
             return 0
-        labels = reader.labels({target.entity for edge in shown for target in edge.references})
-        for edge in shown:
-            out.say(
-                f"{_id(edge.edge)}  {show_ms(edge.time.ms)}  {_who(reader, edge)}{'  taken back' if edge.is_negated else ''}"
-            )
-            for pointer in edge.pointers:
-                out.say(f"  {out.safe(pointer.role)}  {_target(pointer, labels)}")
+        _say_pointers(
+            reader,
+            shown,
+            lambda edge: (
+                f"{_id(edge.edge)}  {show_ms(edge.time.ms)}  {_who(reader, edge)}"
+                f"{'  taken back' if edge.is_negated else ''}"
+            ),
+        )
         more = len(found) - len(shown)
         out.say(f"{out.plural(len(found), 'hyperedge')}" + (f", {more:,} more not shown" if more else ""))
     return 0
@@ -60,7 +62,11 @@ def relate(options: Namespace) -> int:
     with opened(
         options.file, create=True, author=options.author, wait=options.wait, durability=options.durability
     ) as db:
-        return _said(options, db.relate(*map(_read, options.pointers), origin="rhizome relate"), "said")
+        done = db.relate(*(_read(db, text) for text in options.pointers), origin="rhizome relate")
+        _said(options, done, "said")
+        if not options.json:
+            _say_pointers(db, [db.hyperedge(done.edge)])
+    return 0
 
 
 def negate(options: Namespace) -> int:
@@ -126,19 +132,45 @@ def _said(options: Namespace, done: Related, words: str) -> int:
     return 0
 
 
-def _read(text: str) -> tuple[str, Any]:
-    """A role and its target: `role=value`, `role=@thing` or `role=@thing:context`; `@film:42:` is a thing with a colon."""
+def _read(db: Connection, text: str) -> tuple[str, Any]:
+    """A role and its target: `role=value`, `role=@thing` or `role=@thing:context`; `@film:42:` is a thing with a colon.
+
+    A colon with a blank behind it belongs to a name, as in `@2001: A Space Odyssey`.
+    """
     role, equals, target = text.partition("=")
     if not role or not equals:
         raise RequestError("db.usage", f"{text!r:.60} is no ROLE=TARGET", fix=_EXAMPLE)
     if not target.startswith("@"):
         return role, value_of(target)
-    thing, colon, context = target[1:].rpartition(":")
-    if not colon:
-        thing, context = context, ""
+    whole = target[1:]
+    thing, colon, context = whole.rpartition(":")
+    if not colon or context.startswith(" "):
+        thing, context = whole, ""
     if not thing:
         raise RequestError("db.usage", f"{text!r:.60} names no thing", fix=_EXAMPLE)
+    if context and _is_known(db, whole) and not _is_known(db, thing):
+        raise RequestError(
+            "db.usage",
+            f"{text!r:.60} may mean {whole!r:.60}, which is known here, or {thing!r:.60} under {context!r:.60}",
+            fix=f"{role}=@{whole}: for the first, {role}=@{whole}:CONTEXT for it under a context",
+        )
     return role, (thing, context) if context else (thing, None)
+
+
+def _is_known(db: Connection, thing: str) -> bool:
+    """Whether a text is the id or the name of something here."""
+    return db.is_known(json_delta.entity_of(thing)) or bool(Names(db._store, db.cut).find(thing, called=True))
+
+
+def _say_pointers(reader: Reader, edges: Iterable[Hyperedge], head: Callable[[Hyperedge], str] | None = None) -> None:
+    """The pointers of hyperedges, things by what they are called."""
+    edges = list(edges)
+    labels = reader.labels({target.entity for edge in edges for target in edge.references})
+    for edge in edges:
+        if head is not None:
+            out.say(head(edge))
+        for pointer in edge.pointers:
+            out.say(f"  {out.safe(pointer.role)}  {_target(pointer, labels)}")
 
 
 def _as_dict(reader: Reader, edge: Hyperedge) -> dict[str, Any]:

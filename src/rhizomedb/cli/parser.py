@@ -313,8 +313,44 @@ def _edges(add: Add) -> None:
 
 def _relate(add: Add) -> None:
     _file(add)
-    add("pointers", metavar="ROLE=TARGET", nargs="+", help='characterName=Neo, or a thing: "movie=@The Matrix:cast"')
+    add(
+        "pointers",
+        metavar="ROLE=TARGET",
+        nargs="+",
+        help='characterName=Neo, or a thing and its context: "movie=@The Matrix:cast". After the last colon comes the '
+        'context; a name with a colon and no context ends with one: "movie=@film:42:"',
+    )
     _author(add)
+
+
+def _define(add: Add) -> None:
+    _file(add)
+    add("source", metavar="SCHEMA", help='a JSON file of a schema or a list of them, or the JSON itself: {"id": …}')
+    _author(add)
+
+
+def _schemas(add: Add) -> None:
+    _file(add)
+    add("name", metavar="NAME", nargs="?", help="one schema, by its id or name: what it shows and who says so")
+    add("--program", action="store_true", help="with NAME: the PomoLogic program of its views")
+    _moment(add)
+
+
+def _show(add: Add) -> None:
+    _file(add)
+    _name(add)
+    add("--as", dest="schema", metavar="SCHEMA", help="the id or name of a schema (default: all that points at it)")
+    add(
+        "--policy",
+        metavar="POLICY",
+        action="append",
+        default=[],
+        help="latest (the default), first, all, vote, average, max, min, trusted:A,B, claimed:A,B; of one property: year=max (repeat for several)",
+    )
+    add("--said", action="store_true", help="with --json: the hyperedges themselves, instead of what is chosen of them")
+    add("--trusted", metavar="AUTHOR", action="append", help="only who said a thing, or this author, can take it back")
+    _moment(add)
+    _limit(add)
 
 
 def _negate(add: Add) -> None:
@@ -506,6 +542,9 @@ VERBS: Final[dict[str, tuple[str, Callable[[Add], None], str]]] = {
     "edges": ("statements that tie several things together", _edges, "rhizomedb.cli.edges:edges"),
     "relate": ("say such a statement: things and values, each in a role", _relate, "rhizomedb.cli.edges:relate"),
     "negate": ("take such a statement back, or take that back", _negate, "rhizomedb.cli.edges:negate"),
+    "define": ("say schemas: which statements make up the view of a thing", _define, "rhizomedb.cli.schemas:define"),
+    "schemas": ("every such schema, who says what of it, and its program", _schemas, "rhizomedb.cli.schemas:schemas"),
+    "show": ("a thing by a schema, as a tree with who says what", _show, "rhizomedb.cli.show:show"),
     "add": ("say something; it replaces what the view showed", _add, "rhizomedb.cli.write:add"),
     "retract": ("take back what stands; history keeps it", _retract, "rhizomedb.cli.write:retract"),
     "attach": ("keep a file as the value of an attribute", _attach, "rhizomedb.cli.attach:attach"),

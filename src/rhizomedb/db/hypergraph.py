@@ -226,7 +226,8 @@ class HypergraphWriter(Hypergraph):
 
         A target is a value, or a thing: `(thing, context)` where it shows up under a property of that thing, its bytes
         alone where it does not. A text alone is a value; a thing is named by `(name, context)`, and one that nobody knows
-        is made. A list is a role that several play. Roles that are no Python names come first, as `(role, target)`.
+        is made. A list is a role that several play. Roles that are no Python names, or are called `author` or `origin` as
+        the words about the statement are, come first, as `(role, target)`.
         """
         from rhizomedb.db.relating import relate
 

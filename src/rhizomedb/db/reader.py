@@ -41,6 +41,7 @@ from rhizomedb.db.result import Result, show
 from rhizomedb.db.search import Match, matching, mentions
 from rhizomedb.db.source import StoreSource
 from rhizomedb.db.statements import Statements
+from rhizomedb.db.wording import Wording
 from rhizomedb.errors import RequestError, nearest_names
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.fact import Fact
@@ -75,7 +76,7 @@ class _Refuse:
         return "refuse"
 
 
-_REFUSE: Any = _Refuse()
+REFUSE: Any = _Refuse()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ class Stats:
         return {**counts, "storage": self.storage.as_dict(), "bytes_per_fact": round(self.bytes_per_fact, 1)}
 
 
-class Reader(Causality, Hypergraph, Attaching):
+class Reader(Causality, Hypergraph, Wording, Attaching):
     """The questions. A subclass says which store and which cut."""
 
     _store: Store
@@ -158,7 +159,7 @@ class Reader(Causality, Hypergraph, Attaching):
         attribute: Attribute | None = None,
         *,
         policy: str = "latest",
-        default: Any = _REFUSE,
+        default: Any = REFUSE,
     ) -> Any:
         """What the view shows of an entity: a `Record`, or with an attribute its value, None where nothing stands.
 
@@ -166,14 +167,14 @@ class Reader(Causality, Hypergraph, Attaching):
         """
         cut, chosen = self.cut, self._policy(policy)
         names = Names(self._store, cut)
-        if default is not _REFUSE and entity not in self:
+        if default is not REFUSE and entity not in self:
             return default
         subject = names.entity(entity)
         found = view.registers(self._store, cut, [subject], view.VIEW_BUDGET)
         if attribute is not None:
             register = found.get((subject, exact(attribute)))
             if register is None:
-                if default is not _REFUSE:
+                if default is not REFUSE:
                     return default
                 self.check_attribute(
                     attribute
@@ -181,7 +182,7 @@ class Reader(Causality, Hypergraph, Attaching):
                 return None
             choice = chosen.choose(register.claims)
             return list(choice.values) if chosen.name == "all" else choice.values[0]
-        ordered = _shown(found.values())
+        ordered = shown_registers(found.values())
         return Record(
             subject,
             names.label(subject),
@@ -222,7 +223,7 @@ class Reader(Causality, Hypergraph, Attaching):
             self.check_attribute(attribute)
         if entity is not None:
             subject = names.entity(entity)
-            found: Iterable[view.Register] = _shown(
+            found: Iterable[view.Register] = shown_registers(
                 view.registers(self._store, cut, [subject], view.VIEW_BUDGET).values()
             )
         else:
@@ -571,7 +572,7 @@ class Reader(Causality, Hypergraph, Attaching):
             names.learn(found)
             for entity in batch:
                 if entity in found:
-                    ordered = _shown(found[entity])
+                    ordered = shown_registers(found[entity])
                     yield Record(
                         entity,
                         names.label(entity),
@@ -589,7 +590,7 @@ def composing(using: Iterable[Part]) -> Callable[[Program], Program]:
 _STORED = tuple((name, tuple(column for column in columns if column != "$cid")) for name, columns in COLUMNS.items())
 
 
-def _shown(registers: Iterable[view.Register]) -> list[view.Register]:
+def shown_registers(registers: Iterable[view.Register]) -> list[view.Register]:
     """Those of some registers that are shown, by their attributes."""
     shown = [register for register in registers if is_register(register.attribute)]
     return sorted(shown, key=lambda register: str(register.attribute))

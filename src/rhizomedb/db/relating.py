@@ -53,6 +53,13 @@ def relate(
     origin: str,
 ) -> Related:
     """See `HypergraphWriter.relate`."""
+    for name, given in (("author", author), ("origin", origin)):
+        if given is not None and not isinstance(given, str):  # it was meant as a role
+            raise RequestError(
+                "db.usage",
+                f"{name}= is a text about the statement, not {given!r:.60}",
+                fix=f'db.relate(("{name}", target), …) for a role that is called so',
+            )
     wanted = [*map(_role, pointers), *roles.items()]
     db._release_if_due()
 

@@ -126,15 +126,26 @@ def policy_of(policy: str | Choose, key_of: Callable[[str], bytes]) -> Choose:
     return POLICIES[name]
 
 
-def resolve(view: HyperView, choose: Choose, special: Mapping[str, Choose], most: int = ENTRIES_MAX) -> dict[str, Any]:
+Made: TypeAlias = dict[int, dict[str, Any]]
+"""What views came to, by the identity of each: a view that is reached in several ways is one object."""
+
+
+def resolve(
+    view: HyperView,
+    choose: Choose,
+    special: Mapping[str, Choose],
+    most: int = ENTRIES_MAX,
+    made: Made | None = None,
+) -> dict[str, Any]:
     """A HyperView as plain data: `id`, and of each property what its policy shows, views inside it likewise.
 
     The value of a property is what its hyperedges say in the role that the schema names, or in the role of the same name;
     where there is none, all that they say in other roles, by role. `special` are policies of single properties, by name, or
-    by the name of a schema and theirs, as `Movie.title`. More than `most` entries are `budget.facts`.
+    by the name of a schema and theirs, as `Movie.title`. More than `most` entries are `budget.facts`. What each view inside
+    it came to is put into `made`.
     """
     left = most
-    made: dict[int, dict[str, Any]] = {}
+    made = {} if made is None else made
 
     def resolved(view: HyperView) -> dict[str, Any]:
         nonlocal left
@@ -146,32 +157,49 @@ def resolve(view: HyperView, choose: Choose, special: Mapping[str, Choose], most
             left -= len(entries)
             if left < 0:
                 raise BudgetExceeded("budget.facts", f"the view has more than {most:,} entries")
-            said = [Said(value, entry.edge) for entry in entries for value in values(view, property, entry)]
+            said = [
+                Said(plain(value, resolved), entry.edge) for entry in entries for value in told(view, property, entry)
+            ]
             policy = special.get(f"{view.schema.name}.{property}", special.get(property, choose))
             shown = policy(said) if said else NOTHING
             if shown is not NOTHING:
-                found["id[]" if property == "id" else property] = shown
+                found[field_of(property)] = shown
         return found
 
-    def values(view: HyperView, property: str, entry: Entry) -> list[Any]:
-        expected = view.schema.properties.get(property)
-        role = property if expected is None or expected.role is None else expected.role
-        named = entry.values(role)
-        if named:
-            return [plain(target) for target in named]
-        others: dict[str, list[Any]] = {}
-        for name, target in entry.targets:
-            if isinstance(target, Reference) and (target.entity, target.context) == (view.entity, property):
-                continue
-            others.setdefault(name, []).append(plain(target))
-        return [{name: some[0] if len(some) == 1 else some for name, some in others.items()}] if others else []
-
-    def plain(target: Any) -> Any:
-        if isinstance(target, HyperView):
-            return resolved(target)
-        return id_of(target.entity) if isinstance(target, Reference) else target
-
     return resolved(view)
+
+
+def field_of(property: str) -> str:
+    """Under which name plain data has a property: `id` is the thing's own."""
+    return "id[]" if property == "id" else property
+
+
+def plain(target: Any, resolved: Callable[[HyperView], Any]) -> Any:
+    """What is told, as plain data: a thing by its id, a view as what it is `resolved` to."""
+    if isinstance(target, HyperView):
+        return resolved(target)
+    if isinstance(target, dict):
+        by_role = {name: [plain(each, resolved) for each in some] for name, some in target.items()}
+        return {name: some[0] if len(some) == 1 else some for name, some in by_role.items()}
+    return id_of(target.entity) if isinstance(target, Reference) else target
+
+
+def told(view: HyperView, property: str, entry: Entry) -> list[Any]:
+    """What a hyperedge says of a property of a view: values, things or views; or one dictionary of them by role.
+
+    Those in the role that the schema names, or in the role of the property's name; where there is none, the others.
+    """
+    expected = view.schema.properties.get(property)
+    role = property if expected is None or expected.role is None else expected.role
+    named = entry.values(role)
+    if named:
+        return named
+    others: dict[str, list[Any]] = {}
+    for name, target in entry.targets:
+        if isinstance(target, Reference) and (target.entity, target.context) == (view.entity, property):
+            continue
+        others.setdefault(name, []).append(target)
+    return [others] if others else []
 
 
 def _key(value: Any) -> object:

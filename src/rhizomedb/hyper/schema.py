@@ -193,7 +193,7 @@ class Schemas(Mapping[str, HyperSchema]):
         return RequestError(
             "hyper.unknown-schema",
             f"there is no schema {id!r:.60}",
-            nearest=nearest_names(str(id), self._schemas),
+            nearest=nearest_names(str(id), [*self._schemas, *(each.name for each in self._schemas.values())]),
             fix="db.define(HyperSchema(…))",
         )
 

@@ -57,7 +57,9 @@ class TakenBack:
                 yield edge.edge, of
             else:  # who says it later may have taken it back before
                 self._waiting.setdefault(of, set()).add((edge.edge, edge.author))
-        yield from ((by, edge.edge) for by, author in self._waiting.get(edge.edge, ()) if author == edge.author)
+        waiting = self._waiting.get(edge.edge)
+        if waiting and edge.author in authors_of(edge.edge):
+            yield from ((by, edge.edge) for by, author in waiting if author == edge.author)
 
     def _connected(self, edges: Iterable[Entity]) -> set[Entity]:
         """Some edges, and all that hangs together with them by what takes back what."""

@@ -1,0 +1,58 @@
+"""Saying that attributes mean the same and that things are one, and reading so; for every reader and for who writes.
+
+What is asked here is answered in `vocabulary`, which is loaded by whoever asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from rhizomedb.db.hyperedges import Thing
+    from rhizomedb.db.hypergraph import HypergraphWriter
+    from rhizomedb.db.reader import Reader
+    from rhizomedb.db.relating import Related
+    from rhizomedb.db.vocabulary import Understood
+    from rhizomedb.hyper.vocabulary import Vocabulary
+
+
+class Wording:
+    """The questions about what means the same; every reader has them."""
+
+    def vocabulary(self, trusted: Iterable[str] | None = None) -> Vocabulary:
+        """What is said to mean the same, as classes; with `trusted`, what these authors say alone.
+
+        db.vocabulary().attributes.all("title")         ("title", "name", "dc:title")
+        db.vocabulary().things.why(one, other)          the hyperedges that say they are one
+        """
+        from rhizomedb.db.vocabulary import vocabulary
+
+        return vocabulary(self, trusted)
+
+    def with_vocabulary(self, trusted: Iterable[str] | None = None) -> Understood:
+        """This moment, read with what is said to mean the same; with `trusted`, by these authors alone.
+
+            db.with_vocabulary(trusted=["ann"]).get("tt0133093")
+
+        Nothing is written, and whoever reads without it sees no difference.
+        """
+        from rhizomedb.db.vocabulary import understood
+
+        return understood(cast("Reader", self), trusted)
+
+
+class WordingWriter(Wording):
+    """What a connection says to mean the same."""
+
+    def alias(self, *names: str, author: str | None = None) -> Related:
+        """Say that attributes mean the same; who reads so is shown the first name. `negate` takes it back."""
+        from rhizomedb.db.vocabulary import alias
+
+        return alias(cast("HypergraphWriter", self), names, author)
+
+    def same(self, *things: Thing, author: str | None = None) -> Related:
+        """Say that things are one; who reads so is shown the first. `negate` takes it back."""
+        from rhizomedb.db.vocabulary import same
+
+        return same(cast("HypergraphWriter", self), things, author)
