@@ -43,6 +43,7 @@ from rhizomedb.db.transaction import (
     group_of,
     retractions,
 )
+from rhizomedb.db.viewing import ViewingWriter
 from rhizomedb.errors import Error, RequestError, ValueRefused
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.clock import AHEAD_MS_MAX, ZERO, tick
@@ -70,7 +71,7 @@ RELEASE_AGAIN_MS = 100
 """When to try again to let in what is due, where another process was writing or something is wrong with it."""
 
 
-class Connection(Care, Replicating, HypergraphWriter, AttachingWriter):
+class Connection(Care, Replicating, HypergraphWriter, AttachingWriter, ViewingWriter):
     """An open database. Reads see the newest epoch; `snapshot()` keeps one.
 
     `author` is who speaks unless a call says otherwise: a name in the user's keyring (default: the login name), for

@@ -18,8 +18,8 @@ from rhizomedb.hyper.schema_edges import SCHEMA, SchemasSaid, schemas_of
 from rhizomedb.logic import parse
 from rhizomedb.store.store import COLUMNS
 
-Wanted: TypeAlias = HyperSchema | str
-"""A schema: itself, or its id or name as this database has it."""
+Wanted: TypeAlias = HyperSchema | str | type[Any]
+"""A schema: itself, its id or name as this database has it, or a dataclass or pydantic model that gives it."""
 
 _ASKED: Final = {ASKED: ("object",)}
 
@@ -68,6 +68,11 @@ def views(
 
 def schemas_for(reader: Viewed, schema: Wanted, more: Iterable[HyperSchema]) -> tuple[Schemas, str]:
     """All schemas that a view by one may need, and its id."""
+    if isinstance(schema, type):
+        from rhizomedb.hyper.typed import typed  # most programs have no such classes
+
+        of = typed(schema)
+        return Schemas([*of.schemas.values(), *more]), of.schema.id
     given = [*more, *([schema] if isinstance(schema, HyperSchema) else [])]
     if isinstance(schema, HyperSchema) and not schema.nests:
         return Schemas(given), schema.id

@@ -17,7 +17,7 @@ from rhizomedb.facts.value import Entity
 from rhizomedb.hyper import json_delta
 from rhizomedb.hyper.negation import BY_ANYBODY, BY_AUTHORISED
 from rhizomedb.hyper.pointer import Hyperedge, Reference
-from rhizomedb.hyper.primitive import PRIMITIVES
+from rhizomedb.hyper.primitive import primitive
 from rhizomedb.hyper.schema import HyperSchema, Schemas
 from rhizomedb.logic.syntax import show_value
 
@@ -258,6 +258,5 @@ def _fits(edge: Hyperedge, schema: HyperSchema, property: str) -> bool:
     expected = schema.properties.get(property)
     if expected is None or expected.kind is None:
         return True
-    kind = PRIMITIVES[expected.kind]
-    role = expected.role or property
-    return any(kind.holds(value) for value in edge.targets(role) if not isinstance(value, Reference))
+    kind = primitive(expected.kind)
+    return any(kind.holds(target) for target in edge.targets(expected.role or property))

@@ -13,9 +13,10 @@ from typing import Any, Final, TypeAlias
 from rhizomedb._record import dataclass
 from rhizomedb.errors import BudgetExceeded, RequestError, nearest_names
 from rhizomedb.facts.value import exact, order
-from rhizomedb.hyper.hyperview import ENTRIES_MAX, Entry, HyperView
+from rhizomedb.hyper.hyperview import ENTRIES_MAX, HyperView
 from rhizomedb.hyper.json_delta import id_of
 from rhizomedb.hyper.pointer import Hyperedge, Reference
+from rhizomedb.hyper.primitive import primitive
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Said:
     @property
     def key(self) -> object:
         """What makes two values the same: a number is the same number in both kinds, as where people read."""
-        return _key(self.value)
+        return key_of(self.value)
 
 
 Choose: TypeAlias = Callable[[Sequence[Said]], Any]
@@ -53,6 +54,14 @@ def _first(said: Sequence[Said]) -> Any:
 
 def _all(said: Sequence[Said]) -> Any:
     return [each.value for each in said]
+
+
+def _each(said: Sequence[Said]) -> Any:
+    """Of a property that has many values, each once, oldest first."""
+    found: dict[object, Any] = {}
+    for each in said:
+        found.setdefault(each.key, each.value)
+    return list(found.values())
 
 
 def _vote(said: Sequence[Said]) -> Any:
@@ -129,9 +138,10 @@ def policy_of(policy: str | Choose, key_of: Callable[[str], bytes]) -> Choose:
 def resolve(view: HyperView, choose: Choose, special: Mapping[str, Choose], most: int = ENTRIES_MAX) -> dict[str, Any]:
     """A HyperView as plain data: `id`, and of each property what its policy shows, views inside it likewise.
 
-    The value of a property is what its hyperedges say in the role that the schema names, or in the role of the same name;
-    where there is none, all that they say in other roles, by role. `special` are policies of single properties, by name, or
-    by the name of a schema and theirs, as `Movie.title`. More than `most` entries are `budget.facts`.
+    The value of a property is what its hyperedges say in the role that the schema names, or in the role of the same name,
+    of the kind that the schema expects; where there is none, all that they say in other roles, by role. Of a property that
+    has many values all are shown, each once. `special` are policies of single properties, by name, or by the name of a
+    schema and theirs, as `Movie.title`. More than `most` entries are `budget.facts`.
     """
     left = most
     made: dict[int, dict[str, Any]] = {}
@@ -146,25 +156,14 @@ def resolve(view: HyperView, choose: Choose, special: Mapping[str, Choose], most
             left -= len(entries)
             if left < 0:
                 raise BudgetExceeded("budget.facts", f"the view has more than {most:,} entries")
-            said = [Said(value, entry.edge) for entry in entries for value in values(view, property, entry)]
-            policy = special.get(f"{view.schema.name}.{property}", special.get(property, choose))
-            shown = policy(said) if said else NOTHING
+            shown = (
+                policy_for(view, property, choose, special)(said)
+                if (said := said_of(view, property, plain))
+                else NOTHING
+            )
             if shown is not NOTHING:
-                found["id[]" if property == "id" else property] = shown
+                found[property_key(property)] = shown
         return found
-
-    def values(view: HyperView, property: str, entry: Entry) -> list[Any]:
-        expected = view.schema.properties.get(property)
-        role = property if expected is None or expected.role is None else expected.role
-        named = entry.values(role)
-        if named:
-            return [plain(target) for target in named]
-        others: dict[str, list[Any]] = {}
-        for name, target in entry.targets:
-            if isinstance(target, Reference) and (target.entity, target.context) == (view.entity, property):
-                continue
-            others.setdefault(name, []).append(plain(target))
-        return [{name: some[0] if len(some) == 1 else some for name, some in others.items()}] if others else []
 
     def plain(target: Any) -> Any:
         if isinstance(target, HyperView):
@@ -174,11 +173,50 @@ def resolve(view: HyperView, choose: Choose, special: Mapping[str, Choose], most
     return resolved(view)
 
 
-def _key(value: Any) -> object:
+def property_key(property: str) -> str:
+    """Under which key a view as plain data has a property: `id` is the thing's."""
+    return "id[]" if property == "id" else property
+
+
+def policy_for(view: HyperView, property: str, choose: Choose, special: Mapping[str, Choose]) -> Choose:
+    """The policy by which a property of a view is chosen."""
+    expected = view.schema.properties.get(property)
+    usual = _each if expected is not None and expected.many else choose
+    return special.get(f"{view.schema.name}.{property}", special.get(property, usual))
+
+
+def said_of(view: HyperView, property: str, plain: Callable[[Any], Any]) -> list[Said]:
+    """All that is said of a property of a view, oldest first; `plain` makes data of what pointers point at."""
+    expected = view.schema.properties.get(property)
+    role = property if expected is None or expected.role is None else expected.role
+    kind = None if expected is None or expected.kind is None else primitive(expected.kind)
+    found: list[Said] = []
+    for entry in view[property]:
+        named = entry.values(role)
+        if kind is not None:
+            named = [
+                each for each in named if (kind.name == "thing" if isinstance(each, HyperView) else kind.holds(each))
+            ]
+        if named:
+            found += [Said(plain(target), entry.edge) for target in named]
+            continue
+        others: dict[str, list[Any]] = {}
+        for name, target in entry.targets:
+            if isinstance(target, Reference) and (target.entity, target.context) == (view.entity, property):
+                continue
+            others.setdefault(name, []).append(plain(target))
+        if others:
+            said = {name: some[0] if len(some) == 1 else some for name, some in others.items()}
+            found.append(Said(said, entry.edge))
+    return found
+
+
+def key_of(value: Any) -> object:
+    """What makes two values that a view shows the same; a number is the same number in both kinds."""
     if isinstance(value, dict):
-        return tuple(sorted((name, _key(each)) for name, each in value.items()))
+        return tuple(sorted((name, key_of(each)) for name, each in value.items()))
     if isinstance(value, list):
-        return tuple(map(_key, value))
+        return tuple(map(key_of, value))
     if type(value) is float and value.is_integer():
         return exact(int(value))
     return exact(value)

@@ -1,0 +1,78 @@
+"""Things as instances of typed classes: had, asked for, compared and said, for every reader and for who writes.
+
+What is asked here is answered in `loading` and `saving`, which are loaded by whoever asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+if TYPE_CHECKING:
+    from rhizomedb.db.hyperedges import Thing
+    from rhizomedb.db.hypergraph import HypergraphWriter
+    from rhizomedb.db.reader import Reader
+    from rhizomedb.db.saving import Saved
+    from rhizomedb.hyper.resolution import Choose
+
+T = TypeVar("T")
+
+
+class Viewing:
+    """The questions about things as people model them; every reader has them."""
+
+    def load(
+        self,
+        thing: Thing,
+        cls: type[T],
+        *,
+        policy: str | Choose = "latest",
+        policies: Mapping[str, str | Choose] | None = None,
+        trusted: Iterable[str] | None = None,
+    ) -> T:
+        """A thing as an instance of a dataclass or pydantic model, filled from what its view shows.
+
+            movie = db.load("matrix", Movie)
+
+        The class need not be defined here. Policies are those of `show`. `hyper.missing` names every required property that
+        nothing shows, of this thing and of those inside it; `hyper.instance` what the class refuses.
+        """
+        from rhizomedb.db.loading import load
+
+        return load(cast("Reader", self), thing, cls, policy, policies, trusted)
+
+    def class_of(self, schema: str) -> type[Any]:
+        """A dataclass of a schema that is said here, by its id or name: what `load` takes where nobody wrote a class."""
+        from rhizomedb.db.loading import class_of
+
+        return class_of(cast("Reader", self), schema)
+
+
+class ViewingWriter(Viewing):
+    """The instances that a connection says."""
+
+    _release_if_due: Callable[[], None]
+
+    def save(
+        self,
+        instance: Any,
+        thing: Thing | None = None,
+        *,
+        policy: str | Choose = "latest",
+        policies: Mapping[str, str | Choose] | None = None,
+        trusted: Iterable[str] | None = None,
+        author: str | None = None,
+    ) -> Saved:
+        """Say an instance of a typed class, and those inside it: what differs from what `load` gives, and nothing else.
+
+            movie = db.load("matrix", Movie)
+            movie.year = 1999
+            db.save(movie)
+
+        A value that differs is said as a hyperedge, and what the same author said before of that property is taken back; what
+        others say stays. One transaction; nothing new is none. The thing is that of the field `id`, or `thing`; an instance
+        whose `id` is empty is a new thing, and gets one. Load and save by the same policies.
+        """
+        from rhizomedb.db.saving import save
+
+        return save(cast("HypergraphWriter", self), instance, thing, policy, policies, trusted, author)
