@@ -58,7 +58,13 @@ def views(
     """The views of several things, evaluated together; see `Hypergraph.hyperview`."""
     known, id = schemas_for(reader, schema, schemas)
     entities = [reader.thing(thing) for thing in check_list(things)]
-    away = reader.negated_edges(trusted)
+    return views_of(reader, known, id, entities, reader.negated_edges(trusted))
+
+
+def views_of(
+    reader: Asked, known: Schemas, id: str, entities: Sequence[Entity], away: frozenset[Entity]
+) -> list[HyperView]:
+    """The views of some things by one of the schemas that are known, without what is away."""
     source = edge_source(reader._store, reader.cut)
     shown = _shown(reader, known, id, entities)
     names = source.named([row[4] for row in shown])
