@@ -23,6 +23,7 @@ from rhizomedb.crdt.library import LIBRARY
 from rhizomedb.db import attachment, explanation, intake, reader, transaction
 from rhizomedb.db.care import Limit
 from rhizomedb.db.checking import Checked
+from rhizomedb.db.disagreement import SaidBy, SaidValue, ViewConflict, ViewConflicts
 from rhizomedb.db.doctor import Ailment
 from rhizomedb.db.filling import Filling
 from rhizomedb.db.live_hyperviews import LiveHyperViews
@@ -88,6 +89,10 @@ COMES_BACK = (
         hyper.Said,
         LiveHyperViews,
         Saved,
+        ViewConflicts,
+        ViewConflict,
+        SaidValue,
+        SaidBy,
         MissingRequired,
         Missing,
     ),

@@ -9,15 +9,13 @@ from typing import Annotated
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from view_worlds import THINGS, moments, policies, say, schemas_, values, worlds
 
 from rhizomedb.budget import Budget
 from rhizomedb.db.connection import connect
 from rhizomedb.errors import BudgetExceeded, Error
 from rhizomedb.facts.cid import Cid
-from rhizomedb.facts.clock import HybridTime
-from rhizomedb.hyper import HyperSchema, HyperView, Nest, Pointer, Property, Reference
-from rhizomedb.hyper.json_delta import JsonDelta
-from rhizomedb.hyper.schema import Condition
+from rhizomedb.hyper import HyperSchema, HyperView, Nest, Property
 from rhizomedb.hyper.typed import Field, Ref
 
 
@@ -258,56 +256,11 @@ def test_only_candidates_are_looked_at(films, monkeypatch):
 
 # -- oracle ------------------------------------------------------------------------------------------------------------
 
-THINGS = ["a", "b", "c", "p"]
-values = st.sampled_from([1, 2, 2.0, 2.5, -1, "x", "X y", "b", True, 2**62, 2.0**70])
-schemas_ = st.builds(
-    lambda selects, properties, when, own: [
-        HyperSchema("s", "S", selects, {"to": Nest("t", when)}, properties),
-        HyperSchema("t", "T", None, {}, own),
-    ],
-    st.none() | st.frozensets(st.sampled_from(["v", "to", "w"])),
-    st.fixed_dictionaries(
-        {},
-        optional={
-            "v": st.sampled_from(
-                [Property("integer"), Property(many=True), Property(role="w"), Property(required=True)]
-            ),
-            "to": st.sampled_from([Property("thing"), Property(many=True), Property("thing", required=True)]),
-            "w": st.sampled_from([Property("string"), Property("number(0, ]")]),
-        },
-    ),
-    st.sampled_from([(), (Condition("k", ">", 1),)]),
-    st.fixed_dictionaries({}, optional={"v": st.sampled_from([Property("integer"), Property(role="w")])}),
-)
-
-
-@st.composite
-def worlds(draw):
-    edges = []
-    for number in range(draw(st.integers(1, 10))):
-        context = draw(st.sampled_from(["v", "to", "w"]))
-        pointers = [Pointer("of", Reference(draw(st.sampled_from(THINGS)).encode(), context))]
-        if context == "to":
-            pointers.append(Pointer("to", Reference(draw(st.sampled_from(THINGS)).encode(), None)))
-            pointers += [Pointer("k", draw(st.sampled_from([1, 2])))] if draw(st.booleans()) else []
-        else:
-            pointers.append(Pointer(draw(st.sampled_from([context, context, "w"])), draw(values)))
-        made = JsonDelta(f"e{number}".encode(), HybridTime(draw(st.integers(1, 6)), 0), "x", "s", tuple(pointers), None)
-        edges.append((draw(st.sampled_from(["ann", "ben"])), made))
-    for number in range(draw(st.integers(0, 2))):
-        target = Reference(f"e{draw(st.integers(0, 9))}".encode(), "negated_by")
-        made = JsonDelta(f"n{number}".encode(), HybridTime(7, 0), "x", "s", (Pointer("negates", target),), None)
-        edges.append(("ann", made))
-    return edges
-
-
 ways = st.sampled_from([("v",), ("w",), ("to", "v"), ("to", "w"), ("to",)])
 asked = st.lists(
     st.tuples(ways, st.sampled_from(["eq", "ne", "lt", "le", "gt", "ge", "in", "contains", "startswith"]), values),
     max_size=2,
 )
-policies = st.sampled_from(["latest", "first", "all", "vote", "average", "max", "min", "trusted:ann", len])
-moments = st.sampled_from([None, 3, 6])
 
 
 def numbers(value):
@@ -344,9 +297,7 @@ def all_of(shown, way):
 def test_it_is_what_remains_of_all_things(kind, tmp_path_factory, world, schemas, asked, policy, own, moment, limit):
     path = ":memory:" if kind == "memory" else tmp_path_factory.mktemp("where") / "a.db"
     with connect(path, author="ann") as db:
-        for author, statement in world:
-            db.pass_on([statement], author=author, origin="test")
-        db.author_key("ann") if any(author == "ann" for author, _ in world) else db.negate("e99", author="ann")
+        say(db, world)
         reader = db if moment is None else db.as_of(moment)
         special = {} if own is None else {"v": own, "T.w": own}
         conditions = {}

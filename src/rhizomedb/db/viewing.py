@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
 if TYPE_CHECKING:
     from rhizomedb.budget import Budget
+    from rhizomedb.db.disagreement import ViewConflicts
     from rhizomedb.db.hyperedges import Thing
     from rhizomedb.db.hypergraph import HypergraphWriter
     from rhizomedb.db.hyperviews import Wanted
@@ -128,6 +129,24 @@ class Viewing:
         from rhizomedb.db.loading import class_of
 
         return class_of(cast("Reader", self), schema)
+
+    def _view_conflicts(
+        self,
+        schema: Wanted,
+        things: Thing | Iterable[Thing] | None,
+        properties: str | Iterable[str] | None,
+        policy: str | Choose,
+        policies: Mapping[str, str | Choose] | None,
+        limit: int | None,
+        schemas: Iterable[HyperSchema],
+        trusted: Iterable[str] | None,
+        budget: Budget | None,
+    ) -> ViewConflicts:
+        """What hyperedges say in several ways; see `Reader.conflicts`."""
+        from rhizomedb.db.disagreement import view_conflicts
+
+        reader = cast("Reader", self)
+        return view_conflicts(reader, schema, things, properties, policy, policies, limit, schemas, trusted, budget)
 
 
 class ViewingWriter(Viewing):
