@@ -23,6 +23,7 @@ from rhizomedb.crdt.library import LIBRARY
 from rhizomedb.db import attachment, explanation, intake, reader, transaction
 from rhizomedb.db.care import Limit
 from rhizomedb.db.checking import Checked
+from rhizomedb.db.disagreement import SaidBy, SaidValue, ViewConflict, ViewConflicts
 from rhizomedb.db.doctor import Ailment
 from rhizomedb.db.filling import Filling
 from rhizomedb.db.live_hyperviews import LiveHyperViews
@@ -35,12 +36,15 @@ from rhizomedb.db.replicated_list import ReplicatedList
 from rhizomedb.db.replicated_map import ReplicatedMap
 from rhizomedb.db.replicated_register import ReplicatedRegister
 from rhizomedb.db.replicated_tree import ReplicatedTree
+from rhizomedb.db.saving import Saved
 from rhizomedb.db.text import Batch, Text
 from rhizomedb.db.text_watch import Splice, TextChange, TextWatch
 from rhizomedb.db.view_change import Difference, ViewChange
 from rhizomedb.db.vocabulary import SaidAs, Understanding, Understood
 from rhizomedb.db.watch import Arrived
 from rhizomedb.errors import CODES, Span
+from rhizomedb.hyper import generated, typed
+from rhizomedb.hyper.instance import Missing, MissingRequired
 from rhizomedb.hyper.vocabulary import Classes, Vocabulary
 from rhizomedb.logic import AGGREGATES, FUNCTIONS
 from rhizomedb.logic.monotone import Monotonicity, Reason
@@ -91,6 +95,13 @@ COMES_BACK = (
         Understood,
         Understanding,
         SaidAs,
+        Saved,
+        ViewConflicts,
+        ViewConflict,
+        SaidValue,
+        SaidBy,
+        MissingRequired,
+        Missing,
     ),
     *(ReplicatedSet, GrowOnlySet, TwoPhaseSet, ReplicatedCounter, GrowOnlyCounter, ReplicatedRegister),
     *(ReplicatedMap, ReplicatedList, ReplicatedTree),
@@ -262,7 +273,7 @@ def python() -> Iterator[str]:
     yield "# Python\n"
     yield "`import rhizomedb` gives these names, and `rhizomedb.__version__`.\n"
     yield ", ".join(f"[`{name}`](#{name.lower()})" for name in names) + "\n"
-    yield "Below: [questions](#questions), [what comes back](#what-comes-back), [data types](#data-types), [builders](#builders).\n"
+    yield "Below: [questions](#questions), [what comes back](#what-comes-back), [data types](#data-types), [typed classes](#typed-classes), [builders](#builders).\n"
     yield "## Functions\n"
     for name, found in functions.items():
         yield from entry(name, found, "###")
@@ -287,6 +298,13 @@ def python() -> Iterator[str]:
     yield from entry("data_type", crdt.data_type, "###")
     yield from entry("register_type", crdt.register_type, "###")
     yield from described("DataType", crdt.DataType)
+    yield "## Typed classes\n"
+    yield "`from rhizomedb.hyper.typed import …`; see [typed schemas](../concepts/typed-schemas.md).\n"
+    for name in ("schema_of", "schemas_of"):
+        yield from entry(name, getattr(typed, name), "###")
+    yield from entry("class_of (of a schema)", generated.class_of, "###")
+    yield from described("Field", typed.Field)
+    yield from described("Ref", typed.Ref)
     yield "## Builders\n"
     yield "`from rhizomedb.logic import …`; see [query from Python](../how-to/query-from-python.md).\n"
     for name in BUILDERS:

@@ -184,7 +184,7 @@ class Session:
         for example in doctest.DocTestParser().get_examples(block.text):
             with _captured() as output:
                 try:
-                    exec(compile(example.source, str(self.page), "single"), self.names)
+                    exec(compile(example.source, str(self.page), "single", dont_inherit=True), self.names)
                 except Exception as error:
                     lines = traceback.format_exception_only(error)
                     print("Traceback (most recent call last):", "  …", "".join(lines), sep="\n")
@@ -197,7 +197,7 @@ class Session:
 
     def _program(self, block: Block, told: Block | None) -> Iterator[Finding]:
         with _captured() as output:
-            exec(compile(ast.parse(block.text), str(self.page), "exec"), self.names)
+            exec(compile(ast.parse(block.text), str(self.page), "exec", dont_inherit=True), self.names)
         if told is not None and not agrees(told.text, output.text()):
             where = (told.first, self._end(told))
             yield Finding(self.page, block.first, "the program", told.text, output.text().strip("\n"), where)

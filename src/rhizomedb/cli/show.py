@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from rhizomedb.cli import out
@@ -14,7 +15,7 @@ from rhizomedb.errors import RequestError
 from rhizomedb.facts.value import Entity
 from rhizomedb.hyper.hyperview import HyperView
 from rhizomedb.hyper.pointer import Hyperedge, Reference
-from rhizomedb.hyper.resolution import Made, Said, field_of, plain, policy_of, resolve, told
+from rhizomedb.hyper.resolution import Made, Said, by_role, plain, policy_of, property_key, resolve, told
 from rhizomedb.hyper.schema import HyperSchema
 
 EVERYTHING: Final = HyperSchema("rhizome/everything", "everything")
@@ -68,7 +69,7 @@ class _Tree:
         self._done.add(id(view))
         shown = self._made[id(view)]
         for property, entries in view.properties.items():
-            chosen = shown.get(field_of(property))
+            chosen = shown.get(property_key(property))
             name, met = property, False
             for entry in entries:
                 for value in told(view, property, entry):
@@ -78,7 +79,7 @@ class _Tree:
                         name = property  # else nobody sees where the next one begins
                     yield from self._value(name, "→" if is_shown else "", value, entry.edge, deep)
                     name = ""
-            if not met and field_of(property) in shown:
+            if not met and property_key(property) in shown:
                 yield [_deep(deep, name), "=", _text(chosen), "as the policy makes it of all of them"]
         for property in view.missing():
             yield [_deep(deep, property), "", "nothing", "it is required"]
@@ -102,7 +103,7 @@ class _Tree:
             yield [_deep(deep, name), mark, text, who]
 
     def _is_shown(self, value: Any, edge: Hyperedge, chosen: Any) -> bool:
-        key = Said(plain(value, lambda view: self._made[id(view)]), edge).key
+        key = Said(by_role(value, partial(plain, resolved=lambda view: self._made[id(view)])), edge).key
         # A policy that shows several gives a list, and no value that is told is one.
         among = chosen if isinstance(chosen, list) else [] if chosen is None else [chosen]
         return any(Said(each, edge).key == key for each in among)

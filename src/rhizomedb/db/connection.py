@@ -43,6 +43,7 @@ from rhizomedb.db.transaction import (
     group_of,
     retractions,
 )
+from rhizomedb.db.viewing import ViewingWriter
 from rhizomedb.db.wording import WordingWriter
 from rhizomedb.errors import Error, RequestError, ValueRefused
 from rhizomedb.facts.cid import Cid
@@ -71,7 +72,7 @@ RELEASE_AGAIN_MS = 100
 """When to try again to let in what is due, where another process was writing or something is wrong with it."""
 
 
-class Connection(Care, Replicating, HypergraphWriter, WordingWriter, AttachingWriter):
+class Connection(Care, Replicating, HypergraphWriter, ViewingWriter, WordingWriter, AttachingWriter):
     """An open database. Reads see the newest epoch; `snapshot()` keeps one.
 
     `author` is who speaks unless a call says otherwise: a name in the user's keyring (default: the login name), for

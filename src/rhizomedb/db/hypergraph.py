@@ -177,13 +177,10 @@ class Hypergraph:
         unsigned statements name), or a function from all that is said, oldest first, to a value. Nothing is rewritten:
         another policy shows another side of the same hyperedges.
         """
-        from rhizomedb.hyper.resolution import policy_of, resolve
+        from rhizomedb.db.choosing import choosing
 
-        if policies is not None and not isinstance(policies, Mapping):
-            raise RequestError("db.usage", f"{policies!r:.60} is no mapping", fix='policies={"runtime": "max"}')
-        special = {name: policy_of(each, self.author_key) for name, each in (policies or {}).items()}
-        view = self.hyperview(thing, schema, schemas=schemas, trusted=trusted)
-        return resolve(view, policy_of(policy, self.author_key), special)
+        chosen = choosing(self, policy, policies)
+        return chosen.shown(self.hyperview(thing, schema, schemas=schemas, trusted=trusted))
 
     def hyperview_program(
         self,
@@ -241,17 +238,22 @@ class HypergraphWriter(Hypergraph):
 
         return negate(self, edge, reason, author)
 
-    def define(self, schema: HyperSchema, *, author: str | None = None) -> Transaction:
+    def define(self, schema: HyperSchema | type[Any], *, author: str | None = None) -> Transaction:
         """Say a schema, as hyperedges: what is said here of it and is not so any more is taken back, the rest stays.
 
-        `hyper.cycle`, with the schemas named, where it would lead back to itself. One transaction; nothing new is none.
+        A dataclass or pydantic model says its own and those of the classes in it. `hyper.cycle`, with the schemas named,
+        where one would lead back to itself. One transaction; nothing new is none.
         """
         from rhizomedb.db.relating import define
         from rhizomedb.hyper.schema import HyperSchema
 
+        if isinstance(schema, type):
+            from rhizomedb.hyper.typed import schemas_of
+
+            return define(self, list(schemas_of(schema).values()), author)
         if not isinstance(schema, HyperSchema):
             raise RequestError("hyper.schema", f"{schema!r:.60} is no HyperSchema", fix='HyperSchema("movie", "Movie")')
-        return define(self, schema, author)
+        return define(self, [schema], author)
 
     def pass_on(
         self,

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from rhizomedb.db.edge_source import edge_source
 from rhizomedb.db.hyperedges import RANK, Asked, Thing, check_list, set_of
 from rhizomedb.db.negations import negated_among
 from rhizomedb.errors import RequestError
+from rhizomedb.facts.value import Entity
 from rhizomedb.hyper.hyperview import HyperView, program_of
 from rhizomedb.hyper.schema import HyperSchema, Schemas
 from rhizomedb.hyper.schema_edges import SCHEMA, SchemasSaid, schemas_of
 from rhizomedb.hyper.walking import walk
 
-Wanted: TypeAlias = HyperSchema | str
-"""A schema: itself, or its id or name as this database has it."""
+Wanted: TypeAlias = HyperSchema | str | type[Any]
+"""A schema: itself, its id or name as this database has it, or a dataclass or pydantic model that gives it."""
 
 
 class Viewed(Asked, Protocol):
@@ -45,10 +46,16 @@ def views(
     """The views of several things, evaluated together; see `Hypergraph.hyperview`."""
     known, id = schemas_for(reader, schema, schemas)
     entities = [reader.thing(thing) for thing in check_list(things)]
+    return views_of(reader, known, id, entities, set_of(trusted, reader.author_key))
+
+
+def views_of(
+    reader: Asked, known: Schemas, id: str, entities: Sequence[Entity], trusted: frozenset[bytes] | None
+) -> list[HyperView]:
+    """The views of some things by one of the schemas that are known."""
     cut = reader.cut
     source = edge_source(reader._store, cut)
-    away = partial(negated_among, reader._store, cut, set_of(trusted, reader.author_key))
-    return walk(known, id, entities, source.under, source.read, away)
+    return walk(known, id, entities, source.under, source.read, partial(negated_among, reader._store, cut, trusted))
 
 
 def program(
@@ -68,6 +75,11 @@ def program(
 
 def schemas_for(reader: Viewed, schema: Wanted, more: Iterable[HyperSchema]) -> tuple[Schemas, str]:
     """All schemas that a view by one may need, and its id."""
+    if isinstance(schema, type):
+        from rhizomedb.hyper.typed import typed  # most programs have no such classes
+
+        of = typed(schema)
+        return Schemas([*of.schemas.values(), *check_list(more)]), of.schema.id
     given = [*check_list(more), *([schema] if isinstance(schema, HyperSchema) else [])]
     if isinstance(schema, HyperSchema) and not schema.nests:
         return Schemas(given), schema.id

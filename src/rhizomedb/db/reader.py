@@ -8,7 +8,7 @@ from dataclasses import field, replace
 from datetime import datetime
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from rhizomedb._record import dataclass
 from rhizomedb.budget import Budget, budget_of
@@ -41,6 +41,7 @@ from rhizomedb.db.result import Result, show
 from rhizomedb.db.search import Match, matching, mentions
 from rhizomedb.db.source import StoreSource
 from rhizomedb.db.statements import Statements
+from rhizomedb.db.viewing import Viewing
 from rhizomedb.db.wording import Wording
 from rhizomedb.errors import RequestError, nearest_names
 from rhizomedb.facts.cid import Cid
@@ -54,7 +55,12 @@ from rhizomedb.store.store import COLUMNS, AttributeSummary, Cut, Epoch, Store
 
 if TYPE_CHECKING:
     from rhizomedb.db.database import Database
+    from rhizomedb.db.disagreement import ViewConflicts
     from rhizomedb.db.document import Document
+    from rhizomedb.db.hyperedges import Thing
+    from rhizomedb.db.hyperviews import Wanted
+    from rhizomedb.hyper.resolution import Choose
+    from rhizomedb.hyper.schema import HyperSchema
 
 Moment = int | float | str | datetime
 """A time: milliseconds, a datetime, an ISO text, or words such as "2 hours ago"."""
@@ -105,7 +111,7 @@ class Stats:
         return {**counts, "storage": self.storage.as_dict(), "bytes_per_fact": round(self.bytes_per_fact, 1)}
 
 
-class Reader(Causality, Hypergraph, Wording, Attaching):
+class Reader(Causality, Hypergraph, Viewing, Wording, Attaching):
     """The questions. A subclass says which store and which cut."""
 
     _store: Store
@@ -203,6 +209,7 @@ class Reader(Causality, Hypergraph, Wording, Attaching):
             bool(names.find(entity)) if isinstance(entity, str) else isinstance(entity, bytes) and names.exists(entity)
         )
 
+    @overload
     def conflicts(
         self,
         entity: str | Entity | None = None,
@@ -210,11 +217,53 @@ class Reader(Causality, Hypergraph, Wording, Attaching):
         *,
         policy: str = "latest",
         limit: int | None = None,
-    ) -> Conflicts:
+    ) -> Conflicts: ...
+
+    @overload
+    def conflicts(
+        self,
+        entity: Thing | Iterable[Thing] | None = None,
+        attribute: str | Iterable[str] | None = None,
+        *,
+        schema: Wanted,
+        policy: str | Choose = "latest",
+        policies: Mapping[str, str | Choose] | None = None,
+        limit: int | None = None,
+        schemas: Iterable[HyperSchema] = (),
+        trusted: Iterable[str] | None = None,
+        budget: Budget | None = None,
+    ) -> ViewConflicts: ...
+
+    def conflicts(
+        self,
+        entity: Any = None,
+        attribute: Any = None,
+        *,
+        policy: Any = "latest",
+        limit: int | None = None,
+        schema: Wanted | None = None,
+        policies: Mapping[str, str | Choose] | None = None,
+        schemas: Iterable[HyperSchema] = (),
+        trusted: Iterable[str] | None = None,
+        budget: Budget | None = None,
+    ) -> Conflicts | ViewConflicts:
         """Every register in which more than one value stands, with who says what, and what the view shows and why.
+
+        With a `schema` (its name, or a class) the same of what it shows: the properties of things of which hyperedges say
+        several values, with who says which, when and by which hyperedge, views inside included, each thing once. Then
+        `entity` and `attribute` are a thing and a property, or lists of them; policies, `schemas` and `trusted` are those of
+        `show`. A property that has many values has no rivals.
+
+            db.conflicts(schema="Movie")
 
         With a `limit`, the first so many that are found: enough where not all can be looked at, however many there are.
         """
+        if schema is not None:
+            return self._view_conflicts(schema, entity, attribute, policy, policies, limit, schemas, trusted, budget)
+        if not (policies is None and schemas == () and trusted is None and budget is None):
+            raise RequestError(
+                "db.usage", "policies, schemas, trusted and budget go with a schema", fix='schema="Movie"'
+            )
         if limit is not None and (type(limit) is not int or limit < 0):
             raise RequestError("db.usage", f"a limit is a whole number, not {limit!r}", fix="limit=20")
         cut, chosen, authors = self.cut, self._policy(policy), self._authors()

@@ -91,32 +91,41 @@ def negate(db: HypergraphWriter, edge: Hyperedge | Entity | str, reason: str | N
     return relate(db, pointers, {}, author, "negation")
 
 
-def define(db: HypergraphWriter, schema: HyperSchema, author: str | None) -> Transaction:
+def define(db: HypergraphWriter, schemas: Sequence[HyperSchema], author: str | None) -> Transaction:
     """See `HypergraphWriter.define`."""
     db._release_if_due()
 
     def say() -> Transaction:
-        Schemas([*(each for each in db.schemas().values() if each.id != schema.id), schema])  # refuses a ring
-        entity, away = entity_of(schema.id), db.negated_edges()
-        source = edge_source(db._store, db.cut)
-        standing = [
-            edge
-            for edge in source.read(source.at_targets([entity]))
-            if edge.edge not in away and any(_is_at(target, entity) for target in edge.targets(SCHEMA))
-        ]
-        wanted: dict[tuple[object, ...], tuple[Pointer, ...]] = {
-            tuple(pointer.key for pointer in pointers): pointers for pointers in edges_of(schema)
-        }
-        for edge in standing:
-            if wanted.pop(tuple(pointer.key for pointer in edge.pointers), None) is None:
-                wanted[edge.edge,] = (Pointer(NEGATES, Reference(edge.edge, NEGATED_BY)),)
-        edges = [(secrets.token_bytes(ENTITY_BYTES), pointers) for pointers in wanted.values()]
+        new = {schema.id for schema in schemas}
+        Schemas([*(each for each in db.schemas().values() if each.id not in new), *schemas])  # refuses a ring
+        source, away = edge_source(db._store, db.cut), db.negated_edges()
+        edges = [each for schema in schemas for each in _differing(source, away, schema)]
         parts = [Part(facts_of(edge, pointers), "seen", edge) for edge, pointers in edges]
         group = group_of(parts)
-        return db._say(parts, db._key(author), author, f"schema {schema.name}", group)
+        names = ", ".join(schema.name for schema in schemas)
+        return db._say(parts, db._key(author), author, f"schema {names}", group)
 
     done: Transaction = db._write(say)
     return done
+
+
+def _differing(
+    source: EdgeSource, away: frozenset[Entity], schema: HyperSchema
+) -> Iterator[tuple[Entity, tuple[Pointer, ...]]]:
+    """The hyperedges that make what is said of a schema what it is to be."""
+    entity = entity_of(schema.id)
+    standing = [
+        edge
+        for edge in source.read(source.at_targets([entity]))
+        if edge.edge not in away and any(_is_at(target, entity) for target in edge.targets(SCHEMA))
+    ]
+    wanted: dict[tuple[object, ...], tuple[Pointer, ...]] = {
+        tuple(pointer.key for pointer in pointers): pointers for pointers in edges_of(schema)
+    }
+    for edge in standing:
+        if wanted.pop(tuple(pointer.key for pointer in edge.pointers), None) is None:
+            wanted[edge.edge,] = (Pointer(NEGATES, Reference(edge.edge, NEGATED_BY)),)
+    return ((secrets.token_bytes(ENTITY_BYTES), pointers) for pointers in wanted.values())
 
 
 def pass_on(

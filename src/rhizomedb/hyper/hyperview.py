@@ -16,7 +16,7 @@ from rhizomedb.facts.value import Entity
 from rhizomedb.hyper import json_delta
 from rhizomedb.hyper.negation import BY_ANYBODY, BY_AUTHORISED
 from rhizomedb.hyper.pointer import Hyperedge, Reference
-from rhizomedb.hyper.primitive import PRIMITIVES
+from rhizomedb.hyper.primitive import primitive
 from rhizomedb.hyper.schema import HyperSchema, Schemas
 from rhizomedb.logic.syntax import show_value
 
@@ -230,8 +230,6 @@ def _fitting(edges: Iterable[Hyperedge], schema: HyperSchema, property: str) -> 
     expected = schema.properties.get(property)
     if expected is None or expected.kind is None:
         return edges
-    holds = PRIMITIVES[expected.kind].holds
+    holds = primitive(expected.kind).holds
     role = expected.role or property
-    return (
-        edge for edge in edges if any(holds(value) for value in edge.targets(role) if not isinstance(value, Reference))
-    )
+    return (edge for edge in edges if any(map(holds, edge.targets(role))))

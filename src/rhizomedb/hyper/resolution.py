@@ -7,6 +7,7 @@ claimed time and then the delta's id, so that the order of arrival never shows.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from operator import attrgetter
 from typing import Any, Final, TypeAlias
 
@@ -16,6 +17,7 @@ from rhizomedb.facts.value import exact, order
 from rhizomedb.hyper.hyperview import ENTRIES_MAX, Entry, HyperView
 from rhizomedb.hyper.json_delta import id_of
 from rhizomedb.hyper.pointer import Hyperedge, Reference
+from rhizomedb.hyper.primitive import primitive
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class Said:
     @property
     def key(self) -> object:
         """What makes two values the same: a number is the same number in both kinds, as where people read."""
-        return _key(self.value)
+        return key_of(self.value)
 
 
 Choose: TypeAlias = Callable[[Sequence[Said]], Any]
@@ -53,6 +55,14 @@ def _first(said: Sequence[Said]) -> Any:
 
 def _all(said: Sequence[Said]) -> Any:
     return [each.value for each in said]
+
+
+def _each(said: Sequence[Said]) -> Any:
+    """Of a property that has many values, each once, oldest first."""
+    found: dict[object, Any] = {}
+    for each in said:
+        found.setdefault(each.key, each.value)
+    return list(found.values())
 
 
 def _vote(said: Sequence[Said]) -> Any:
@@ -139,10 +149,11 @@ def resolve(
 ) -> dict[str, Any]:
     """A HyperView as plain data: `id`, and of each property what its policy shows, views inside it likewise.
 
-    The value of a property is what its hyperedges say in the role that the schema names, or in the role of the same name;
-    where there is none, all that they say in other roles, by role. `special` are policies of single properties, by name, or
-    by the name of a schema and theirs, as `Movie.title`. More than `most` entries are `budget.facts`. What each view inside
-    it came to is put into `made`.
+    The value of a property is what its hyperedges say in the role that the schema names, or in the role of the same name,
+    of the kind that the schema expects; where there is none, all that they say in other roles, by role. Of a property that
+    has many values all are shown, each once. `special` are policies of single properties, by name, or by the name of a
+    schema and theirs, as `Movie.title`. More than `most` entries are `budget.facts`. What each view inside it came to is
+    put into `made`.
     """
     left = most
     made = {} if made is None else made
@@ -157,41 +168,45 @@ def resolve(
             left -= len(entries)
             if left < 0:
                 raise BudgetExceeded("budget.facts", f"the view has more than {most:,} entries")
-            said = [
-                Said(plain(value, resolved), entry.edge) for entry in entries for value in told(view, property, entry)
-            ]
-            policy = special.get(f"{view.schema.name}.{property}", special.get(property, choose))
-            shown = policy(said) if said else NOTHING
+            said = said_of(view, property, partial(plain, resolved=resolved))
+            shown = policy_for(view, property, choose, special)(said) if said else NOTHING
             if shown is not NOTHING:
-                found[field_of(property)] = shown
+                found[property_key(property)] = shown
         return found
 
     return resolved(view)
 
 
-def field_of(property: str) -> str:
-    """Under which name plain data has a property: `id` is the thing's own."""
+def property_key(property: str) -> str:
+    """Under which key a view as plain data has a property: `id` is the thing's."""
     return "id[]" if property == "id" else property
 
 
-def plain(target: Any, resolved: Callable[[HyperView], Any]) -> Any:
-    """What is told, as plain data: a thing by its id, a view as what it is `resolved` to."""
-    if isinstance(target, HyperView):
-        return resolved(target)
-    if isinstance(target, dict):
-        by_role = {name: [plain(each, resolved) for each in some] for name, some in target.items()}
-        return {name: some[0] if len(some) == 1 else some for name, some in by_role.items()}
-    return id_of(target.entity) if isinstance(target, Reference) else target
+def policy_for(view: HyperView, property: str, choose: Choose, special: Mapping[str, Choose]) -> Choose:
+    """The policy by which a property of a view is chosen."""
+    expected = view.schema.properties.get(property)
+    usual = _each if expected is not None and expected.many else choose
+    return special.get(f"{view.schema.name}.{property}", special.get(property, usual))
+
+
+def said_of(view: HyperView, property: str, plain: Callable[[Any], Any]) -> list[Said]:
+    """All that is said of a property of a view, oldest first; `plain` makes data of what pointers point at."""
+    return [
+        Said(by_role(value, plain), entry.edge) for entry in view[property] for value in told(view, property, entry)
+    ]
 
 
 def told(view: HyperView, property: str, entry: Entry) -> list[Any]:
     """What a hyperedge says of a property of a view: values, things or views; or one dictionary of them by role.
 
-    Those in the role that the schema names, or in the role of the property's name; where there is none, the others.
+    Those in the role that the schema names, or in the role of the property's name, of the kind that it expects; where there
+    is none, the others.
     """
     expected = view.schema.properties.get(property)
-    role = property if expected is None or expected.role is None else expected.role
-    named = entry.values(role)
+    named = entry.values(property if expected is None or expected.role is None else expected.role)
+    if expected is not None and expected.kind is not None:
+        kind = primitive(expected.kind)
+        named = [each for each in named if (kind.name == "thing" if isinstance(each, HyperView) else kind.holds(each))]
     if named:
         return named
     others: dict[str, list[Any]] = {}
@@ -202,11 +217,26 @@ def told(view: HyperView, property: str, entry: Entry) -> list[Any]:
     return [others] if others else []
 
 
-def _key(value: Any) -> object:
+def by_role(value: Any, plain: Callable[[Any], Any]) -> Any:
+    """What is told, each part of it as `plain` makes it: a dictionary has a list only where a role has several."""
+    if not isinstance(value, dict):
+        return plain(value)
+    return {name: plain(some[0]) if len(some) == 1 else list(map(plain, some)) for name, some in value.items()}
+
+
+def plain(target: Any, resolved: Callable[[HyperView], Any]) -> Any:
+    """A target as plain data: a thing by its id, a view as what it is `resolved` to."""
+    if isinstance(target, HyperView):
+        return resolved(target)
+    return id_of(target.entity) if isinstance(target, Reference) else target
+
+
+def key_of(value: Any) -> object:
+    """What makes two values that a view shows the same; a number is the same number in both kinds."""
     if isinstance(value, dict):
-        return tuple(sorted((name, _key(each)) for name, each in value.items()))
+        return tuple(sorted((name, key_of(each)) for name, each in value.items()))
     if isinstance(value, list):
-        return tuple(map(_key, value))
+        return tuple(map(key_of, value))
     if type(value) is float and value.is_integer():
         return exact(int(value))
     return exact(value)

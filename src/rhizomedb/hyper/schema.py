@@ -89,15 +89,19 @@ class Nest:
 
 @dataclass(frozen=True, slots=True)
 class Property:
-    """What is expected of a property: its primitive schema, if it has values, the role that has them, and whether it must be there."""
+    """What is expected of a property: its primitive schema, if it has values, the role that has them, and whether it must be there.
+
+    A property that has `many` values is one whose values are no rivals: a view shows all of them, each once.
+    """
 
     kind: str | None = None
     role: str | None = None
     required: bool = False
+    many: bool = False
 
     def __post_init__(self) -> None:
         if self.kind is not None:
-            primitive(self.kind)
+            object.__setattr__(self, "kind", primitive(self.kind).name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +158,10 @@ class HyperSchema:
                 role: [nest.schema, sorted([each.role, each.comparison, _shown(each.value)] for each in nest.when)]
                 for role, nest in self.nests.items()
             },
-            "properties": {name: [each.kind, each.role, each.required] for name, each in self.properties.items()},
+            "properties": {
+                name: [each.kind, each.role, each.required, *([True] if each.many else [])]
+                for name, each in self.properties.items()
+            },
         }
         return hashlib.sha256(json.dumps(said, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 

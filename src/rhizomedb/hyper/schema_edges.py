@@ -68,7 +68,12 @@ def edges_of(schema: HyperSchema) -> list[tuple[Pointer, ...]]:
     for name, each in sorted(schema.properties.items()):
         expected = [
             Pointer(key, value)
-            for key, value in (("kind", each.kind), ("role", each.role), ("required", each.required or None))
+            for key, value in (
+                ("kind", each.kind),
+                ("role", each.role),
+                ("required", each.required or None),
+                ("many", each.many or None),
+            )
             if value is not None
         ]
         found.append(said(PROPERTY, Pointer("property", name), *expected))
@@ -136,7 +141,8 @@ def _read(edge: Hyperedge, context: str | None) -> Iterator[tuple[str, Any]]:
                 yield f"{TRANSFORM} {role}", Nest(applied[0], when)
         case "property":
             kind, role = _maybe(edge, "kind"), _maybe(edge, "role")
-            yield f"{PROPERTY} {_text(edge, 'property')}", Property(kind, role, edge.targets("required") == [True])
+            required, many = (edge.targets(each) == [True] for each in ("required", "many"))
+            yield f"{PROPERTY} {_text(edge, 'property')}", Property(kind, role, required, many)
 
 
 def _made(id: str, said: Mapping[str, tuple[Hyperedge, Any]]) -> HyperSchema:
