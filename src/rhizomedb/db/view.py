@@ -155,6 +155,9 @@ class Surroundings:
         self._past: set[Row] = set()
         if derived is not None:
             self._fallen.update(derived["seen"])
+            # What was taken back by name could stand again as the same fact; but whoever is behind and replaces the first
+            # saying of it would replace the second, unseen. No write says a fact that stands, so this names none of them.
+            self._fallen.update((e, a, fact) for fact, _, e, a, _ in derived["write"])
             for e, a, by, fact in derived["past"]:
                 self._past.add((e, a, fact))
                 if by == author:
@@ -165,7 +168,8 @@ class Surroundings:
         return self._registers[key].claims if key in self._registers else []
 
     def would_fall(self, key: Key, fact: Cid) -> bool:
-        """Whether a later write of this author, or of one who saw the view, has the fact among its ancestors."""
+        """Whether a fact could not stand as if it were new: it was said before, or a write of this author, or of one who
+        saw the view, has it among its ancestors."""
         return (*key, fact) in self._fallen
 
     def is_past(self, key: Key, fact: Cid) -> bool:
