@@ -35,6 +35,7 @@ from rhizomedb.db.replicated_list import ReplicatedList
 from rhizomedb.db.replicated_map import ReplicatedMap
 from rhizomedb.db.replicated_register import ReplicatedRegister
 from rhizomedb.db.replicated_tree import ReplicatedTree
+from rhizomedb.db.reverting import Reversal, Undone
 from rhizomedb.db.text import Batch, Text
 from rhizomedb.db.text_watch import Splice, TextChange, TextWatch
 from rhizomedb.db.view_change import Difference, ViewChange
@@ -70,6 +71,8 @@ COMES_BACK = (
         hyper.Pointer,
         hyper.Reference,
         Related,
+        Reversal,
+        Undone,
         PassedOn,
         hyper.HyperSchema,
         hyper.Nest,

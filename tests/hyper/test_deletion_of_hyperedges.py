@@ -48,10 +48,8 @@ class World:
     def say(self, copy, name, of=None):
         """Say something of the thing, or take back what has a name."""
         db = self.dbs[copy]
-        if of is None:
-            done = db.relate(of=(THING, "said"), what=name.rstrip("'"))
-        else:
-            done = db.negate(self.said[of][0])
+        what = name.rstrip("'")
+        done = db.relate(of=(THING, "said"), what=what) if of is None else db.negate(self.said[of][0])
         self.said[name] = done.edge, copy, of
         self.known[copy].add(name)
 
@@ -161,13 +159,13 @@ def test_every_order_of_arrival(name):
                 is_live = place % 3 == 0  # to set up a view that is kept takes longer than all the rest
                 live = stack.enter_context(db.live_hyperviews([THING], SCHEMA)) if is_live else None
                 known = set()
-                for name in order:
-                    db.admit([said[name]], origin="one by one")
-                    known.add(name)
+                for each in order:
+                    db.admit([said[each]], origin="one by one")
+                    known.add(each)
                     world.known[0] = known
                     stands, _ = world.shown(0)
                     if live is not None:
-                        assert {each.edge.edge for each in live[THING].properties.get("said", ())} == stands
+                        assert {entry.edge.edge for entry in live[THING].properties.get("said", ())} == stands
                     assert {edge.edge for edge in db.hyperedges(targets=[THING], contexts=["said"])} == stands
                 if live is not None:
                     check(db, *world.shown(0), *world.shown(0, trusting=False))
