@@ -36,6 +36,7 @@ from rhizomedb.db.replicated_list import ReplicatedList
 from rhizomedb.db.replicated_map import ReplicatedMap
 from rhizomedb.db.replicated_register import ReplicatedRegister
 from rhizomedb.db.replicated_tree import ReplicatedTree
+from rhizomedb.db.reverting import Reversal, Undone
 from rhizomedb.db.saving import Saved
 from rhizomedb.db.text import Batch, Text
 from rhizomedb.db.text_watch import Splice, TextChange, TextWatch
@@ -76,6 +77,8 @@ COMES_BACK = (
         hyper.Pointer,
         hyper.Reference,
         Related,
+        Reversal,
+        Undone,
         PassedOn,
         hyper.HyperSchema,
         hyper.Nest,

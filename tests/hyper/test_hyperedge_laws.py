@@ -18,8 +18,8 @@ from rhizomedb.facts.signature import Key
 from rhizomedb.facts.value import exact
 from rhizomedb.hyper import Pointer, Reference, facts_of, hyperedge_of
 from rhizomedb.hyper.json_delta import entity_of, id_of, of_hyperedge, read
+from rhizomedb.hyper.negated import Negated
 from rhizomedb.hyper.negation import EVERYBODY, NEGATED
-from rhizomedb.hyper.taken_back import TakenBack
 from rhizomedb.store.admit import admit
 from rhizomedb.store.open import open_store
 from rhizomedb.store.store import Cut
@@ -272,13 +272,13 @@ def test_what_is_taken_back_is_followed_in_every_order(said, trusted, data):
         source = ScannedEdges(store, Cut())
         edges = source.read(source.all())
         authors = {edge: {each.author for each in source.read(source.of_edges([edge]))} for edge in EDGES}
-        followed, order = TakenBack(keys), data.draw(st.permutations(edges))
+        followed, order = Negated(keys), data.draw(st.permutations(edges))
         while order:
             size = data.draw(st.integers(1, len(order)))
-            before = set(followed.negated)
-            assert followed.add(order[:size], lambda edge: authors.get(edge, ())) == before ^ followed.negated
+            before = set(followed.edges)
+            assert followed.add(order[:size], lambda edge: authors.get(edge, ())) == before ^ followed.edges
             order = order[size:]
-        assert followed.negated == {edge for edge in by_program(store, Cut(), keys) if type(edge) is bytes}
+        assert followed.edges == {edge for edge in by_program(store, Cut(), keys) if type(edge) is bytes}
         assert followed.add(edges, lambda edge: authors.get(edge, ())) == set()
 
 
@@ -287,10 +287,10 @@ def test_what_is_taken_back_is_followed_in_every_order(said, trusted, data):
 def test_authors_may_come_after_what_they_took_back(said, trusted):
     keys = None if trusted is None else frozenset(key.public for key in trusted)
     with closing(open_store(":memory:")) as store:
-        followed, source = TakenBack(keys), ScannedEdges(store, Cut())
+        followed, source = Negated(keys), ScannedEdges(store, Cut())
         for delta in said:
             admit(store, [delta.encode()], now_ms=1_000, origin="test")
             edge = hyperedge_of(delta)
             if edge is not None:
                 followed.add([edge], lambda edge: {each.author for each in source.read(source.of_edges([edge]))})
-            assert followed.negated == {edge for edge in by_program(store, Cut(), keys) if type(edge) is bytes}
+            assert followed.edges == {edge for edge in by_program(store, Cut(), keys) if type(edge) is bytes}

@@ -72,7 +72,7 @@ def _run(arguments: list[str]) -> int:
 def _place(error: Error, options: Namespace) -> None:
     """Say at which moment something is not there, and with which file what would have been right can be typed."""
     narrowed = [
-        f"{words} {', '.join(value) if isinstance(value, list) else value}"
+        f"{words} {', '.join(map(str, value)) if isinstance(value, list) else value}"
         for name, words in (("as_of", "as of"), ("since", "since"), ("epoch", "at epoch"), ("by", "by"))
         if (value := getattr(options, name, None)) is not None
     ]
@@ -98,6 +98,7 @@ WRITTEN = {
     "negate": "file",
     "define": "file",
     "retract": "file",
+    "revert": "file",
     "attach": "file",
     "attachments": "file",
     "pull": "file",

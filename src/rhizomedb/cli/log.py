@@ -10,7 +10,7 @@ from rhizomedb.cli import out
 from rhizomedb.cli.lanes import LANES_MAX, NODE, ROOT, Lanes
 from rhizomedb.cli.session import at_moment, opened, print_lines
 from rhizomedb.cli.terminal import fit, terminal_width
-from rhizomedb.crdt.register import RETRACTS
+from rhizomedb.crdt.register import RETRACTS, WITHDRAWS
 from rhizomedb.db.log import Logged, Saying
 from rhizomedb.db.moment import show_ms
 from rhizomedb.db.result import show
@@ -64,6 +64,6 @@ def _said(each: Logged) -> str:
 
 def _fact(saying: Saying) -> str:
     about = out.safe(saying.label)
-    if saying.attribute == RETRACTS:
+    if saying.attribute in (RETRACTS, WITHDRAWS):
         return f"{about}: something taken back"
     return f"{about} · {out.safe(show(saying.attribute))} = {fit(out.value_text(saying.value), VALUE_WIDTH_MAX)}"

@@ -408,6 +408,25 @@ def _retract(add: Add) -> None:
     _author(add)
 
 
+def _revert(add: Add) -> None:
+    _file(add)
+    add("--last", action="store_true", help="the last thing that this author said (undo; twice is none)")
+    add("--by", metavar="AUTHOR", action="append", help="what this author said; several are possible")
+    add("--origin", metavar="TEXT", help="what this brought: an import or a run, as `rhizome history` shows it")
+    add("--since", metavar="TIME", help="what was claimed at this time or later")
+    add("--until", metavar="TIME", help="what was claimed at this time or before")
+    add(
+        "--epoch",
+        metavar="N",
+        type=int,
+        action="append",
+        help="what this copy learned in this epoch; several are possible",
+    )
+    add("--dry-run", action="store_true", help="say what would be taken back; write nothing")
+    _limit(add)
+    _author(add)
+
+
 def _export(add: Add) -> None:
     _file(add)
     add("target", metavar="TARGET", nargs="?", default="-", help="the file to write, or - for standard output")
@@ -547,6 +566,11 @@ VERBS: Final[dict[str, tuple[str, Callable[[Add], None], str]]] = {
     "show": ("a thing by a schema, as a tree with who says what", _show, "rhizomedb.cli.show:show"),
     "add": ("say something; it replaces what the view showed", _add, "rhizomedb.cli.write:add"),
     "retract": ("take back what stands; history keeps it", _retract, "rhizomedb.cli.write:retract"),
+    "revert": (
+        "take back all that an author, an import or a stretch of time said",
+        _revert,
+        "rhizomedb.cli.revert:revert",
+    ),
     "attach": ("keep a file as the value of an attribute", _attach, "rhizomedb.cli.attach:attach"),
     "fetch": ("write the file that is attached", _fetch, "rhizomedb.cli.attach:fetch"),
     "attachments": (

@@ -14,7 +14,7 @@ DELETE: Final = "map/delete"
 OBSERVED_REMOVE: Final = """\
 write(fact: C, map: E, key: K, value: V) :-
     C := fact(entity: E, attribute: K, value: V),
-    K != "map/delete", K != "rhizome/writer", K != "rhizome/retracts".
+    K != "map/delete", K != "rhizome/writer", K != "rhizome/retracts", K != "rhizome/withdraws".
 delete(fact: C, map: E, key: K) :- C := fact(entity: E, attribute: "map/delete", value: K).
 
 // what later writes and deletes of a key had seen

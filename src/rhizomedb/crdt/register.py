@@ -13,6 +13,10 @@ several claims: one per delta that asserts it. A claim falls when
   about the others who still say the old; or
 * a retraction names it: a fact ⟨entity, "rhizome/retracts", delta, {fact}⟩ takes back what that delta said of it.
 
+What was said can also be *withdrawn*, a write or a retraction: ⟨entity, "rhizome/withdraws", delta, {fact}⟩ makes it as if that
+delta had not said that fact, so that what it replaced or took back stands again, as whoever said it said it. A withdrawal is
+not withdrawn itself; who wants that says again what was withdrawn (`db/reverting.py`).
+
 Where no fact has two authors and nothing is retracted, the facts of the surviving claims are those of `MULTI_VALUE`.
 """
 
@@ -29,6 +33,9 @@ from rhizomedb.logic.syntax import Atom, Constant, Constraint, Program, Rule, Se
 
 RETRACTS: Final = "rhizome/retracts"
 """The attribute of a fact that takes a claim back: its value is the delta, its cause the fact."""
+
+WITHDRAWS: Final = "rhizome/withdraws"
+"""The attribute of a fact that makes as if a delta had not said a fact: its value is the delta, its cause the fact."""
 
 WRITER: Final = "rhizome/writer"
 """The attribute of the fact by which who writes a replicated value says that they are one: its value is random."""
@@ -81,10 +88,17 @@ relation asked(entity: bytes, attribute: any).
 said(fact: C, delta: D, entity: E, attribute: A, value: V, edge: G) :-
     asked(entity: E, attribute: A), C := fact(entity: E, attribute: A, value: V), asserts(delta: D, fact: C),
     delta(id: D, edge: G).
-write(fact: C, delta: D, entity: E, attribute: A, value: V) :-
+written(fact: C, delta: D, entity: E, attribute: A, value: V) :-
     said(fact: C, delta: D, entity: E, attribute: A, value: V, edge: bytes"").
-write(fact: C, delta: D, entity: E, attribute: A, value: V) :-
+written(fact: C, delta: D, entity: E, attribute: A, value: V) :-
     said(fact: C, delta: D, entity: E, attribute: A, value: V, edge: G), E != G, V != G.
+
+// what is withdrawn is as if it had not been said: claims, and retractions
+withdrawn(fact: P, delta: D, by: U) :-
+    written(entity: E), U := fact(entity: E, attribute: "rhizome/withdraws", value: D), cause(from: U, to: P).
+withdrawal(fact: P, delta: D) :- withdrawn(fact: P, delta: D).
+write(fact: C, delta: D, entity: E, attribute: A, value: V) :-
+    written(fact: C, delta: D, entity: E, attribute: A, value: V), !withdrawal(fact: C, delta: D).
 
 // what the writes of a register had seen: those of authors who saw the view, and those of each author alone
 seen(entity: E, attribute: A, fact: P) :-
@@ -102,7 +116,7 @@ superseded(fact: C, delta: D) :-
     past(entity: E, attribute: A, author: W, fact: C).
 retracted(fact: C, delta: D, by: T) :-
     write(fact: C, delta: D, entity: E), T := fact(entity: E, attribute: "rhizome/retracts", value: D),
-    cause(from: T, to: C).
+    cause(from: T, to: C), asserts(delta: X, fact: T), !withdrawal(fact: T, delta: X).
 
 survivor(entity: E, attribute: A, value: V, fact: C, delta: D, author: W, time: T, counter: N) :-
     write(fact: C, delta: D, entity: E, attribute: A, value: V),
@@ -112,14 +126,17 @@ survivor(entity: E, attribute: A, value: V, fact: C, delta: D, author: W, time: 
 
 OF_SUBJECTS: Final = """\
 relation subject(entity: bytes).
-asked(entity: E, attribute: A) :- subject(entity: E), fact(entity: E, attribute: A), A != "rhizome/retracts".
+asked(entity: E, attribute: A) :- subject(entity: E), fact(entity: E, attribute: A), A != "rhizome/retracts",
+    A != "rhizome/withdraws".
 """
 """Asks for every register of the given entities."""
 
 STANDS: Final = "stands"
 """The relation by which any program reads what stands: the survivors of `CLAIMS`."""
 
-_OWN_RELATIONS: Final = ("asked", "said", "write", "seen", "past", "superseded", "retracted")
+_OWN_RELATIONS: Final = (
+    "asked", "said", "written", "withdrawn", "withdrawal", "write", "seen", "past", "superseded", "retracted",
+)  # fmt: skip
 
 
 @cache
@@ -164,7 +181,8 @@ def _narrowed(said: Rule, atom: Atom) -> Rule:
         if not (isinstance(predicate, Selection) and predicate.atom.relation == f"{RESERVED_PREFIX}asked")
     ]
     if "attribute" not in given:
-        body.append(Constraint(dict(said.head.arguments)["attribute"], "!=", Constant(RETRACTS)))
+        attribute = dict(said.head.arguments)["attribute"]
+        body += [Constraint(attribute, "!=", Constant(name)) for name in (RETRACTS, WITHDRAWS)]
     return Rule(narrowed(said.head), tuple(body))
 
 

@@ -29,6 +29,7 @@ from rhizomedb.db.reader import now_ms
 from rhizomedb.db.replicated import Replicating, held_by
 from rhizomedb.db.result import show
 from rhizomedb.db.standing import Changed, sort_out
+from rhizomedb.db.taking_back import TakingBack
 from rhizomedb.db.transaction import (
     Columns,
     Item,
@@ -72,7 +73,7 @@ RELEASE_AGAIN_MS = 100
 """When to try again to let in what is due, where another process was writing or something is wrong with it."""
 
 
-class Connection(Care, Replicating, HypergraphWriter, ViewingWriter, WordingWriter, AttachingWriter):
+class Connection(Care, Replicating, HypergraphWriter, ViewingWriter, WordingWriter, AttachingWriter, TakingBack):
     """An open database. Reads see the newest epoch; `snapshot()` keeps one.
 
     `author` is who speaks unless a call says otherwise: a name in the user's keyring (default: the login name), for

@@ -15,9 +15,9 @@ from rhizomedb.db.hyperedges import Thing, check_list
 from rhizomedb.errors import Error, RequestError
 from rhizomedb.facts.value import Entity
 from rhizomedb.hyper.hyperview import Entry, HyperView, entries_of
+from rhizomedb.hyper.negated import Negated
 from rhizomedb.hyper.pointer import NEGATES, Hyperedge
 from rhizomedb.hyper.schema import Schemas
-from rhizomedb.hyper.taken_back import TakenBack
 from rhizomedb.store.store import Cut, Store
 
 if TYPE_CHECKING:
@@ -91,10 +91,10 @@ class LiveHyperViews:
         self._grown: dict[Place, tuple[tuple[Entry, ...], list[Hyperedge]]] = {}
         self._beginnings = beginnings(self._db._store)
         self._epoch = self._db._newest()
-        self._taken_back = TakenBack(self._trusted)
+        self._negated = Negated(self._trusted)
         source = self._source()
         self._reach = source.reach
-        self._taken_back.add(source.read(source.with_roles([NEGATES])), self._authors_of)
+        self._negated.add(source.read(source.with_roles([NEGATES])), self._authors_of)
         self._is_whole = True
 
     @property
@@ -220,7 +220,7 @@ class LiveHyperViews:
                         if edge.rank[2] not in self._shown[key].get(property, ()):
                             self._add(key, property, edge)
                             self._forget((key, property), changed, edge)
-        for negated in self._taken_back.add(edges, self._authors_of):
+        for negated in self._negated.add(edges, self._authors_of):
             for place in self._places.get(negated, ()):
                 self._forget(place, changed)
         return changed
@@ -335,7 +335,7 @@ class LiveHyperViews:
             needed[of] = self._views.get(of)
             return needed[of]
 
-        standing = (edge for edge in edges if edge.edge not in self._taken_back.negated)
+        standing = (edge for edge in edges if edge.edge not in self._negated.edges)
         found = entries_of(standing, key[1], property, self._schemas[key[0]], view_of)
         if before:
             found = tuple(sorted((*before, *found), key=_RANK))

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from rhizomedb.crdt.register import RETRACTS
+from rhizomedb.crdt.register import RETRACTS, WITHDRAWS
 from rhizomedb.db.transaction import Columns, digests_of
 from rhizomedb.facts.cid import PREFIX
 from rhizomedb.facts.stretch import Stretch
@@ -63,7 +63,7 @@ def _by_register(
     for cid, entity_cell, attribute_cell, _ in said:
         before[entity_cell][attribute_cell].add(bytes(cid)[_BEFORE_DIGEST:])  # type: ignore[arg-type]  # the first column holds CIDs
     for entity, places in wished.items():
-        if RETRACTS in before[entity]:
+        if RETRACTS in before[entity] or WITHDRAWS in before[entity]:
             changed += places
             continue
         now: defaultdict[Cell, list[int]] = defaultdict(list)

@@ -30,7 +30,7 @@ class Statements:
     def of(self, attribute: Attribute | None) -> list[Statement]:
         """Every statement, or those about one attribute."""
         fates = view.fates(self._derived)
-        writes = self._derived["write"]
+        writes = self._derived["written"]
         writers: set[tuple[Cell, ...]] = {(row[1], row[2], row[3]) for row in writes}
         statements = []
         for fact, delta, entity, attr, value in writes:
@@ -65,7 +65,7 @@ class Statements:
         """What became of a claim, and by whom where it was taken back by name."""
         for by in fate.by:
             for delta, _fact in self._store.scan("asserts", {"fact": by}, Cut()):
-                word = "replaced" if (delta, entity, attribute) in writers else "retracted"
+                word = "replaced" if (delta, entity, attribute) in writers else fate.word
                 return f"{word} by {self._authors.name(self._said(delta)[0])}"
         return fate.word
 

@@ -155,6 +155,9 @@ class Surroundings:
         self._past: set[Row] = set()
         if derived is not None:
             self._fallen.update(derived["seen"])
+            # What was taken back by name could stand again as the same fact; but whoever is behind and replaces the first
+            # saying of it would replace the second, unseen. No write says a fact that stands, so this names none of them.
+            self._fallen.update((e, a, fact) for fact, _, e, a, _ in derived["written"])
             for e, a, by, fact in derived["past"]:
                 self._past.add((e, a, fact))
                 if by == author:
@@ -165,7 +168,8 @@ class Surroundings:
         return self._registers[key].claims if key in self._registers else []
 
     def would_fall(self, key: Key, fact: Cid) -> bool:
-        """Whether a later write of this author, or of one who saw the view, has the fact among its ancestors."""
+        """Whether a fact could not stand as if it were new: it was said before, or a write of this author, or of one who
+        saw the view, has it among its ancestors."""
         return (*key, fact) in self._fallen
 
     def is_past(self, key: Key, fact: Cid) -> bool:
@@ -175,7 +179,7 @@ class Surroundings:
     def heads(self, key: Key) -> set[Cid]:
         """The facts of a register that no other write of it has among its ancestors, standing or not."""
         assert self._derived is not None, "a register without writes has nothing that falls"
-        written = {row[0] for row in self._derived["write"] if (row[2], row[3]) == key}
+        written = {row[0] for row in self._derived["written"] if (row[2], row[3]) == key}
         past = {row[3] for row in self._derived["past"] if (row[0], row[1]) == key}
         return written - past  # type: ignore[return-value]  # facts are CIDs
 
@@ -193,8 +197,9 @@ def fates(derived: Derived) -> Mapping[tuple[Cid, Cid], Fate]:
     found: dict[tuple[Cid, Cid], Fate] = {}
     for fact, delta, *_ in derived["superseded"]:
         found[fact, delta] = Fate("replaced")  # type: ignore[index]  # columns hold the kinds that `COLUMNS` says
-    for fact, delta, by in derived["retracted"]:
-        found[fact, delta] = Fate("retracted", (by,))  # type: ignore[index, arg-type]  # columns hold the kinds that `COLUMNS` says
+    for word, relation in (("retracted", "retracted"), ("withdrawn", "withdrawn")):
+        for fact, delta, by in derived[relation]:
+            found[fact, delta] = Fate(word, (by,))  # type: ignore[index, arg-type]  # columns hold the kinds that `COLUMNS` says
     return found
 
 

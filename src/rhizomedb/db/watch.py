@@ -13,7 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from rhizomedb._record import dataclass
-from rhizomedb.crdt.register import RETRACTS
+from rhizomedb.crdt.register import RETRACTS, WITHDRAWS
 from rhizomedb.db.moment import show_ms
 from rhizomedb.errors import RequestError, StoreError
 from rhizomedb.facts.delta import Delta
@@ -21,6 +21,7 @@ from rhizomedb.facts.value import Attribute, Entity, exact, plain
 from rhizomedb.store.store import ALL, Store
 
 if TYPE_CHECKING:
+    from rhizomedb.facts.cid import Cid
     from rhizomedb.facts.fact import Fact
 
 POLL_S: Final = 0.05
@@ -52,13 +53,21 @@ class Arrived:
                         yield fact.entity, attribute
 
     def _attributes(self, fact: Fact) -> Iterator[Attribute]:
-        """The attribute of a fact; of one that takes back, those of what it takes back."""
-        if fact.attribute != RETRACTS:
+        """The attribute of a fact; of one that takes back, those of what it takes back, and what that had taken back."""
+        if fact.attribute not in (RETRACTS, WITHDRAWS):
             yield fact.attribute
             return
-        for cause in fact.causes:
+        waiting = list(fact.causes)
+        met = set(waiting)
+        while waiting:
+            cause = waiting.pop()
             for _, _, attribute, _ in self._store.scan("fact", {"$cid": cause}, ALL):
-                yield plain(attribute)  # type: ignore[misc]  # an attribute is one
+                if attribute == RETRACTS:  # it was withdrawn; a retraction takes back no retraction
+                    further: set[Cid] = {row[1] for row in self._store.scan("cause", {"from": cause}, ALL)}  # type: ignore[misc]  # causes are CIDs
+                    waiting += further - met
+                    met |= further
+                else:
+                    yield plain(attribute)  # type: ignore[misc]  # an attribute is one
 
     def as_dict(self) -> dict[str, object]:
         """As data."""

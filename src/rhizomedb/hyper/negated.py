@@ -13,14 +13,14 @@ from rhizomedb.hyper.negation import negated_by
 from rhizomedb.hyper.pointer import Hyperedge
 
 
-class TakenBack:
+class Negated:
     """The edges that are negated by what was added so far: by anybody, or if some are `trusted` by these and by who said it.
 
     It is the program of negation (`negation.BY_ANYBODY`, `BY_AUTHORISED`), kept up to date.
     """
 
     def __init__(self, trusted: frozenset[bytes] | None) -> None:
-        self.negated: set[Entity] = set()
+        self.edges: set[Entity] = set()
         self._trusted = trusted
         self._by: dict[Entity, set[Entity]] = {}
         self._of: dict[Entity, set[Entity]] = {}
@@ -41,8 +41,8 @@ class TakenBack:
             return touched
         touched = self._connected(touched)
         now = negated_by((by, of) for of in touched for by in self._by.get(of, ()))
-        changed = {edge for edge in touched if (edge in self.negated) != (edge in now)}
-        self.negated ^= changed
+        changed = {edge for edge in touched if (edge in self.edges) != (edge in now)}
+        self.edges ^= changed
         return changed
 
     def _counting(
