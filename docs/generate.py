@@ -35,6 +35,7 @@ from rhizomedb.db.replicated_list import ReplicatedList
 from rhizomedb.db.replicated_map import ReplicatedMap
 from rhizomedb.db.replicated_register import ReplicatedRegister
 from rhizomedb.db.replicated_tree import ReplicatedTree
+from rhizomedb.db.subscription import Counts, Subscription, Told, ToldView
 from rhizomedb.db.text import Batch, Text
 from rhizomedb.db.text_watch import Splice, TextChange, TextWatch
 from rhizomedb.db.view_change import Difference, ViewChange
@@ -65,6 +66,7 @@ COMES_BACK = (
     *(explanation.Support, explanation.History, explanation.Statement, Derivation, transaction.Transaction),
     *(Logged, Saying, Checked, Monotonicity, Reason),
     *(View, ViewWatch, ViewChange, Difference, Sink),
+    *(Subscription, Told, ToldView, Counts),
     *(
         hyper.Hyperedge,
         hyper.Pointer,

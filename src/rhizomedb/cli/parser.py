@@ -90,6 +90,11 @@ def count(text: str) -> int:
     return int(text)
 
 
+def epoch_or_cursor(text: str) -> int | str:
+    """The number of an epoch, or a cursor."""
+    return count(text) if text.lstrip("-+").isdecimal() or not text else text
+
+
 def seconds(text: str) -> float:
     """A time to wait: 0 or more seconds."""
     try:
@@ -408,7 +413,13 @@ def _watch(add: Add) -> None:
     _using(add)
     add("--by", metavar="AUTHOR", action="append", default=[], help="with a program: only what this author said")
     _budget(add)
-    add("--since", metavar="EPOCH", type=count, help="begin after this epoch (default: with the next that comes)")
+    add(
+        "--since",
+        metavar="EPOCH|CURSOR",
+        type=epoch_or_cursor,
+        help="begin after this epoch, or where a cursor says (default: with the next that comes)",
+    )
+    add("--cursors", action="store_true", help="also show after each epoch the cursor from which --since goes on")
     add("--changes", action="store_true", help="also list the entities and attributes that each is about")
     add("--timeout", metavar="SECONDS", type=seconds, help="end when nothing came for so long (default: never)")
     _limit(add)

@@ -59,7 +59,7 @@ class Care(Reader):
     _views: OpenViews | None = None
 
     def watch(
-        self, since: int | None = None, *, poll_s: float = POLL_S, timeout_s: float | None = None
+        self, since: int | str | None = None, *, poll_s: float = POLL_S, timeout_s: float | None = None
     ) -> Iterator[Arrived]:
         """Every epoch as it comes, whichever process wrote it: each once, in order, none left out.
 
@@ -67,7 +67,8 @@ class Care(Reader):
                 for entity, attribute in epoch.registers():
                     print(db[entity].label, attribute)
 
-        Begins after epoch `since`, so that who was away goes on where it was; else with the next that comes. Looks
+        Begins after epoch `since`, or a cursor (`Arrived.cursor`), so that who was away goes on where it was; else with the
+        next that comes. Looks
         every `poll_s` seconds when nothing comes, more often when something does. Ends when nothing came for
         `timeout_s` seconds (None: never) or when the database is closed. Held deltas whose time has come are let in.
         """

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Literal
 
 from rhizomedb.db import view
 from rhizomedb.db.attaching import AttachingWriter
-from rhizomedb.db.care import Care
 from rhizomedb.db.database import Database
 from rhizomedb.db.handing_on import sound_among, sound_deltas
 from rhizomedb.db.hypergraph import HypergraphWriter
@@ -29,6 +28,7 @@ from rhizomedb.db.reader import now_ms
 from rhizomedb.db.replicated import Replicating, held_by
 from rhizomedb.db.result import show
 from rhizomedb.db.standing import Changed, sort_out
+from rhizomedb.db.subscribing import Subscribing
 from rhizomedb.db.transaction import (
     Columns,
     Item,
@@ -70,7 +70,7 @@ RELEASE_AGAIN_MS = 100
 """When to try again to let in what is due, where another process was writing or something is wrong with it."""
 
 
-class Connection(Care, Replicating, HypergraphWriter, AttachingWriter):
+class Connection(Subscribing, Replicating, HypergraphWriter, AttachingWriter):
     """An open database. Reads see the newest epoch; `snapshot()` keeps one.
 
     `author` is who speaks unless a call says otherwise: a name in the user's keyring (default: the login name), for
@@ -292,6 +292,7 @@ class Connection(Care, Replicating, HypergraphWriter, AttachingWriter):
 
     def close(self) -> None:
         """Release the file, and close its views. What was read before stays valid; nothing can be asked any more."""
+        self._end_subscriptions()
         if self._views is not None:
             self._views.close()
         self._store.close()
