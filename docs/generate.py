@@ -35,12 +35,14 @@ from rhizomedb.db.replicated_list import ReplicatedList
 from rhizomedb.db.replicated_map import ReplicatedMap
 from rhizomedb.db.replicated_register import ReplicatedRegister
 from rhizomedb.db.replicated_tree import ReplicatedTree
+from rhizomedb.db.stored_programs import Defined, Once, ProgramsSaid
 from rhizomedb.db.subscription import Counts, Subscription, Told, ToldView
 from rhizomedb.db.text import Batch, Text
 from rhizomedb.db.text_watch import Splice, TextChange, TextWatch
 from rhizomedb.db.view_change import Difference, ViewChange
 from rhizomedb.db.watch import Arrived
 from rhizomedb.errors import CODES, Span
+from rhizomedb.hyper.program_edges import Conflict, StoredProgram, StoredView
 from rhizomedb.logic import AGGREGATES, FUNCTIONS
 from rhizomedb.logic.monotone import Monotonicity, Reason
 from rhizomedb.remote import Pull, Push
@@ -67,6 +69,7 @@ COMES_BACK = (
     *(Logged, Saying, Checked, Monotonicity, Reason),
     *(View, ViewWatch, ViewChange, Difference, Sink),
     *(Subscription, Told, ToldView, Counts),
+    *(StoredProgram, StoredView, Defined, Once, ProgramsSaid, Conflict),
     *(
         hyper.Hyperedge,
         hyper.Pointer,
@@ -107,6 +110,7 @@ GROUPS = {
     "budget": "Budgets",
     "flow": "Dataflow",
     "hyper": "Hyperedges",
+    "program": "Stored programs and views",
     "db": "Requests",
     "crdt": "Data types",
     "attachment": "Attachments",

@@ -324,6 +324,11 @@ CODES.update(
         "flow.timestamp": "The parts of a timestamp are not unsigned integers, or two timestamps differ in depth.",
         "flow.unknown": "There is no source, sink or relation of that name.",
         "flow.weight": "A weight is not an integer.",
+        # programs that a database has
+        "program.definition": "A hyperedge is no definition of a program or a view.",
+        "program.name": "The text cannot name a program or a view, or means something else already.",
+        "program.unknown": "No program or view of this name is defined here.",
+        "program.version": "No definition of the program has this version.",
         # requests
         "db.unknown-entity": "Nothing in the database has this name or id.",
         "db.ambiguous-entity": "Several entities have this name.",

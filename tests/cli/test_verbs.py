@@ -155,6 +155,7 @@ def test_every_verb_is_tested() -> None:
         *("push", "pull"),  # tests/remote
         *("watch", "backup", "restore", "doctor", "compact", "limits"),  # test_care.py
         *("edges", "relate", "negate"),  # test_edges.py
+        "program",  # test_program.py
         "check",  # below: it asks no database
     }
     assert {command.split()[0] for command, _, _ in HAPPY} >= set(VERBS) - elsewhere

@@ -94,6 +94,7 @@ WRITTEN = {
     "add": "file",
     "relate": "file",
     "negate": "file",
+    "program": "file",
     "retract": "file",
     "attach": "file",
     "attachments": "file",

@@ -288,6 +288,42 @@ def _query(add: Add) -> None:
     _limit(add)
 
 
+PROGRAM_VERBS: Final = ("list", "define", "view", "show", "run", "check", "history", "drop")
+
+
+def _program(add: Add) -> None:
+    _file(add)
+    add(
+        "what",
+        metavar="|".join(PROGRAM_VERBS),
+        nargs="?",
+        choices=PROGRAM_VERBS,
+        default="list",
+        help="what to do; view: give a program values for its parameters, to be opened by `watch`",
+    )
+    add("name", metavar="NAME", nargs="?", help="the name of the program")
+    add(
+        "program",
+        metavar="PROGRAM",
+        nargs="?",
+        help="with define: PomoLogic, or @FILE; with view: the name of the program",
+    )
+    add("--relation", metavar="NAME", help="the relation that it answers with (default: of the last rule)")
+    add("--about", metavar="TEXT", help="with define and view: what it is about")
+    add("--param", metavar="NAME=VALUE", action="append", default=[], help="with run and view: the value of $NAME")
+    add("--version", metavar="VERSION", help="with show and run: an older definition, as `history` shows it")
+    add(
+        "--policy",
+        metavar="POLICY",
+        default="latest",
+        help="which counts of several definitions: latest, first, vote, trusted:A,B, claimed:A,B, all",
+    )
+    _moment(add)
+    _budget(add)
+    _limit(add)
+    _author(add)
+
+
 def _edges(add: Add) -> None:
     _file(add)
     add("target", metavar="THING", nargs="?", help="only those that point at a thing: its id or name")
@@ -512,6 +548,11 @@ VERBS: Final[dict[str, tuple[str, Callable[[Add], None], str]]] = {
     "log": ("every delta, newest first; --graph draws what had seen what", _log, "rhizomedb.cli.log:log"),
     "find": ("the entities that a text or conditions match", _find, "rhizomedb.cli.read:find"),
     "query": ("run a PomoLogic program", _query, "rhizomedb.cli.read:query"),
+    "program": (
+        "programs that the database has: define them, run them by name",
+        _program,
+        "rhizomedb.cli.program:program",
+    ),
     "check": ("what is wrong with a program, and what of it may be shown early", _check, "rhizomedb.cli.check:check"),
     "crdt": ("the replicated data types, and the program of each", _crdt, "rhizomedb.cli.crdt:crdt"),
     "edges": ("statements that tie several things together", _edges, "rhizomedb.cli.edges:edges"),

@@ -23,6 +23,7 @@ from rhizomedb.db.intake import Progress
 from rhizomedb.db.keyring import Keyring
 from rhizomedb.db.limits import Limits
 from rhizomedb.db.naming import Authors, Names
+from rhizomedb.db.programming import ProgramsWriter
 from rhizomedb.db.quotas import quota_of
 from rhizomedb.db.reader import now_ms
 from rhizomedb.db.replicated import Replicating, held_by
@@ -70,7 +71,7 @@ RELEASE_AGAIN_MS = 100
 """When to try again to let in what is due, where another process was writing or something is wrong with it."""
 
 
-class Connection(Subscribing, Replicating, HypergraphWriter, AttachingWriter):
+class Connection(Subscribing, Replicating, ProgramsWriter, HypergraphWriter, AttachingWriter):
     """An open database. Reads see the newest epoch; `snapshot()` keeps one.
 
     `author` is who speaks unless a call says otherwise: a name in the user's keyring (default: the login name), for

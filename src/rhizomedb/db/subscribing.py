@@ -120,23 +120,38 @@ class Subscribing(Care):
         All who ask for the same share one view. From a cursor on, the changes are worked out epoch by epoch, at the cost
         of what each changes.
         """
+        from rhizomedb.db.composing import parts_of
+        from rhizomedb.db.programming import Known
         from rhizomedb.db.query import parsed_of
 
         relations = relation if relation is None or isinstance(relation, str) else list(relation)
-        using, by = list(using), [by] if isinstance(by, str) else list(by)
+        by = [by] if isinstance(by, str) else list(by)
         values = {**(parameters or {}), **more_parameters}
+        opened = self.opened(program, using)
+        if opened is not None:
+            program, using, values = opened.text, opened.using, {**opened.parameters, **values}
+            relations = relations or opened.answer
+        parts = using if isinstance(using, Known) else parts_of(using)
         whole = parsed_of(program)
 
         def make() -> Any:
             # Several relations are watched in one view, of which none is the only one that is kept.
             answer = relations if isinstance(relations, str) else None
-            view = self.view(whole, values, relation=answer, using=using, aggregates=aggregates, budget=budget, by=by)
+            view = self.view(whole, values, relation=answer, using=parts, aggregates=aggregates, budget=budget, by=by)
             view._is_told = False  # who shares it looks when somebody wants to be told
             return view
 
         hub = self._open_subscriptions(receiver, buffer, overflow, timeout_s)
         names = [relations] if relations is None or isinstance(relations, str) else relations
-        key = whole, _key(values), tuple(map(str, names)), tuple(map(id, using)), id(aggregates), budget, tuple(by)
+        key = (
+            whole,
+            _key(values),
+            tuple(map(str, names)),
+            (*parts, *getattr(parts, "programs", ())),
+            id(aggregates),
+            budget,
+            tuple(by),
+        )
         what = f"the view of {whole.answer if names == [None] else ', '.join(map(str, names))}"
         return hub.to_changes(
             key, what, make, cast(list[str], names), after, buffer, overflow, timeout_s, receiver, thread

@@ -188,7 +188,7 @@ class Subscription(Generic[T]):
             raise RequestError("db.usage", f"a limit is a whole number, not {most!r:.60}", fix="sub.poll(20)")
         self._check_reader()
         found: list[T] = []
-        if self._is_paused:
+        if self._is_paused or self._overflow != "block":
             self._look()  # too much may have come for it
         while (most is None or len(found) < most) and not self._is_paused:
             if not self._buffer:
@@ -207,7 +207,7 @@ class Subscription(Generic[T]):
         nap, began = POLL_S / 10, time.monotonic()
         while True:
             self._check_running()
-            if not self._buffer:
+            if not self._buffer or self._overflow != "block":
                 self._look()
             if self._buffer:
                 return self._take()
@@ -234,7 +234,7 @@ class Subscription(Generic[T]):
         self._check_reader()
         began = time.monotonic()
         while True:
-            if not self._buffer or self._is_paused:
+            if not self._buffer or self._is_paused or self._overflow != "block":
                 self._look()
             if self._buffer and not self._is_paused:
                 await asyncio.sleep(0)  # others have their turn between two items
