@@ -78,22 +78,30 @@ class Once:
 
 
 class Definitions:
-    """The definitions of programs at the moment of a reader, read once."""
+    """The definitions of programs at the moment of a reader: each read when it is asked for, and once."""
 
-    def __init__(self, reader: Asked, policy: Policy = "latest", trusted: Iterable[str] | None = None) -> None:
+    def __init__(self, reader: Asked, policy: Policy = "latest") -> None:
         self._reader = reader
         self._policy = policy
-        self._standing, self.refused = program_edges.programs_of(standing(reader, program_edges.PROGRAM, trusted))
         self._choose = chooser(reader, policy)
+        self._source = edge_source(reader._store, reader.cut)
+        self._away = reader.negated_edges()
+        self._known: dict[str, list[StoredProgram]] = {}
 
     @property
     def names(self) -> Iterable[str]:
-        """The names that are defined."""
-        return self._standing
+        """All names that are defined."""
+        return program_edges.programs_of(standing(self._reader, program_edges.PROGRAM, None))[0]
 
     def of(self, name: str) -> list[StoredProgram]:
         """The standing definitions of a name, oldest first."""
-        return self._standing.get(name, []) if isinstance(name, str) else []
+        if not program_edges.is_name(name):
+            return []
+        if name not in self._known:
+            read = self._source.read(self._source.at_targets([program_edges.entity_of_program(name)]))
+            edges = sorted((edge for edge in read if edge.edge not in self._away), key=RANK)
+            self._known[name] = program_edges.programs_of(edges)[0].get(name, [])
+        return self._known[name]
 
     def chosen(self, name: str) -> StoredProgram | None:
         """The definition that counts; by the policy `all`, the latest."""
