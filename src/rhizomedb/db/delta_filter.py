@@ -13,9 +13,8 @@ from typing import Any, Final, TypeAlias
 from rhizomedb._record import dataclass
 from rhizomedb.crdt.register import RETRACTS
 from rhizomedb.db.cursor import Place
-from rhizomedb.db.edge_source import edge_source
 from rhizomedb.db.hyperedges import EdgeFilter, Taken
-from rhizomedb.db.negations import negated
+from rhizomedb.db.negations import by_walk
 from rhizomedb.facts.delta import Delta
 from rhizomedb.facts.fact import Fact
 from rhizomedb.facts.value import Cell, Entity, exact
@@ -67,11 +66,7 @@ class Came:
         edge = self.delta.edge
         if edge is None:
             return False
-        cut = Cut(epoch=self.place.epoch)
-        source = edge_source(self._store, cut)
-        if not any(edge in each.negates for each in source.read(source.at_targets([edge]))):
-            return False  # nothing points at what is new, as a rule
-        return edge in negated(self._store, cut, trusted)
+        return edge in by_walk(self._store, Cut(epoch=self.place.epoch), trusted, [edge])
 
     def _attributes(self, fact: Fact) -> Iterator[Cell]:
         yield exact(fact.attribute)

@@ -16,7 +16,8 @@ from rhizomedb.db.checking import Checked, check_with
 from rhizomedb.db.compiled import parsed
 from rhizomedb.db.composing import Part, composed_of, named_error, parts_of
 from rhizomedb.db.edge_source import edge_source
-from rhizomedb.db.hyperedges import RANK, Asked
+from rhizomedb.db.hyperedges import RANK, Asked, set_of
+from rhizomedb.db.negations import negated_among
 from rhizomedb.db.programming import Known, Opened
 from rhizomedb.db.query import answer_relation, parsed_of
 from rhizomedb.db.transaction import Part as Saying
@@ -85,7 +86,6 @@ class Definitions:
         self._policy = policy
         self._choose = chooser(reader, policy)
         self._source = edge_source(reader._store, reader.cut)
-        self._away = reader.negated_edges()
         self._known: dict[str, list[StoredProgram]] = {}
 
     @property
@@ -99,7 +99,7 @@ class Definitions:
             return []
         if name not in self._known:
             read = self._source.read(self._source.at_targets([program_edges.entity_of_program(name)]))
-            edges = sorted((edge for edge in read if edge.edge not in self._away), key=RANK)
+            edges = sorted(_standing(self._reader, read, None), key=RANK)
             self._known[name] = program_edges.programs_of(edges)[0].get(name, [])
         return self._known[name]
 
@@ -165,8 +165,14 @@ class Definitions:
 
 def standing(reader: Asked, role: str, trusted: Iterable[str] | None) -> list[Hyperedge]:
     """The definitions that were not taken back, oldest first."""
-    away = reader.negated_edges(trusted)
-    return [edge for edge in every(reader, role) if edge.edge not in away]
+    return _standing(reader, every(reader, role), trusted)
+
+
+def _standing(reader: Asked, edges: Iterable[Hyperedge], trusted: Iterable[str] | None) -> list[Hyperedge]:
+    edges = list(edges)
+    authors = set_of(trusted, reader.author_key)
+    away = negated_among(reader._store, reader.cut, authors, {edge.edge for edge in edges})
+    return [edge for edge in edges if edge.edge not in away]
 
 
 def every(reader: Asked, role: str) -> list[Hyperedge]:
@@ -245,11 +251,12 @@ def unknown(name: object, known: Iterable[str], what: str) -> RequestError:
 
 def history(reader: Asked, name: str, author_name: Callable[[bytes], str]) -> list[Once]:
     """Every definition of a name, newest first."""
-    away = reader.negated_edges()
-    found, _ = program_edges.programs_of(every(reader, program_edges.PROGRAM))
+    edges = every(reader, program_edges.PROGRAM)
+    stands = {edge.delta for edge in _standing(reader, edges, None)}
+    found, _ = program_edges.programs_of(edges)
     if not isinstance(name, str) or name not in found:
         raise unknown(name, found, "program")
-    return [Once(each, author_name(each.edge.author), each.edge.edge not in away) for each in reversed(found[name])]
+    return [Once(each, author_name(each.edge.author), each.edge.delta in stands) for each in reversed(found[name])]
 
 
 def of_version(reader: Asked, name: str, version: str) -> StoredProgram:

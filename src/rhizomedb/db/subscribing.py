@@ -178,11 +178,10 @@ class Subscribing(Care):
         """
         from rhizomedb.db.hyperedges import check_list, set_of
         from rhizomedb.db.hyperviews import schemas_for
-        from rhizomedb.db.live_hyperviews import _program
-        from rhizomedb.hyper.hyperview import SHOWN
+        from rhizomedb.hyper.hyperview import SHOWN, program_of
 
         entities = [self.thing(thing) for thing in check_list(things)]
-        program = _program(*schemas_for(self, schema, schemas), entities, set_of(trusted, self.author_key))
+        program = program_of(*schemas_for(self, schema, schemas), entities, set_of(trusted, self.author_key))
         return self.subscribe_view(
             program,
             receiver,
