@@ -38,6 +38,8 @@ from rhizomedb.db.replicated_register import ReplicatedRegister
 from rhizomedb.db.replicated_tree import ReplicatedTree
 from rhizomedb.db.reverting import Reversal, Undone
 from rhizomedb.db.saving import Saved
+from rhizomedb.db.stored_programs import Defined, Once, ProgramsSaid
+from rhizomedb.db.subscription import Counts, Subscription, Told, ToldView
 from rhizomedb.db.text import Batch, Text
 from rhizomedb.db.text_watch import Splice, TextChange, TextWatch
 from rhizomedb.db.view_change import Difference, ViewChange
@@ -46,6 +48,7 @@ from rhizomedb.db.watch import Arrived
 from rhizomedb.errors import CODES, Span
 from rhizomedb.hyper import generated, typed
 from rhizomedb.hyper.instance import Missing, MissingRequired
+from rhizomedb.hyper.program_edges import Conflict, StoredProgram, StoredView
 from rhizomedb.hyper.vocabulary import Classes, Vocabulary
 from rhizomedb.logic import AGGREGATES, FUNCTIONS
 from rhizomedb.logic.monotone import Monotonicity, Reason
@@ -72,6 +75,8 @@ COMES_BACK = (
     *(explanation.Support, explanation.History, explanation.Statement, Derivation, transaction.Transaction),
     *(Logged, Saying, Checked, Monotonicity, Reason),
     *(View, ViewWatch, ViewChange, Difference, Sink),
+    *(Subscription, Told, ToldView, Counts),
+    *(StoredProgram, StoredView, Defined, Once, ProgramsSaid, Conflict),
     *(
         hyper.Hyperedge,
         hyper.Pointer,
@@ -126,6 +131,7 @@ GROUPS = {
     "budget": "Budgets",
     "flow": "Dataflow",
     "hyper": "Hyperedges",
+    "program": "Stored programs and views",
     "db": "Requests",
     "crdt": "Data types",
     "attachment": "Attachments",

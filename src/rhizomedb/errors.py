@@ -324,6 +324,11 @@ CODES.update(
         "flow.timestamp": "The parts of a timestamp are not unsigned integers, or two timestamps differ in depth.",
         "flow.unknown": "There is no source, sink or relation of that name.",
         "flow.weight": "A weight is not an integer.",
+        # programs that a database has
+        "program.definition": "A hyperedge is no definition of a program or a view.",
+        "program.name": "The text cannot name a program or a view, or means something else already.",
+        "program.unknown": "No program or view of this name is defined here.",
+        "program.version": "No definition of the program has this version.",
         # requests
         "db.unknown-entity": "Nothing in the database has this name or id.",
         "db.ambiguous-entity": "Several entities have this name.",
@@ -376,6 +381,12 @@ CODES.update(
         "db.view-closed": "The standing view is closed.",
         "db.view-overflow": "A watch took the changes of a view too slowly, and was to end where its buffer is full.",
         "db.view-waits": "A standing view cannot move: it waits for who watches it, or is on its way already.",
+        "db.cursor": "The text is no cursor of a subscription, or not the whole of one.",
+        "db.cursor-ahead": "The cursor is of an epoch that this file has not reached: it is of another file, or of a newer copy.",
+        "db.cursor-foreign": "The cursor is of another file: the delta that it names is not in that place of this log.",
+        "db.subscription-closed": "The subscription is closed.",
+        "db.subscription-overflow": "A subscriber took what it is told too slowly, and was to end where its buffer is full.",
+        "db.subscription-paused": "The subscription is paused, and nobody could resume it while it is waited for.",
         "db.usage": "The command or call cannot be understood.",
         # attachments
         "attachment.block": "The bytes do not hash to the CID that they came under, or are no block of an attachment.",

@@ -74,6 +74,25 @@ def test_watch(run: Shell) -> None:
     assert run.notes.startswith("db.epoch: there is no epoch 9 yet")
 
 
+def test_watch_goes_on_where_a_cursor_says(run: Shell) -> None:
+    run("add films.db Alien genre Horror --as wiki")
+    first, last = run.rows("watch films.db --since 0 --timeout 0 --cursors")
+    assert [row["number"] for row in run.rows(f"watch films.db --since {first['cursor']} --timeout 0")] == [2]
+    assert run(f"watch films.db --since {last['cursor']} --timeout 0") == ""
+    assert run("watch films.db --since 1 --timeout 0 --cursors").splitlines()[1] == f"  cursor {last['cursor']}"
+    (row,) = run.rows(f"watch films.db '{FILM}' --since 0 --timeout 0 --cursors")
+    assert row["cursor"] == first["cursor"]
+    assert run(f"watch films.db '{FILM}' --since {row['cursor']} --timeout 0") == ""
+    run("add other.db Heat genre Crime --as wiki")
+    for cursor, code in (
+        (last["cursor"], "db.cursor-ahead"),
+        (first["cursor"], "db.cursor-foreign"),
+        ("x", "db.cursor"),
+    ):
+        run(f"watch other.db --since {cursor} --timeout 0", exit=1)
+        assert run.notes.startswith(f"{code}: ")
+
+
 FILM = """film(`the title`: T, minutes: R) :-
     stands(entity: E, attribute: "name", value: T), stands(entity: E, attribute: "runtime", value: R)."""
 

@@ -97,6 +97,7 @@ WRITTEN = {
     "relate": "file",
     "negate": "file",
     "define": "file",
+    "program": "file",
     "retract": "file",
     "revert": "file",
     "attach": "file",

@@ -90,6 +90,11 @@ def count(text: str) -> int:
     return int(text)
 
 
+def epoch_or_cursor(text: str) -> int | str:
+    """The number of an epoch, or a cursor."""
+    return count(text) if text.lstrip("-+").isdecimal() or not text else text
+
+
 def seconds(text: str) -> float:
     """A time to wait: 0 or more seconds."""
     try:
@@ -283,6 +288,42 @@ def _query(add: Add) -> None:
     _limit(add)
 
 
+PROGRAM_VERBS: Final = ("list", "define", "view", "show", "run", "check", "history", "drop")
+
+
+def _program(add: Add) -> None:
+    _file(add)
+    add(
+        "what",
+        metavar="|".join(PROGRAM_VERBS),
+        nargs="?",
+        choices=PROGRAM_VERBS,
+        default="list",
+        help="what to do; view: give a program values for its parameters, to be opened by `watch`",
+    )
+    add("name", metavar="NAME", nargs="?", help="the name of the program")
+    add(
+        "program",
+        metavar="PROGRAM",
+        nargs="?",
+        help="with define: PomoLogic, or @FILE; with view: the name of the program",
+    )
+    add("--relation", metavar="NAME", help="the relation that it answers with (default: of the last rule)")
+    add("--about", metavar="TEXT", help="with define and view: what it is about")
+    add("--param", metavar="NAME=VALUE", action="append", default=[], help="with run and view: the value of $NAME")
+    add("--version", metavar="VERSION", help="with show and run: an older definition, as `history` shows it")
+    add(
+        "--policy",
+        metavar="POLICY",
+        default="latest",
+        help="which counts of several definitions: latest, first, vote, trusted:A,B, claimed:A,B, all",
+    )
+    _moment(add)
+    _budget(add)
+    _limit(add)
+    _author(add)
+
+
 def _edges(add: Add) -> None:
     _file(add)
     add("target", metavar="THING", nargs="?", help="only those that point at a thing: its id or name")
@@ -463,7 +504,13 @@ def _watch(add: Add) -> None:
     _using(add)
     add("--by", metavar="AUTHOR", action="append", default=[], help="with a program: only what this author said")
     _budget(add)
-    add("--since", metavar="EPOCH", type=count, help="begin after this epoch (default: with the next that comes)")
+    add(
+        "--since",
+        metavar="EPOCH|CURSOR",
+        type=epoch_or_cursor,
+        help="begin after this epoch, or where a cursor says (default: with the next that comes)",
+    )
+    add("--cursors", action="store_true", help="also show after each epoch the cursor from which --since goes on")
     add("--changes", action="store_true", help="also list the entities and attributes that each is about")
     add("--timeout", metavar="SECONDS", type=seconds, help="end when nothing came for so long (default: never)")
     _limit(add)
@@ -556,6 +603,11 @@ VERBS: Final[dict[str, tuple[str, Callable[[Add], None], str]]] = {
     "log": ("every delta, newest first; --graph draws what had seen what", _log, "rhizomedb.cli.log:log"),
     "find": ("the entities that a text or conditions match", _find, "rhizomedb.cli.read:find"),
     "query": ("run a PomoLogic program", _query, "rhizomedb.cli.read:query"),
+    "program": (
+        "programs that the database has: define them, run them by name",
+        _program,
+        "rhizomedb.cli.program:program",
+    ),
     "check": ("what is wrong with a program, and what of it may be shown early", _check, "rhizomedb.cli.check:check"),
     "crdt": ("the replicated data types, and the program of each", _crdt, "rhizomedb.cli.crdt:crdt"),
     "edges": ("statements that tie several things together", _edges, "rhizomedb.cli.edges:edges"),

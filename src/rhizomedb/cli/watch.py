@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from rhizomedb.cli import out
 from rhizomedb.cli.session import budget_of, opened, pairs, parts, print_lines, text_of_file, value_of
 from rhizomedb.db.connection import Connection
+from rhizomedb.db.cursor import epoch_before
 from rhizomedb.db.moment import show_ms
 from rhizomedb.db.naming import Names
 from rhizomedb.db.result import show
@@ -50,13 +51,15 @@ def _tell_epoch(db: Connection, epoch: Arrived, options: Namespace) -> None:
     names = Names(db._store, db.cut) if registers else None
     if options.json:
         changed = [{"entity": entity.hex(), "attribute": show(attribute)} for entity, attribute in registers]
-        print_lines([{**epoch.as_dict(), **({"changes": changed} if options.changes else {})}])
+        told = {**epoch.as_dict(), **({"changes": changed} if options.changes else {})}
+        print_lines([{**told, **_cursor(epoch, options)}])
         return
     deltas, facts = out.plural(epoch.deltas, "delta"), out.plural(epoch.facts, "new fact")
     out.say(f"{_heading(epoch)}: {deltas}, {facts}")
     for entity, attribute in registers:
         assert names is not None, "there are registers to be named"
         out.say(f"  {out.safe(names.label(entity))} · {out.safe(show(attribute))}")
+    _say_cursor(epoch, options)
 
 
 def _changes(db: Connection, options: Namespace) -> Iterator[None]:
@@ -72,7 +75,8 @@ def _changes(db: Connection, options: Namespace) -> Iterator[None]:
     for notice in view.notices:
         out.note(f"note: {notice}")
     if options.since is not None:
-        view.rewind(options.since)
+        since = options.since
+        view.rewind(since if isinstance(since, int) else epoch_before(db._store, since, view.epoch))
     watched, epochs = view.watch(timeout_s=options.timeout), db.watch(view.epoch)
     view.refresh()
     for change in watched:
@@ -85,11 +89,21 @@ def _tell_change(change: ViewChange, columns: tuple[str, ...], epoch: Arrived, o
     if options.json:
         plus, minus = ([dict(zip(columns, row, strict=True)) for row in rows] for rows in (change.plus, change.minus))
         told = {"number": epoch.number, "at_ms": epoch.at_ms, "origin": epoch.origin, "relation": change.relation}
-        print_lines([{**told, "plus": plus, "minus": minus}])
+        print_lines([{**told, "plus": plus, "minus": minus, **_cursor(epoch, options)}])
         return
     out.say(_heading(epoch))
     rows = [[sign, *row] for sign, row in signed(change[change.relation])]
     out.say_table([""] * len(rows[0]), rows, indent="  ")
+    _say_cursor(epoch, options)
+
+
+def _cursor(epoch: Arrived, options: Namespace) -> dict[str, str]:
+    return {"cursor": epoch.cursor} if options.cursors else {}
+
+
+def _say_cursor(epoch: Arrived, options: Namespace) -> None:
+    if options.cursors:
+        out.say(f"  cursor {epoch.cursor}")
 
 
 def _heading(epoch: Arrived) -> str:

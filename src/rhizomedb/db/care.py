@@ -11,7 +11,7 @@ from rhizomedb._record import dataclass
 from rhizomedb.budget import Budget, budget_of
 from rhizomedb.db.notices import unknown_attributes
 from rhizomedb.db.query import parsed_of
-from rhizomedb.db.reader import Moment, Reader, composing
+from rhizomedb.db.reader import Moment, Reader
 from rhizomedb.db.watch import POLL_S, Arrived, watch
 from rhizomedb.errors import RequestError
 from rhizomedb.facts.clock import AHEAD_MS_MAX
@@ -59,7 +59,7 @@ class Care(Reader):
     _views: OpenViews | None = None
 
     def watch(
-        self, since: int | None = None, *, poll_s: float = POLL_S, timeout_s: float | None = None
+        self, since: int | str | None = None, *, poll_s: float = POLL_S, timeout_s: float | None = None
     ) -> Iterator[Arrived]:
         """Every epoch as it comes, whichever process wrote it: each once, in order, none left out.
 
@@ -67,7 +67,8 @@ class Care(Reader):
                 for entity, attribute in epoch.registers():
                     print(db[entity].label, attribute)
 
-        Begins after epoch `since`, so that who was away goes on where it was; else with the next that comes. Looks
+        Begins after epoch `since`, or a cursor (`Arrived.cursor`), so that who was away goes on where it was; else with the
+        next that comes. Looks
         every `poll_s` seconds when nothing comes, more often when something does. Ends when nothing came for
         `timeout_s` seconds (None: never) or when the database is closed. Held deltas whose time has come are let in.
         """
@@ -99,19 +100,25 @@ class Care(Reader):
         it depends on. With `only` no relation but these can be read, `relation` or else the first of them is the answer,
         and of the others no more is derived than these need. `using` adds the rules of data types, as in a query. `by`,
         `since` and `as_of` narrow what it sees, as for a reader. The first evaluation, and each step after it, has to keep
-        within the budget.
+        within the budget. The name of a stored view (`define_view`) or program opens that, as it is defined now; values
+        of parameters that are given here count before those that are stored.
         """
         reader: Reader = self
         if by:
             reader = reader.by(*([by] if isinstance(by, str) else by))
         reader = reader if since is None else reader.since(since)
         reader = reader if as_of is None else reader.as_of(as_of)
+        values = {**(parameters or {}), **more_parameters}
+        opened = reader.opened(program, using)
+        if opened is not None:
+            program, using, values = opened.text, opened.using, {**opened.parameters, **values}
+            relation = relation if relation is not None or only is not None else opened.answer
         return self._open_views().open(
-            composing(using)(parsed_of(program)),
+            reader.composing(program, using)(parsed_of(program)),
             reader.cut,
             relation=relation,
             only=[only] if isinstance(only, str) else only,
-            parameters={**(parameters or {}), **more_parameters},
+            parameters=values,
             aggregates=aggregates,
             budget=budget_of(budget),
             notices=partial(unknown_attributes, store=self._store),

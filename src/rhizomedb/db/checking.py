@@ -7,6 +7,7 @@ from dataclasses import field
 from typing import Any, Final
 
 from rhizomedb._record import dataclass
+from rhizomedb.crdt.library import DataType
 from rhizomedb.crdt.register import STANDS, with_stands
 from rhizomedb.db.arriving import foreign_events, with_arrivals
 from rhizomedb.db.compiled import checked_aggregates
@@ -92,11 +93,21 @@ def check(
     >>> found.monotone, str(found.relations["many"].reasons[0])
     (('film',), 'line 1, column 76: `count` over `film`: a result goes when `film` changes it')
     """
+    return check_with(program, using, aggregates, ())
+
+
+def check_with(
+    program: str | Program,
+    using: Iterable[Part],
+    aggregates: Mapping[str, Aggregate] | None,
+    known: Iterable[DataType],
+) -> Checked:
+    """The same with programs of a database, which it may import."""
     try:
-        whole, origins = composed_of(parsed_of(program), using, _PLAIN)
+        whole, origins = composed_of(parsed_of(program), using, _PLAIN, known)
         whole = with_arrivals(whole)
-        known = {**AGGREGATES, **checked_aggregates(aggregates)}
-        errors = [*errors_of(with_stands(whole), _PLAIN, aggregates=known), *foreign_events(whole)]
+        functions = {**AGGREGATES, **checked_aggregates(aggregates)}
+        errors = [*errors_of(with_stands(whole), _PLAIN, aggregates=functions), *foreign_events(whole)]
     except ProgramError as error:
         return Checked(error.errors, {})
     if errors:

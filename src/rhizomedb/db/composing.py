@@ -41,10 +41,12 @@ class _Composed:
     definitions: dict[str, frozenset[object]] = field(default_factory=dict)
     met: dict[str, Program] = field(default_factory=dict)
     answer: str | None = None
+    known: Mapping[str, DataType] = field(default_factory=dict)  # programs of a database, which may import each other
+    rings: set[str] = field(default_factory=set)
 
     def add_named(self, name: str, where: Span | None, source: str | None, path: tuple[str, ...]) -> None:
-        """Add a data type by its name."""
-        found = known_types().get(name)
+        """Add a data type, or a program of the database, by its name."""
+        found = known_types().get(name) or self.known.get(name)
         if found is None:
             raise ProgramError(
                 "logic.unknown-import",
@@ -58,6 +60,9 @@ class _Composed:
 
     def add_type(self, found: DataType, where: Span | None, source: str | None, path: tuple[str, ...]) -> None:
         """Add a data type, after what it imports itself."""
+        if found.name in path and found is self.known.get(found.name):
+            self.rings.update(path[path.index(found.name) :])  # they are rules together, and checked together
+            return
         if found.name in path:
             way = " -> ".join([*path[path.index(found.name) :], found.name])
             raise ProgramError(
@@ -67,7 +72,14 @@ class _Composed:
                 fix="leave one import out",
                 source=source,
             )
-        self.add(parsed(found.program), found.name, (*path, found.name), where, source)
+        try:
+            self.add(parsed(found.program), found.name, (*path, found.name), where, source)
+            if found.name in self.rings and not self.rings.intersection(path):
+                self._check_ring()
+        except ProgramError as error:
+            if found is self.known.get(found.name):
+                raise named_error(error, found.name) from None
+            raise
         self.answer = found.answer
 
     def add(self, program: Program, name: str, path: tuple[str, ...], where: Span | None, source: str | None) -> None:
@@ -77,7 +89,7 @@ class _Composed:
         for each in program.imports:
             self.add_named(each.name, each.span, program.source, path)
         whole = replace(program, imports=())
-        if name != OWN and name not in LIBRARY:
+        if name != OWN and name not in LIBRARY and name not in self.rings:
             self._check(whole)
         defined = _definitions(whole)
         for relation, definition in defined.items():
@@ -103,6 +115,21 @@ class _Composed:
         if errors:
             raise errors[0] if len(errors) == 1 else ProgramErrors(errors)
 
+    def _check_ring(self) -> None:
+        """What is wrong with programs that import each other is said of all together, without a place in one of them."""
+        errors = errors_of(with_stands(self.program(None)), self.stored) if self.stored is not None else []
+        if errors:
+            some = [
+                ProgramError(
+                    each.code,
+                    f"{each.message}, where {', '.join(sorted(self.rings))} import each other",
+                    nearest=each.nearest,
+                    fix=each.fix,
+                )
+                for each in errors
+            ]
+            raise some[0] if len(some) == 1 else ProgramErrors(some)
+
     def _clash(
         self, relation: str, program: Program, name: str, where: Span | None, source: str | None
     ) -> ProgramError:
@@ -121,6 +148,15 @@ class _Composed:
             fix=fix,
             source=source,
         )
+
+
+def named_error(error: ProgramError, name: str) -> ProgramError:
+    """An error of a program that the database has, saying of which; once."""
+    for each in error.errors:
+        if "stored program" not in each.message:
+            each.message = f"{each.message}, in the stored program `{name}`"
+    error.message = error.errors[0].message
+    return error
 
 
 def _definitions(program: Program) -> dict[str, frozenset[object]]:
@@ -144,13 +180,19 @@ def composed(
 
 
 def composed_of(
-    program: Program, using: Iterable[Part] = (), stored: Mapping[str, tuple[str, ...]] | None = None
+    program: Program,
+    using: Iterable[Part] = (),
+    stored: Mapping[str, tuple[str, ...]] | None = None,
+    known: Iterable[DataType] = (),
 ) -> tuple[Program, Mapping[str, str]]:
-    """The same, and for each relation that it did not define itself the name of the part that did."""
+    """The same, and for each relation that it did not define itself the name of the part that did.
+
+    `known` are programs of the database, which are imported by their names as data types are, and may import each other.
+    """
     parts = parts_of(using)
     if not parts and not program.imports:
         return program, {}
-    found = _Composed(stored)
+    found = _Composed(stored, known={each.name: each for each in known})
     for number, part in enumerate(parts, start=1):
         match part:
             case str():
@@ -185,9 +227,11 @@ def parts_of(using: Iterable[Part]) -> tuple[Part, ...]:
 
 
 @lru_cache(maxsize=64)
-def composer(using: tuple[Part, ...], stored: tuple[tuple[str, tuple[str, ...]], ...]) -> Callable[[Program], Program]:
+def composer(
+    using: tuple[Part, ...], stored: tuple[tuple[str, tuple[str, ...]], ...], known: tuple[DataType, ...] = ()
+) -> Callable[[Program], Program]:
     """What adds to a program all that it imports and uses: the same function for the same parts, so that plans are remembered."""
-    return lambda program: composed(program, using, dict(stored))
+    return lambda program: composed_of(program, using, dict(stored), known)[0]
 
 
 @lru_cache(maxsize=64)

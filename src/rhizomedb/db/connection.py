@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Literal
 
 from rhizomedb.db import view
 from rhizomedb.db.attaching import AttachingWriter
-from rhizomedb.db.care import Care
 from rhizomedb.db.database import Database
 from rhizomedb.db.handing_on import sound_among, sound_deltas
 from rhizomedb.db.hypergraph import HypergraphWriter
@@ -24,11 +23,13 @@ from rhizomedb.db.intake import Progress
 from rhizomedb.db.keyring import Keyring
 from rhizomedb.db.limits import Limits
 from rhizomedb.db.naming import Authors, Names
+from rhizomedb.db.programming import ProgramsWriter
 from rhizomedb.db.quotas import quota_of
 from rhizomedb.db.reader import now_ms
 from rhizomedb.db.replicated import Replicating, held_by
 from rhizomedb.db.result import show
 from rhizomedb.db.standing import Changed, sort_out
+from rhizomedb.db.subscribing import Subscribing
 from rhizomedb.db.taking_back import TakingBack
 from rhizomedb.db.transaction import (
     Columns,
@@ -73,7 +74,16 @@ RELEASE_AGAIN_MS = 100
 """When to try again to let in what is due, where another process was writing or something is wrong with it."""
 
 
-class Connection(Care, Replicating, HypergraphWriter, ViewingWriter, WordingWriter, AttachingWriter, TakingBack):
+class Connection(
+    Subscribing,
+    Replicating,
+    ProgramsWriter,
+    HypergraphWriter,
+    ViewingWriter,
+    WordingWriter,
+    AttachingWriter,
+    TakingBack,
+):
     """An open database. Reads see the newest epoch; `snapshot()` keeps one.
 
     `author` is who speaks unless a call says otherwise: a name in the user's keyring (default: the login name), for
@@ -295,6 +305,7 @@ class Connection(Care, Replicating, HypergraphWriter, ViewingWriter, WordingWrit
 
     def close(self) -> None:
         """Release the file, and close its views. What was read before stays valid; nothing can be asked any more."""
+        self._end_subscriptions()
         if self._views is not None:
             self._views.close()
         self._store.close()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from rhizomedb.crdt.library import OPERATIONS
 from rhizomedb.crdt.register import STANDS
 from rhizomedb.db.arriving import ARRIVES
 from rhizomedb.db.result import show
 from rhizomedb.errors import nearest_names
-from rhizomedb.facts.value import KIND_NAMES, Attribute, exact, kind_of, plain
+from rhizomedb.facts.value import KIND_NAMES, Attribute, Cell, exact, kind_of, plain
 from rhizomedb.logic import Program
 from rhizomedb.logic.occurrences import atom_of
 from rhizomedb.logic.syntax import Atom, Constant, Constraint, Rule, Variable
@@ -21,7 +21,6 @@ NUMBERS = {"int": float, "float": int}
 
 def unknown_attributes(program: Program, store: Store) -> Iterator[str]:
     """A sentence for each attribute that the program writes out and no fact here has."""
-    known = {exact(name): name for name in store.attribute_names()}
     written = (
         term.value
         for rule in program.rules
@@ -30,7 +29,13 @@ def unknown_attributes(program: Program, store: Store) -> Iterator[str]:
         for name, term in atom.arguments
         if name == "attribute" and isinstance(term, Constant)
     )
-    for value in dict.fromkeys(exact(value) for value in written):
+    yield from unknown_names(dict.fromkeys(exact(value) for value in written), store)
+
+
+def unknown_names(attributes: Iterable[Cell], store: Store) -> Iterator[str]:
+    """A sentence for each attribute that no fact here has."""
+    known = {exact(name): name for name in store.attribute_names()}
+    for value in attributes:
         if value not in known and not known.keys() & _beside(value):
             near = nearest_names(show(plain(value)), map(show, known.values()))
             meant = f"; did you mean {', '.join(near)}?" if near else ""

@@ -20,7 +20,7 @@ from rhizomedb.db import query as queries
 from rhizomedb.db.arriving import with_arrivals
 from rhizomedb.db.attaching import Attaching
 from rhizomedb.db.causality import Causality
-from rhizomedb.db.composing import Part, composer, parts_of
+from rhizomedb.db.composing import Part
 from rhizomedb.db.explanation import (
     Conflict,
     Conflicts,
@@ -30,12 +30,12 @@ from rhizomedb.db.explanation import (
     Records,
     Said,
 )
-from rhizomedb.db.hypergraph import Hypergraph
 from rhizomedb.db.identity import as_cid
 from rhizomedb.db.limits import Limits
 from rhizomedb.db.log import Logged, log
 from rhizomedb.db.moment import to_ms
 from rhizomedb.db.naming import Authors, Names
+from rhizomedb.db.programming import Programming
 from rhizomedb.db.reading import reading_of
 from rhizomedb.db.result import Result, show
 from rhizomedb.db.search import Match, matching, mentions
@@ -111,7 +111,7 @@ class Stats:
         return {**counts, "storage": self.storage.as_dict(), "bytes_per_fact": round(self.bytes_per_fact, 1)}
 
 
-class Reader(Causality, Hypergraph, Viewing, Wording, Attaching):
+class Reader(Causality, Programming, Viewing, Wording, Attaching):
     """The questions. A subclass says which store and which cut."""
 
     _store: Store
@@ -444,13 +444,13 @@ class Reader(Causality, Hypergraph, Viewing, Wording, Attaching):
         A program with `@next` rules is run from the first epoch to this one; what comes in an epoch it reads as the event
         `arrives(fact, delta, entity, attribute, value)`.
 
-        `import "add-wins-set".` in the program, or `using=["add-wins-set"]`, adds the rules of a data type; `using` takes
-        data types and programs as well.
+        `import "add-wins-set".` in the program, or `using=["add-wins-set"]`, adds the rules of a data type, or of a program
+        that is defined here (`programs`); `using` takes data types and programs as well.
 
         `$name` in the program takes the parameter `name`, from the mapping or as a keyword; nothing is ever pasted into
         text.
         """
-        compose = composing(using)
+        compose = self.composing(program, using)
         whole = with_arrivals(compose(queries.parsed_of(program)))
         values = {**(parameters or {}), **more_parameters}
         if is_temporal(whole):
@@ -504,7 +504,7 @@ class Reader(Causality, Hypergraph, Viewing, Wording, Attaching):
         **more_parameters: object,
     ) -> str:
         """The plan of a program as it ran: rewrites, and each stage with expected and real tuple counts and its time."""
-        compose = composing(using)
+        compose = self.composing(program, using)
         queries.refuse_steps(with_arrivals(compose(queries.parsed_of(program))))
         source = StoreSource(self._store, self.cut)
         return queries.explain(
@@ -629,14 +629,6 @@ class Reader(Causality, Hypergraph, Viewing, Wording, Attaching):
                         {register.attribute: chosen.choose(register.claims) for register in ordered},
                         frozenset(register.attribute for register in ordered if register.is_contested),
                     )
-
-
-def composing(using: Iterable[Part]) -> Callable[[Program], Program]:
-    """What adds to a program over a database all that it imports and uses."""
-    return composer(parts_of(using), _STORED)
-
-
-_STORED = tuple((name, tuple(column for column in columns if column != "$cid")) for name, columns in COLUMNS.items())
 
 
 def shown_registers(registers: Iterable[view.Register]) -> list[view.Register]:

@@ -52,6 +52,13 @@ class Arrived:
                         known.add(register)
                         yield fact.entity, attribute
 
+    @property
+    def cursor(self) -> str:
+        """The place after this epoch: what `watch` and `subscribe` go on from, in another process too."""
+        from rhizomedb.db.cursor import cursor_of, end_of
+
+        return cursor_of(self._store, end_of(self._store, self.number))
+
     def _attributes(self, fact: Fact) -> Iterator[Attribute]:
         """The attribute of a fact; of one that takes back, those of what it takes back, and what that had taken back."""
         if fact.attribute not in (RETRACTS, WITHDRAWS):
@@ -81,15 +88,19 @@ def watch(
     store: Store,
     newest: Callable[[], int],
     *,
-    since: int | None,
+    since: int | str | None,
     poll_s: float,
     timeout_s: float | None,
 ) -> Iterator[Arrived]:
-    """Every epoch after `since` (None: after the newest), as it comes; `newest` looks how many there are.
+    """Every epoch after `since` (an epoch or a cursor; None: the newest), as it comes; `newest` looks how many there are.
 
     Ends when the store is closed, or when nothing came for `timeout_s`.
     """
     check_pauses(poll_s, timeout_s)
+    if isinstance(since, str):
+        from rhizomedb.db.cursor import epoch_before
+
+        since = epoch_before(store, since, newest())
     _check_since(since)
     reached = newest() if since is None else since
     if reached > newest():
