@@ -97,6 +97,7 @@ COMES_BACK = (
         hyper.HyperView,
         hyper.Entry,
         hyper.Said,
+        hyper.Depending,
         LiveHyperViews,
         Vocabulary,
         Classes,

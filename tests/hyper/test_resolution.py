@@ -4,7 +4,7 @@ import pytest
 
 from rhizomedb.errors import BudgetExceeded, Error
 from rhizomedb.facts.clock import HybridTime
-from rhizomedb.hyper import Pointer, Reference
+from rhizomedb.hyper import NOTHING, Pointer, Reference, depends
 from rhizomedb.hyper.json_delta import JsonDelta
 from rhizomedb.hyper.schema import HyperSchema, Nest, Property
 
@@ -102,3 +102,24 @@ def test_a_policy_that_is_none(three, policy):
     with pytest.raises(Error, match="there is no policy") as refused:
         three.show("o", THING, policy=policy)
     assert refused.value.code == "db.unknown-policy"
+
+
+def test_a_policy_may_look_at_other_properties(db):
+    @depends("year", "nothing")
+    def title(said, beside):
+        assert not beside["nothing"]
+        first = min(beside["year"], key=lambda each: each.value).edge.author
+        return next((each.value for each in said if each.edge.author == first), NOTHING)
+
+    for author, year, name in (("ann", 1995, "Heat"), ("ben", 1994, "Heat, restored")):
+        db.relate(titled=(b"m", "title"), title=name, author=author)
+        db.relate(dated=(b"m", "year"), year=year, author=author)
+    assert db.show("m", THING, policies={"title": title})["title"] == "Heat, restored"
+    assert db.show("m", THING, policies={"title": title, "year": "max"})["year"] == 1995
+    assert repr(title) == "<policy title, which depends on year, nothing>"
+
+
+@pytest.mark.parametrize("names", [(), (3,), ("",)])
+def test_what_a_policy_depends_on_is_named(names):
+    with pytest.raises(Error, match="is no property to depend on"):
+        depends(*names)

@@ -242,7 +242,7 @@ def shown_of(view: HyperView, property: str, chosen: Choosing) -> Any:
         return id_of(target.entity) if isinstance(target, Reference) else target
 
     said = said_of(view, property, plain)
-    shown = policy_for(view, property, chosen.choose, chosen.special)(said) if said else NOTHING
+    shown = policy_for(view, property, chosen.choose, chosen.special, plain)(said) if said else NOTHING
     return None if shown is NOTHING else brief(shown)
 
 

@@ -11,7 +11,7 @@ from rhizomedb.hyper.pointer import (
     hyperedge_of,
     pointers_of,
 )
-from rhizomedb.hyper.resolution import NOTHING, Said
+from rhizomedb.hyper.resolution import NOTHING, Depending, Said, depends
 from rhizomedb.hyper.schema import Condition, HyperSchema, Nest, Property, Schemas
 from rhizomedb.hyper.schema_edges import SchemaConflict, SchemasSaid
 
@@ -20,6 +20,7 @@ __all__ = [
     "NEGATES",
     "NOTHING",
     "Condition",
+    "Depending",
     "Entry",
     "HyperSchema",
     "HyperView",
@@ -32,6 +33,7 @@ __all__ = [
     "SchemaConflict",
     "Schemas",
     "SchemasSaid",
+    "depends",
     "facts_of",
     "hyperedge_of",
     "pointers_of",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from operator import attrgetter
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, final
 
 from rhizomedb._record import dataclass
 from rhizomedb.errors import BudgetExceeded, RequestError, nearest_names
@@ -35,6 +35,47 @@ class Said:
 
 Choose: TypeAlias = Callable[[Sequence[Said]], Any]
 """A policy: from all that is said of a property, oldest first and never nothing, to what is shown; `NOTHING` for nothing."""
+
+
+Beside: TypeAlias = Mapping[str, Sequence[Said]]
+"""All that is said of other properties, by their names, oldest first."""
+
+
+@final
+class Depending:
+    """A policy that looks at other properties of the same view too, which it names; `depends` makes one.
+
+    It depends on what is said of them, not on what is shown, so policies may depend on each other. What is shown can change
+    only where something is said of its own property or of one that it names.
+    """
+
+    def __init__(self, on: Sequence[str], choose: Callable[[Sequence[Said], Beside], Any]) -> None:
+        self.on = tuple(on)
+        self.choose = choose
+
+    def __call__(self, said: Sequence[Said], beside: Beside | None = None) -> Any:
+        """What is shown; of a property that it does not name nothing is said."""
+        return self.choose(said, {name: (beside or {}).get(name, ()) for name in self.on})
+
+    def __repr__(self) -> str:
+        return f"<policy {getattr(self.choose, '__name__', 'of a function')}, which depends on {', '.join(self.on)}>"
+
+
+def depends(*on: str) -> Callable[[Callable[[Sequence[Said], Beside], Any]], Depending]:
+    """Make a policy of a function that looks at other properties, too, which it has to name.
+
+    @depends("source")
+    def runtime(said, beside):
+        return max(each.value for each in said) if beside["source"] else said[-1].value
+
+    db.show("matrix", "Movie", policies={"runtime": runtime})
+    """
+    wrong = next((name for name in on if type(name) is not str or not name), None) if on else on
+    if wrong is not None:
+        raise RequestError(
+            "db.usage", f"{wrong!r:.60} is no property to depend on", fix='@depends("year"), above the function'
+        )
+    return lambda choose: Depending(on, choose)
 
 
 class _Nothing:
@@ -168,12 +209,13 @@ def resolve(
             left -= len(entries)
             if left < 0:
                 raise BudgetExceeded("budget.facts", f"the view has more than {most:,} entries")
-            said = said_of(view, property, partial(plain, resolved=resolved))
-            shown = policy_for(view, property, choose, special)(said) if said else NOTHING
+            said = said_of(view, property, as_data)
+            shown = policy_for(view, property, choose, special, as_data)(said) if said else NOTHING
             if shown is not NOTHING:
                 found[property_key(property)] = shown
         return found
 
+    as_data = partial(plain, resolved=resolved)
     return resolved(view)
 
 
@@ -182,11 +224,16 @@ def property_key(property: str) -> str:
     return "id[]" if property == "id" else property
 
 
-def policy_for(view: HyperView, property: str, choose: Choose, special: Mapping[str, Choose]) -> Choose:
-    """The policy by which a property of a view is chosen."""
+def policy_for(
+    view: HyperView, property: str, choose: Choose, special: Mapping[str, Choose], plain: Callable[[Any], Any]
+) -> Choose:
+    """The policy by which a property of a view is chosen; `plain` as for `said_of`."""
     expected = view.schema.properties.get(property)
     usual = _each if expected is not None and expected.many else choose
-    return special.get(f"{view.schema.name}.{property}", special.get(property, usual))
+    found = special.get(f"{view.schema.name}.{property}", special.get(property, usual))
+    if isinstance(found, Depending):
+        return partial(found, beside={name: said_of(view, name, plain) for name in found.on})
+    return found
 
 
 def said_of(view: HyperView, property: str, plain: Callable[[Any], Any]) -> list[Said]:
