@@ -255,6 +255,23 @@ def test_what_is_said_of_a_schema_in_several_ways_is_listed_and_the_latest_count
     )
 
 
+def test_what_is_said_of_a_schema_in_several_ways_is_chosen_by_a_policy(db, wall):
+    db.define(HyperSchema("m", "Movie"), author="ann")
+    for author, name in (("ben", "Film"), ("cy", "Movie"), ("dee", "Kino")):
+        wall.forward(10)
+        db.relate(("schema", Reference(b"m", "name")), name=name, author=author)
+    names = {
+        policy: db.schemas(policy=policy)["m"].name
+        for policy in ("latest", "first", "vote", "trusted:ben", lambda said: said[:2][-1])
+    }
+    assert list(names.values()) == ["Kino", "Movie", "Movie", "Film", "Film"]
+    chosen = db.schemas_said(policy="trusted:ben")
+    assert [conflict.counts.targets("name") for conflict in chosen.conflicts] == [["Film"]]
+    assert db.hyperview("x", "Film", schemas=chosen.schemas.values()).schema.name == "Film"
+    with pytest.raises(Error, match="there is no policy 'max' for definitions"):
+        db.schemas(policy="max")
+
+
 POISON = {
     "a name that is none": [("name", 5)],
     "no pattern": [("pattern", "x")],

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rhizomedb.db.live_hyperviews import LiveHyperViews
     from rhizomedb.db.naming import Authors
     from rhizomedb.db.relating import PassedOn, Related, Target
+    from rhizomedb.db.stored_programs import Policy
     from rhizomedb.db.transaction import Transaction
     from rhizomedb.facts.signature import Key
     from rhizomedb.facts.value import Entity
@@ -119,15 +120,21 @@ class Hypergraph:
         """What this copy calls the author of a key."""
         return self._authors().name(author)
 
-    def schemas(self) -> Schemas:
-        """The schemas that are said here at this moment, by their ids."""
-        return self.schemas_said().schemas
+    def schemas(self, *, policy: Policy = "latest", trusted: Iterable[str] | None = None) -> Schemas:
+        """The schemas that are said here at this moment, by their ids.
 
-    def schemas_said(self) -> SchemasSaid:
+            db.show("matrix", "Movie", schemas=db.schemas(policy="trusted:ann").values())
+
+        Where several things are said of one part of a schema, a policy says which counts: `latest`, `first`, `vote`,
+        `trusted:A,B`, `claimed:A,B`, or a function from them, oldest first, to one of them. `trusted` as for `hyperedges`.
+        """
+        return self.schemas_said(policy=policy, trusted=trusted).schemas
+
+    def schemas_said(self, *, policy: Policy = "latest", trusted: Iterable[str] | None = None) -> SchemasSaid:
         """The same, with what is said in several ways, and what cannot be understood and why."""
         from rhizomedb.db.hyperviews import said_of_schemas
 
-        return said_of_schemas(self)
+        return said_of_schemas(self, policy, trusted)
 
     def hyperview(
         self,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import partial
-from typing import Any, Protocol, TypeAlias
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from rhizomedb.db.edge_source import edge_source
 from rhizomedb.db.hyperedges import RANK, Asked, Thing, check_list, set_of
@@ -12,12 +12,20 @@ from rhizomedb.db.negations import negated_among
 from rhizomedb.errors import RequestError
 from rhizomedb.facts.value import Entity
 from rhizomedb.hyper.hyperview import HyperView, program_of
+from rhizomedb.hyper.pointer import Hyperedge
 from rhizomedb.hyper.schema import HyperSchema, Schemas
 from rhizomedb.hyper.schema_edges import SCHEMA, SchemasSaid, schemas_of
 from rhizomedb.hyper.walking import walk
 
 Wanted: TypeAlias = HyperSchema | str | type[Any]
 """A schema: itself, its id or name as this database has it, or a dataclass or pydantic model that gives it."""
+
+
+SCHEMAS_REMEMBERED: Final = 16
+"""Of how many moments, of whatever databases, the schemas are remembered."""
+
+if TYPE_CHECKING:
+    from rhizomedb.db.stored_programs import Policy
 
 
 class Viewed(Asked, Protocol):
@@ -28,12 +36,23 @@ class Viewed(Asked, Protocol):
         ...
 
 
-def said_of_schemas(reader: Asked) -> SchemasSaid:
-    """What is said of schemas at a moment."""
+@lru_cache(maxsize=SCHEMAS_REMEMBERED)
+def _latest(said: tuple[Hyperedge, ...]) -> SchemasSaid:
+    return schemas_of(said)  # the same statements always say the same
+
+
+def said_of_schemas(reader: Asked, policy: Policy = "latest", trusted: Iterable[str] | None = None) -> SchemasSaid:
+    """What is said of schemas at a moment; see `Hypergraph.schemas_said`."""
     source = edge_source(reader._store, reader.cut)
     edges = source.read(source.with_roles([SCHEMA]))
-    away = negated_among(reader._store, reader.cut, None, {edge.edge for edge in edges})
-    return schemas_of(sorted((edge for edge in edges if edge.edge not in away), key=RANK))
+    believed = set_of(trusted, reader.author_key)
+    away = negated_among(reader._store, reader.cut, believed, {edge.edge for edge in edges})
+    said = tuple(sorted((edge for edge in edges if edge.edge not in away), key=RANK))
+    if policy == "latest":
+        return _latest(said)
+    from rhizomedb.db.stored_programs import chooser  # most programs never choose otherwise
+
+    return schemas_of(said, chooser(reader, policy))
 
 
 def views(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
 from rhizomedb._record import dataclass
 from rhizomedb.crdt.library import DataType, known_types
@@ -181,12 +181,29 @@ def every(reader: Asked, role: str) -> list[Hyperedge]:
     return sorted(source.read(source.with_roles([role])), key=RANK)
 
 
-def chooser(reader: Asked, policy: Policy) -> Callable[[list[D]], D]:
-    """What chooses among the standing definitions of a name."""
+class Versioned(Protocol):
+    """Something that a hyperedge says, in a version that is the same where the same is said."""
+
+    @property
+    def edge(self) -> Hyperedge:
+        """Who says it, and when."""
+        ...
+
+    @property
+    def version(self) -> str | int:
+        """What makes two the same."""
+        ...
+
+
+V = TypeVar("V", bound=Versioned)
+
+
+def chooser(reader: Asked, policy: Policy) -> Callable[[list[V]], V]:
+    """What chooses among several definitions that stand."""
     if callable(policy):
         given = policy
 
-        def by_function(found: list[D]) -> D:
+        def by_function(found: list[V]) -> V:
             chosen = given(found)
             if not any(chosen is each for each in found):
                 raise RequestError(
@@ -207,7 +224,7 @@ def chooser(reader: Asked, policy: Policy) -> Callable[[list[D]], D]:
         )
     choose = policy_of("latest" if policy == "all" else policy, reader.author_key)
 
-    def by_name(found: list[D]) -> D:
+    def by_name(found: list[V]) -> V:
         version = choose([Said(each.version, each.edge) for each in found])
         return next(each for each in reversed(found) if each.version == version)
 

@@ -8,8 +8,8 @@ else. Several may say something else of one part of a schema; then the latest co
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final, NamedTuple
 
 from rhizomedb._record import dataclass
 from rhizomedb.errors import Error, RequestError
@@ -27,6 +27,14 @@ NAME, SELECT, TRANSFORM, PROPERTY = "name", "select", "transform", "property"
 EVERY_CONTEXT: Final = b"select_by_target_context"
 SOME_CONTEXTS: Final = b"select_contexts"
 """What a selector points at as its pattern: that of the reference, or that of contexts which it lists."""
+
+
+class PartSaid(NamedTuple):
+    """What a hyperedge says of a part of a schema; `version` is the same where the same is said of it."""
+
+    edge: Hyperedge
+    said: Any
+    version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,33 +88,42 @@ def edges_of(schema: HyperSchema) -> list[tuple[Pointer, ...]]:
     return found
 
 
-def schemas_of(edges: Iterable[Hyperedge]) -> SchemasSaid:
-    """The schemas that hyperedges say, oldest first; a schema without a name, or part of a ring, is refused with its reason."""
-    parts: dict[tuple[Entity, str], list[tuple[Hyperedge, Any]]] = {}
+def _latest(said: list[PartSaid]) -> PartSaid:
+    return said[-1]
+
+
+def schemas_of(edges: Iterable[Hyperedge], choose: Callable[[list[PartSaid]], PartSaid] = _latest) -> SchemasSaid:
+    """The schemas that hyperedges say, oldest first; a schema without a name, or part of a ring, is refused with its reason.
+
+    Where several things are said of one part, `choose` says which counts.
+    """
+    parts: dict[tuple[Entity, str], list[PartSaid]] = {}
+    versions: dict[tuple[Entity, str, Any], int] = {}
     refused: list[tuple[Hyperedge, str]] = []
     for edge in edges:
         for target in edge.targets(SCHEMA):
             if isinstance(target, Reference):
                 try:
                     for part, said in _read(edge, target.context):
-                        parts.setdefault((target.entity, part), []).append((edge, said))
+                        version = versions.setdefault((target.entity, part, said), len(versions))
+                        parts.setdefault((target.entity, part), []).append(PartSaid(edge, said, version))
                 except (Error, ValueError, TypeError, RecursionError) as error:
                     refused.append((edge, error.message if isinstance(error, Error) else str(error)))
     conflicts = []
-    chosen: dict[Entity, dict[str, tuple[Hyperedge, Any]]] = {}
+    chosen: dict[Entity, dict[str, PartSaid]] = {}
     for (entity, part), found in parts.items():
-        if any(said != found[-1][1] for _, said in found):
-            all_of_it = tuple(edge for edge, _ in found)
-            conflicts.append(SchemaConflict(id_of(entity), part, all_of_it, found[-1][0]))
-        chosen.setdefault(entity, {})[part] = found[-1]
+        counts = choose(found)
+        if len({each.version for each in found}) > 1:
+            conflicts.append(SchemaConflict(id_of(entity), part, tuple(each.edge for each in found), counts.edge))
+        chosen.setdefault(entity, {})[part] = counts
     made: dict[str, HyperSchema] = {}
     for entity, said in chosen.items():
         if NAME in said:
             try:
                 made[id_of(entity)] = _made(id_of(entity), said)
             except RequestError as error:
-                refused.append((said[NAME][0], error.message))
-    named = {schema.id: chosen[entity_of(schema.id)][NAME][0] for schema in made.values()}
+                refused.append((said[NAME].edge, error.message))
+    named = {schema.id: chosen[entity_of(schema.id)][NAME].edge for schema in made.values()}
     while True:
         try:
             return SchemasSaid(Schemas(made.values()), tuple(conflicts), tuple(refused))
@@ -145,13 +162,13 @@ def _read(edge: Hyperedge, context: str | None) -> Iterator[tuple[str, Any]]:
             yield f"{PROPERTY} {_text(edge, 'property')}", Property(kind, role, required, many)
 
 
-def _made(id: str, said: Mapping[str, tuple[Hyperedge, Any]]) -> HyperSchema:
+def _made(id: str, said: Mapping[str, PartSaid]) -> HyperSchema:
     nests, properties = (
-        {part.partition(" ")[2]: value for part, (_, value) in said.items() if part.startswith(f"{kind} ")}
+        {part.partition(" ")[2]: each.said for part, each in said.items() if part.startswith(f"{kind} ")}
         for kind in (TRANSFORM, PROPERTY)
     )
-    selects = said[SELECT][1] if SELECT in said else None
-    return HyperSchema(id, said[NAME][1], selects, nests, properties)
+    selects = said[SELECT].said if SELECT in said else None
+    return HyperSchema(id, said[NAME].said, selects, nests, properties)
 
 
 def _in_rings(schemas: Mapping[str, HyperSchema]) -> list[str]:
