@@ -81,6 +81,11 @@ def test_why(films, wall):
     assert year.said_before[0].edge.targets("year") == [1999]
     assert year.taken_back[0].edge.negates == (year.said_before[0].edge.edge,)
     assert year.as_dict()["after"] is None
+    (kept,) = films.diff("matrix", schema=Movie, epochs=(films.epoch_before, None), trusted=[], properties="genres")
+    assert kept.after == ["action", "crime"]
+    assert not films.diff("matrix", schema=Movie, epochs=(films.epoch_before, None), trusted=["ann"], properties="year")
+    (away,) = films.diff("matrix", schema=Movie, epochs=(films.epoch_before, None), trusted=["ben"], properties="year")
+    assert [said.author for said in away.taken_back] == ["ben"]
     text = repr(films.diff(schema="Movie", epochs=(films.epoch_before, None)))
     assert text.startswith("3 differences\n  lana · name (from bound · director)   Lana (ann ")
     assert "⇒  nothing   taken back by ben " in text

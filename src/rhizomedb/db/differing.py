@@ -6,7 +6,7 @@ a thing that both sides show inside at the same place is compared property by pr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -17,8 +17,9 @@ from rhizomedb.db.choosing import Choosing, choosing
 from rhizomedb.db.disagreement import SaidBy, as_data, entities_of, named, properties_of, show_shown, shown_of
 from rhizomedb.db.edge_source import edge_source
 from rhizomedb.db.finding import AT_ONCE_MAX, AT_ONCE_MIN, check_limit, is_shown, things_of
-from rhizomedb.db.hyperedges import Thing, check_list
+from rhizomedb.db.hyperedges import RANK, Thing, check_list, set_of
 from rhizomedb.db.hyperviews import Wanted, schemas_for, views_of
+from rhizomedb.db.negations import negated_among
 from rhizomedb.errors import RequestError
 from rhizomedb.facts.value import Entity
 from rhizomedb.hyper.hyperview import HyperView
@@ -174,9 +175,9 @@ def differences(
     check_limit(limit)
     allowed = budget_of(budget)
     meter = allowed.meter()
-    names = [] if trusted is None else list(check_list(trusted))
+    names = None if trusted is None else list(check_list(trusted))
     sides = [
-        _Side(reader, known, id, choosing(reader, one, some), None if trusted is None else names)
+        _Side(reader, known, id, choosing(reader, one, some), set_of(names, reader.author_key))
         for reader, one, some in zip((before, after), _pair(policy, str), _pair(policies, Mapping), strict=True)
     ]
     wanted = None if properties is None else properties_of(known, id, properties)
@@ -188,7 +189,7 @@ def differences(
     found = comparing.all(things, is_asked)
     some = list(islice(found, None if limit is None else limit + 1))
     more = limit is not None and len(some) > limit
-    return ViewDiff(_explained(some[:limit], before, after), more)
+    return ViewDiff(_explained(some[:limit], before, after, set_of(names, after.author_key)), more)
 
 
 def _pair(given: Any, kind: type[Any]) -> tuple[Any, Any]:
@@ -206,17 +207,17 @@ class _Side:
     """One of the two readers, and how it shows things."""
 
     def __init__(
-        self, reader: Reader, known: Schemas, id: str, chosen: Choosing, trusted: Iterable[str] | None
+        self, reader: Reader, known: Schemas, id: str, chosen: Choosing, trusted: frozenset[bytes] | None
     ) -> None:
         self.reader = reader
         self.chosen = chosen
         self._known = known
         self._id = id
-        self._away = reader.negated_edges(trusted)
+        self._trusted = trusted
 
     def views(self, things: Sequence[Entity]) -> list[HyperView]:
         """The views of some things."""
-        return views_of(self.reader, self._known, self._id, things, self._away)
+        return views_of(self.reader, self._known, self._id, things, self._trusted)
 
     def said_by(self, edge: Hyperedge) -> SaidBy:
         """Who says a hyperedge."""
@@ -318,24 +319,36 @@ def _why(side: _Side, view: HyperView, property: str, shown: Any) -> tuple[SaidB
     return tuple(dict.fromkeys(side.said_by(each.edge) for each in those))
 
 
-def _explained(found: Sequence[ViewDifference], before: Reader, after: Reader) -> Iterator[ViewDifference]:
+def _explained(
+    found: Sequence[ViewDifference], before: Reader, after: Reader, trusted: frozenset[bytes] | None
+) -> Iterator[ViewDifference]:
     """Differences with what people call the things, and with the negations that take back what was shown."""
     things = list(dict.fromkeys(each.entity for each in found))
     labels = {**before.labels(things), **after.labels(things)}
-    gone = {said.edge.edge for each in found for said in each.said_before}
-    source, away = edge_source(after._store, after.cut), after.negated_edges()
-    by: dict[Entity, list[Hyperedge]] = {}
-    if away & gone:
-        for edge in source.read(source.at_targets(gone & away)):
-            for target in () if edge.edge in away else edge.negates:
-                by.setdefault(target, []).append(edge)
+    authors: dict[Entity, set[bytes]] = {}
+    for said in (said for each in found for said in each.said_before):
+        authors.setdefault(said.edge.edge, set()).add(said.edge.author)
+    by: dict[Entity, list[SaidBy]] = {}
+    for edge in _negations(after, authors.keys(), trusted):
+        for target in edge.negates:
+            if target in authors and (trusted is None or edge.author in trusted | authors[target]):
+                name = after.author_name(edge.author)
+                by.setdefault(target, []).append(SaidBy(name, edge.claimed_author, edge.time.ms, edge))
     for each in found:
-        negations = [
-            SaidBy(after.author_name(edge.author), edge.claimed_author, edge.time.ms, edge)
-            for said in each.said_before
-            for edge in sorted(by.get(said.edge.edge, ()), key=lambda edge: edge.rank)
-        ]
+        negations = [negation for said in each.said_before for negation in by.get(said.edge.edge, ())]
         yield replace(each, label=labels[each.entity], taken_back=tuple(dict.fromkeys(negations)))
+
+
+def _negations(reader: Reader, edges: Collection[Entity], trusted: frozenset[bytes] | None) -> list[Hyperedge]:
+    """The negations of those of some edges that are taken back, which are not taken back themselves, oldest first."""
+    away = negated_among(reader._store, reader.cut, trusted, edges)
+    gone = [edge for edge in edges if edge in away]
+    if not gone:
+        return []
+    source = edge_source(reader._store, reader.cut)
+    found = [edge for edge in source.read(source.at_targets(gone)) if edge.negates]
+    moot = negated_among(reader._store, reader.cut, trusted, [edge.edge for edge in found])
+    return sorted((edge for edge in found if edge.edge not in moot), key=RANK)
 
 
 # -- of one database ---------------------------------------------------------------------------------------------------
