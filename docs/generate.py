@@ -23,6 +23,7 @@ from rhizomedb.crdt.library import LIBRARY
 from rhizomedb.db import attachment, explanation, intake, reader, transaction
 from rhizomedb.db.care import Limit
 from rhizomedb.db.checking import Checked
+from rhizomedb.db.differing import ViewDiff, ViewDifference
 from rhizomedb.db.disagreement import SaidBy, SaidValue, ViewConflict, ViewConflicts
 from rhizomedb.db.doctor import Ailment
 from rhizomedb.db.filling import Filling
@@ -105,6 +106,8 @@ COMES_BACK = (
         Understanding,
         SaidAs,
         Saved,
+        ViewDiff,
+        ViewDifference,
         ViewConflicts,
         ViewConflict,
         SaidValue,

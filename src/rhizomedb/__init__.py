@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from rhizomedb.db.connection import Connection as Connection
     from rhizomedb.db.connection import connect as open  # noqa: F401
     from rhizomedb.db.database import Database as Database
+    from rhizomedb.db.differing import diff as diff
     from rhizomedb.db.identity import entity as entity
     from rhizomedb.db.identity import new_entity as new_entity
     from rhizomedb.db.query import evaluate as evaluate
@@ -57,6 +58,7 @@ _HOMES = {
     "Result": "rhizomedb.db.result",
     "backend": "rhizomedb._native",
     "check": "rhizomedb.db.checking",
+    "diff": "rhizomedb.db.differing",
     "entity": "rhizomedb.db.identity",
     "evaluate": "rhizomedb.db.query",
     "new_entity": "rhizomedb.db.identity",

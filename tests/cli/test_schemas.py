@@ -228,6 +228,8 @@ NO_SCHEMA = {
     "no primitive schema": ({"id": "x", "properties": {"a": "integr"}}, "did you mean: integer"),
     "a role that is none": ({"id": "x", "properties": {"a": {"role": 3}}}, "the role of a property is a text"),
     "required of another kind": ({"id": "x", "properties": {"a": {"required": "yes"}}}, "`required` is true or false"),
+    "many of another kind": ({"id": "x", "properties": {"a": {"many": 1}}}, "`many` is true or false"),
+    "an interval that is none": ({"id": "x", "properties": {"a": "integer[2, 1]"}}, "no value is in integer[2, 1]"),
     "one id twice": ([{"id": "x"}, {"id": "x"}], "two schemas have the id 'x'"),
 }
 
@@ -252,7 +254,13 @@ SCHEMAS = st.builds(
     st.dictionaries(NAMES, st.builds(Nest, NAMES, st.lists(CONDITIONS, max_size=2).map(tuple)), max_size=3),
     st.dictionaries(
         NAMES,
-        st.builds(Property, st.sampled_from([None, "string", "integer.year"]), st.none() | NAMES, st.booleans()),
+        st.builds(
+            Property,
+            st.sampled_from([None, "string", "integer.year", "number[0, 1)"]),
+            st.none() | NAMES,
+            st.booleans(),
+            st.booleans(),
+        ),
         max_size=3,
     ),
 )

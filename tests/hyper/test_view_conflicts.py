@@ -187,7 +187,10 @@ def test_it_is_where_showing_all_shows_several(kind, tmp_path_factory, world, sc
             everything = reader.show(view.id, of, policy="all", schemas=schemas)
             shown = reader.show(view.id, of, policy=policy, schemas=schemas)
             for property, entries in view.properties.items():
-                several = len(set(map(key, everything.get(property, [])))) > 1
+                all_of_it = everything.get(property, [])
+                if property == "to":  # a thing that a condition keeps from being shown inside is the same thing
+                    all_of_it = [{"id": each} if isinstance(each, str) else each for each in all_of_it]
+                several = len(set(map(key, all_of_it))) > 1
                 if several and not of.properties.get(property, Property()).many:
                     expected[view.schema.name, view.id, property] = key(shown.get(property, ()))
                 for entry in entries:

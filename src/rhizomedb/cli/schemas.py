@@ -172,7 +172,8 @@ def _when(nest: Nest) -> str:
 
 def _expected(each: Property) -> str:
     role = None if each.role is None else f"in the role {each.role}"
-    return ", ".join(word for word in (each.kind, role, "required" if each.required else None) if word) or "anything"
+    words = (each.kind, role, "required" if each.required else None, "many" if each.many else None)
+    return ", ".join(word for word in words if word) or "anything"
 
 
 def _as_dict(schema: HyperSchema, conflicts: Iterable[SchemaConflict]) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
 if TYPE_CHECKING:
     from rhizomedb.budget import Budget
+    from rhizomedb.db.differing import Policies, Policy, ViewDiff
     from rhizomedb.db.disagreement import ViewConflicts
-    from rhizomedb.db.hyperedges import Thing
+    from rhizomedb.db.hyperedges import Moment, Thing
     from rhizomedb.db.hypergraph import HypergraphWriter
     from rhizomedb.db.hyperviews import Wanted
     from rhizomedb.db.reader import Reader
@@ -129,6 +130,50 @@ class Viewing:
         from rhizomedb.db.loading import class_of
 
         return class_of(cast("Reader", self), schema)
+
+    def diff(
+        self,
+        things: Thing | Iterable[Thing] | None = None,
+        *,
+        schema: Wanted,
+        properties: str | Iterable[str] | None = None,
+        moments: tuple[Moment | None, Moment | None] | None = None,
+        epochs: tuple[int | None, int | None] | None = None,
+        authors: tuple[str | Iterable[str], str | Iterable[str]] | None = None,
+        policy: Policy = "latest",
+        policies: Policies = None,
+        limit: int | None = None,
+        schemas: Iterable[HyperSchema] = (),
+        trusted: Iterable[str] | None = None,
+        budget: Budget | None = None,
+    ) -> ViewDiff:
+        """What is shown differently of some things, or of all things of a schema: property, before, after, and why.
+
+            db.diff("matrix", schema="Movie", moments=("yesterday", "now"))
+            db.diff(schema="Movie", authors=("ann", "ben"))
+            db.diff(schema="Movie", policy=("latest", "trusted:ann"))
+
+        What differs between the two sides is a pair, before and after: two `moments` of claimed time, two `epochs`, two
+        `authors` (or lists of them), two policies, or several of these; None is this side as it is. The schema is that of now.
+        Views inside are compared by path, each thing once. `rhizomedb.diff` compares any two readers.
+        """
+        from rhizomedb.db.differing import diff_of
+
+        return diff_of(
+            cast("Reader", self),
+            things,
+            schema,
+            properties,
+            moments,
+            epochs,
+            authors,
+            policy,
+            policies,
+            limit,
+            schemas,
+            trusted,
+            budget,
+        )
 
     def _view_conflicts(
         self,

@@ -22,7 +22,7 @@ _CONDITION: Final = '["year", ">", 1990]'
 
 _SCHEMA: Final = ("id", "name", "selects", "nests", "properties")
 _NEST: Final = ("schema", "when")
-_PROPERTY: Final = ("kind", "role", "required")
+_PROPERTY: Final = ("kind", "role", "required", "many")
 
 
 def read(node: Any) -> list[HyperSchema]:
@@ -118,20 +118,22 @@ def _condition(node: Any, where: str) -> Condition:
 
 def _property(node: Any, where: str) -> Property:
     if isinstance(node, str):
-        return _checked(node, None, False, where)
+        return _checked(node, None, False, False, where)
     said = _object(node, _PROPERTY, "a property", where, '{"kind": "string", "required": true}')
-    kind, role, required = said.get("kind"), said.get("role"), said.get("required", False)
+    kind, role = said.get("kind"), said.get("role")
+    required, many = said.get("required", False), said.get("many", False)
     for what, text in (("kind", kind), ("role", role)):
         if text is not None and (type(text) is not str or not text):
             raise RequestError("hyper.schema", f"the {what} of a property is a text, not {text!r:.60}", where=where)
-    if type(required) is not bool:
-        raise RequestError("hyper.schema", f"`required` is true or false, not {required!r:.60}", where=where)
-    return _checked(kind, role, required, where)
+    for what, flag in (("required", required), ("many", many)):
+        if type(flag) is not bool:
+            raise RequestError("hyper.schema", f"`{what}` is true or false, not {flag!r:.60}", where=where)
+    return _checked(kind, role, required, many, where)
 
 
-def _checked(kind: str | None, role: str | None, required: bool, where: str) -> Property:
+def _checked(kind: str | None, role: str | None, required: bool, many: bool, where: str) -> Property:
     try:
-        return Property(kind, role, required)
+        return Property(kind, role, required, many)
     except RequestError as error:  # no such primitive schema
         error.where = where
         raise
@@ -166,7 +168,7 @@ def _plain(value: Value) -> Any:
 
 
 def _property_written(each: Property) -> Any:
-    if each.role is None and not each.required and each.kind is not None:
+    if each == Property(each.kind) and each.kind is not None:
         return each.kind
-    said = {"kind": each.kind, "role": each.role, "required": each.required or None}
+    said = {"kind": each.kind, "role": each.role, "required": each.required or None, "many": each.many or None}
     return {name: value for name, value in said.items() if value is not None}
