@@ -355,6 +355,8 @@ CODES.update(
         "hyper.json": "The JSON is not a delta as the RhizomeDB reference writes them.",
         "hyper.schema": "A schema, or a part of one, cannot be understood.",
         "hyper.vocabulary": "What is said to mean the same is too few, too many, or of the wrong kind.",
+        "hyper.lens": "A lens between versions, or a step of one, cannot be understood.",
+        "hyper.unknown-version": "No lens leads to this version.",
         "hyper.not-kept": "No view of this thing is kept up to date here.",
         "hyper.unknown-schema": "There is no schema of this id.",
         "hyper.cycle": "Schemas lead back to themselves: views of them would never end.",

@@ -1,6 +1,7 @@
 """The hypergraph over facts: hyperedges with pointers, negation, schemas and their views, and the JSON of the reference."""
 
 from rhizomedb.hyper.hyperview import Entry, HyperView
+from rhizomedb.hyper.lens import Add, Convert, Head, Hoist, Join, Lens, Remove, Rename, Sink, Split, Wrap
 from rhizomedb.hyper.pointer import (
     NEGATED_BY,
     NEGATES,
@@ -19,19 +20,30 @@ __all__ = [
     "NEGATED_BY",
     "NEGATES",
     "NOTHING",
+    "Add",
     "Condition",
+    "Convert",
     "Entry",
+    "Head",
+    "Hoist",
     "HyperSchema",
     "HyperView",
     "Hyperedge",
+    "Join",
+    "Lens",
     "Nest",
     "Pointer",
     "Property",
     "Reference",
+    "Remove",
+    "Rename",
     "Said",
     "SchemaConflict",
     "Schemas",
     "SchemasSaid",
+    "Sink",
+    "Split",
+    "Wrap",
     "facts_of",
     "hyperedge_of",
     "pointers_of",
