@@ -14,7 +14,6 @@ from rhizomedb.db.compiled import Compiled, answering
 from rhizomedb.db.edge_source import edge_source
 from rhizomedb.db.explanation import Record, shown_of
 from rhizomedb.db.hyperedges import RANK, set_of
-from rhizomedb.db.hyperviews import PROGRAMS_MAX
 from rhizomedb.db.moment import show_ms
 from rhizomedb.db.naming import Names
 from rhizomedb.db.reader import REFUSE, Reader, shown_registers
@@ -35,6 +34,9 @@ from rhizomedb.store.store import COLUMNS
 if TYPE_CHECKING:
     from rhizomedb.db.hypergraph import HypergraphWriter
     from rhizomedb.db.relating import Related
+
+PROGRAMS_MAX: Final = 64
+"""The compiled programs of how many versions are remembered."""
 
 _CLAIM: Final = "claim"
 """The relation of the claims that come with a question."""
