@@ -8,7 +8,7 @@ operator becomes a relation of its own whose columns are its attributes, and no 
 >>> print(program_of(Project(Select(film, late), ("title",))), end="")
 codd_0(title: V0, year: V1) :- film(title: V0, year: V1).
 codd_1(title: V0, year: V1) :- codd_0(title: V0, year: V1), V1 > 1990.
-codd_2(title: V0) :- codd_1(title: V0, year: V1).
+codd_2(title: V0) :- codd_1(title: V0, year: W1).
 answer(title: V0) :- codd_2(title: V0).
 
 Relations are sets, there is no null, and values of two kinds are never equal.
