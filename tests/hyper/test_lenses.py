@@ -211,9 +211,10 @@ def test_what_is_asked_wrongly_is_said(db):
 
 
 def test_more_lenses_than_a_program_holds_are_refused(db):
-    for version in range(8):
+    db.lens("v0", "v1", Rename("a", "b"), author="ann")
+    for version in range(1, 8):
         steps = [Rename(f"{version}:{'x' * 50}{n}", f"{version}:{'y' * 50}{n}") for n in range(60)]
-        db.lens(f"v{version}", f"v{version + 1}", *steps, author="spammer" if version else "ann")
+        db.lens(f"v{version}", f"v{version + 1}", *steps, author="spammer")
     say(db, {"title": ["x"]})
     with pytest.raises(Error, match="are too many") as refused:
         db.as_version("v1").get(TASK)
