@@ -43,12 +43,14 @@ from rhizomedb.db.stored_programs import Defined, Once, ProgramsSaid
 from rhizomedb.db.subscription import Counts, Subscription, Told, ToldView
 from rhizomedb.db.text import Batch, Text
 from rhizomedb.db.text_watch import Splice, TextChange, TextWatch
+from rhizomedb.db.versions import LensesSaid, LostClaim, SaidIn, Versioned, Versioning
 from rhizomedb.db.view_change import Difference, ViewChange
 from rhizomedb.db.vocabulary import SaidAs, Understanding, Understood
 from rhizomedb.db.watch import Arrived
 from rhizomedb.errors import CODES, Span
 from rhizomedb.hyper import generated, typed
 from rhizomedb.hyper.instance import Missing, MissingRequired
+from rhizomedb.hyper.lens import STEPS
 from rhizomedb.hyper.program_edges import Conflict, StoredProgram, StoredView
 from rhizomedb.hyper.vocabulary import Classes, Vocabulary
 from rhizomedb.logic import AGGREGATES, FUNCTIONS
@@ -114,6 +116,13 @@ COMES_BACK = (
         SaidBy,
         MissingRequired,
         Missing,
+        hyper.Lens,
+        *STEPS.values(),
+        Versioned,
+        Versioning,
+        SaidIn,
+        LostClaim,
+        LensesSaid,
     ),
     *(ReplicatedSet, GrowOnlySet, TwoPhaseSet, ReplicatedCounter, GrowOnlyCounter, ReplicatedRegister),
     *(ReplicatedMap, ReplicatedList, ReplicatedTree),

@@ -293,6 +293,7 @@ CODES.update(
         # algebra
         "algebra.unknown-relation": "A plan reads a relation that nothing defines.",
         "algebra.attributes": "An operator is given attributes that its input does not have, or has already.",
+        "algebra.codd": "An expression, or a part of one, cannot be written as a program.",
         "algebra.formula": "A formula is not of the kind that its operator takes.",
         "algebra.row": "A row has another number of values than its relation has attributes.",
         "algebra.too-big": "The body of a rule has more predicates than the limit.",
@@ -359,7 +360,10 @@ CODES.update(
         "hyper.too-many": "A hyperedge has more pointers than it may have.",
         "hyper.json": "The JSON is not a delta as the RhizomeDB reference writes them.",
         "hyper.schema": "A schema, or a part of one, cannot be understood.",
+        "hyper.table": "A table, or a column of one, has no name that can be used.",
         "hyper.vocabulary": "What is said to mean the same is too few, too many, or of the wrong kind.",
+        "hyper.lens": "A lens between versions, or a step of one, cannot be understood.",
+        "hyper.unknown-version": "No lens leads to this version.",
         "hyper.not-kept": "No view of this thing is kept up to date here.",
         "hyper.unknown-schema": "There is no schema of this id.",
         "hyper.cycle": "Schemas lead back to themselves: views of them would never end.",

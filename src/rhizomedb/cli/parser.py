@@ -128,6 +128,12 @@ def _attribute(add: Add) -> None:
     add("attribute", metavar="ATTRIBUTE", nargs="?", help="one attribute of it")
 
 
+def _reading(add: Add) -> None:
+    add("--vocabulary", action="store_true", help="with what is said to mean the same as one: rhizome vocabulary FILE")
+    add("--as-version", metavar="VERSION", help="as this version of a schema, by the lenses that lead to it")
+    add("--believe", metavar="AUTHOR", action="append", help="with either: only what this author says of that (repeat)")
+
+
 def _moment(add: Add) -> None:
     add("--as-of", metavar="TIME", help='only what was claimed up to then: "2 hours ago", 2026-11-01T12:00')
     add("--since", metavar="TIME", help="only what was claimed after then")
@@ -240,6 +246,7 @@ def _get(add: Add) -> None:
     _name(add)
     _attribute(add)
     _policy(add)
+    _reading(add)
     _moment(add)
 
 
@@ -248,6 +255,8 @@ def _conflicts(add: Add) -> None:
     add("name", metavar="NAME", nargs="?", help="only those of one entity")
     add("--attribute", metavar="ATTRIBUTE", help="only those of one attribute")
     _policy(add)
+    add("--vocabulary", action="store_true", help="with what is said to mean the same as one: rhizome vocabulary FILE")
+    add("--believe", metavar="AUTHOR", action="append", help="with that: only what this author says of it (repeat)")
     _moment(add)
     _limit(add)
 
@@ -257,6 +266,7 @@ def _why(add: Add) -> None:
     _name(add)
     add("attribute", metavar="ATTRIBUTE", help="the attribute")
     _policy(add)
+    _reading(add)
     _moment(add)
 
 
@@ -377,6 +387,32 @@ def _schemas(add: Add) -> None:
     _moment(add)
 
 
+def _alias(add: Add) -> None:
+    _file(add)
+    add("names", metavar="ATTRIBUTE", nargs="+", help="attributes that mean the same; the first is the one to show")
+    _author(add)
+
+
+def _same(add: Add) -> None:
+    _file(add)
+    add("things", metavar="THING", nargs="+", help="things that are one, by id or name; the first is the one to show")
+    _author(add)
+
+
+def _lens(add: Add) -> None:
+    _file(add)
+    add("old", metavar="OLD", help="a version of a schema: any text, such as task/1")
+    add("new", metavar="NEW", help="the version that it becomes")
+    add("steps", metavar="STEP", nargs="+", help='JSON such as \'{"rename": ["title", "name"]}\', or @FILE')
+    _author(add)
+
+
+def _vocabulary(add: Add) -> None:
+    _file(add)
+    add("--believe", metavar="AUTHOR", action="append", help="only what this author says (repeat for several)")
+    _moment(add)
+
+
 def _show(add: Add) -> None:
     _file(add)
     _name(add)
@@ -390,6 +426,8 @@ def _show(add: Add) -> None:
     )
     add("--said", action="store_true", help="with --json: the hyperedges themselves, instead of what is chosen of them")
     add("--trusted", metavar="AUTHOR", action="append", help="only who said a thing, or this author, can take it back")
+    add("--vocabulary", action="store_true", help="with what is said to mean the same as one: rhizome vocabulary FILE")
+    add("--believe", metavar="AUTHOR", action="append", help="with that: only what this author says of it (repeat)")
     _moment(add)
     _limit(add)
 
@@ -616,6 +654,10 @@ VERBS: Final[dict[str, tuple[str, Callable[[Add], None], str]]] = {
     "define": ("say schemas: which statements make up the view of a thing", _define, "rhizomedb.cli.schemas:define"),
     "schemas": ("every such schema, who says what of it, and its program", _schemas, "rhizomedb.cli.schemas:schemas"),
     "show": ("a thing by a schema, as a tree with who says what", _show, "rhizomedb.cli.show:show"),
+    "alias": ("say that attributes mean the same", _alias, "rhizomedb.cli.wording:alias"),
+    "same": ("say that things are one", _same, "rhizomedb.cli.wording:same"),
+    "lens": ("say how a version of a schema becomes another", _lens, "rhizomedb.cli.wording:lens"),
+    "vocabulary": ("what means the same, by whose word, and lenses", _vocabulary, "rhizomedb.cli.wording:vocabulary"),
     "add": ("say something; it replaces what the view showed", _add, "rhizomedb.cli.write:add"),
     "retract": ("take back what stands; history keeps it", _retract, "rhizomedb.cli.write:retract"),
     "revert": (

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from argparse import Namespace
+from collections.abc import Callable
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from rhizomedb.cli import out
 from rhizomedb.cli.session import (
@@ -22,7 +24,7 @@ from rhizomedb.cli.session import (
 )
 from rhizomedb.cli.terminal import bytes_text
 from rhizomedb.db.connection import Connection
-from rhizomedb.db.explanation import Conflicts, Record, Said
+from rhizomedb.db.explanation import Conflicts, Explanation, Record, Said
 from rhizomedb.db.moment import show_ms
 from rhizomedb.db.reader import Reader, Stats
 from rhizomedb.db.result import show
@@ -30,6 +32,11 @@ from rhizomedb.db.search import Match
 from rhizomedb.errors import RequestError
 from rhizomedb.facts.value import Attribute
 from rhizomedb.store.storage import Storage
+
+if TYPE_CHECKING:
+    from rhizomedb.cli.wording import Reading
+    from rhizomedb.db.versions import Versioning
+    from rhizomedb.db.vocabulary import Understanding
 
 PER_FACT_FROM = 10_000
 """From how many facts on it says something how many bytes there are for each: before, most are what SQLite needs itself."""
@@ -39,12 +46,15 @@ def get(options: Namespace) -> int:
     """What the view shows of an entity, or of one attribute of it."""
     with opened(options.file) as db:
         reader = at_moment(db, options)
-        record: Record = reader.get(options.name, policy=options.policy)
+        read = _reading(reader, options)
+        record: Record = read.get(options.name, policy=options.policy)
         wanted = list(record)
         if options.attribute is not None:
             attribute = attribute_named(reader, options.attribute)
+            if options.vocabulary and isinstance(attribute, str):
+                attribute = reader.vocabulary(options.believe).attributes.shown(attribute)
             if attribute not in record:
-                reader.why(options.name, attribute)  # the error that says what is wrong, unless it was said and fell
+                _why(read, options, attribute)  # the error that says what is wrong, unless it was said and fell
                 wanted = []
             else:
                 wanted = [attribute]
@@ -68,11 +78,34 @@ def get(options: Namespace) -> int:
             if record.contested:
                 command = (
                     f"rhizome why {out.quoted(options.file)} {out.quoted(record.label)} {out.quoted(_first(record))}"
+                    + _as_read(options)
                 )
                 out.say(
                     f"\n≠ {out.plural(len(record.contested), 'attribute')} with more than one value; try: {command}"
                 )
     return 0
+
+
+def _reading(reader: Reader, options: Namespace) -> Reading:
+    """The database as the options want it to be read; as it is, unless they say otherwise."""
+    if not options.vocabulary and options.as_version is None and options.believe is None:
+        return reader
+    from rhizomedb.cli.wording import reading  # most do without
+
+    return reading(reader, options)
+
+
+def _as_read(options: Namespace) -> str:
+    """The options that say how a database is read, to be typed again."""
+    words = [" --vocabulary"] if options.vocabulary else []
+    version: str | None = getattr(options, "as_version", None)
+    words += [f" --as-version {out.quoted(version)}"] if version is not None else []
+    return "".join([*words, *(f" --believe {out.quoted(author)}" for author in options.believe or ())])
+
+
+def _why(read: Reading, options: Namespace, attribute: Attribute) -> Explanation | Understanding | Versioning:
+    explain: Callable[..., Explanation | Understanding | Versioning] = read.why
+    return explain(options.name, attribute, policy=options.policy)
 
 
 COUNTED_MAX = 1_000
@@ -86,7 +119,13 @@ def conflicts(options: Namespace) -> int:
         attribute = None if options.attribute is None else attribute_named(reader, options.attribute)
         # So many more are counted: to count all takes as long as to list all.
         most = None if options.limit is None else max(options.limit, COUNTED_MAX)
-        found = reader.conflicts(options.name, attribute, policy=options.policy, limit=most)
+        if options.vocabulary:
+            read = reader.with_vocabulary(options.believe)
+            every = read.conflicts(options.name, policy=options.policy)
+            shown_as = attribute if not isinstance(attribute, str) else read.vocabulary.attributes.shown(attribute)
+            found = Conflicts([each for each in every if attribute is None or each.attribute == shown_as])
+        else:
+            found = reader.conflicts(options.name, attribute, policy=options.policy, limit=most)
         if options.json:
             print_lines((conflict.as_dict() for conflict in found), options.limit)
             return 0
@@ -108,7 +147,7 @@ def conflicts(options: Namespace) -> int:
         if found:
             out.say(
                 f"try: rhizome why {out.quoted(options.file)} "
-                f"{out.quoted(found[0].label)} {out.quoted(show(found[0].attribute))}"
+                f"{out.quoted(found[0].label)} {out.quoted(show(found[0].attribute))}" + _as_read(options)
             )
     return 0
 
@@ -128,7 +167,7 @@ def why(options: Namespace) -> int:
     """Why the view shows a value."""
     with opened(options.file) as db:
         reader = at_moment(db, options)
-        explanation = reader.why(options.name, attribute_named(reader, options.attribute), policy=options.policy)
+        explanation = _why(_reading(reader, options), options, attribute_named(reader, options.attribute))
         if options.json:
             print_lines([explanation.as_dict()])
         else:

@@ -31,7 +31,10 @@ def show(options: Namespace) -> int:
     with opened(options.file) as db:
         reader = at_moment(db, options)
         schema = EVERYTHING if options.schema is None else options.schema
-        view = reader.hyperview(options.name, schema, trusted=options.trusted)
+        if options.believe is not None and not options.vocabulary:
+            raise RequestError("db.usage", "--believe goes with --vocabulary")
+        read = reader.with_vocabulary(options.believe) if options.vocabulary else reader
+        view = read.hyperview(options.name, schema, trusted=options.trusted)
         if not view and not reader.is_known(view.entity):
             reader.get(options.name)  # the error that says what is near, or what is held of it otherwise
         general, special = _policies(reader, options.policy)

@@ -1,6 +1,6 @@
-"""Saying that attributes mean the same and that things are one, and reading so; for every reader and for who writes.
+"""Saying what means the same, and how versions of a schema differ, and reading so; for every reader and for who writes.
 
-What is asked here is answered in `vocabulary`, which is loaded by whoever asks.
+What is asked here is answered in `vocabulary` and `versions`, which are loaded by whoever asks.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from rhizomedb.db.hypergraph import HypergraphWriter
     from rhizomedb.db.reader import Reader
     from rhizomedb.db.relating import Related
+    from rhizomedb.db.versions import LensesSaid, Versioned
     from rhizomedb.db.vocabulary import Understood
+    from rhizomedb.hyper.lens import Step
     from rhizomedb.hyper.vocabulary import Vocabulary
 
 
@@ -41,6 +43,23 @@ class Wording:
 
         return understood(cast("Reader", self), trusted)
 
+    def lenses(self, trusted: Iterable[str] | None = None) -> LensesSaid:
+        """The lenses between versions that are said here, by everybody or by the `trusted`; the latest of each two versions."""
+        from rhizomedb.db.versions import lenses_said
+
+        return lenses_said(self, trusted)
+
+    def as_version(self, version: str, trusted: Iterable[str] | None = None) -> Versioned:
+        """This moment, read as one version of a schema: what is said in others comes through the lenses between them.
+
+            db.as_version("task/1").get("Buy milk")
+
+        With `trusted`, only lenses of these authors count.
+        """
+        from rhizomedb.db.versions import versioned
+
+        return versioned(cast("Reader", self), version, trusted)
+
 
 class WordingWriter(Wording):
     """What a connection says to mean the same."""
@@ -56,3 +75,12 @@ class WordingWriter(Wording):
         from rhizomedb.db.vocabulary import same
 
         return same(cast("HypergraphWriter", self), things, author)
+
+    def lens(self, old: str, new: str, *steps: Step, author: str | None = None) -> Related:
+        """Say how one version of a schema becomes another, step by step; each step also goes back. `negate` takes it back.
+
+        db.lens("task/1", "task/2", Rename("title", "name"), Wrap("assignee", "assignees"))
+        """
+        from rhizomedb.db.versions import lens
+
+        return lens(cast("HypergraphWriter", self), old, new, steps, author)

@@ -305,7 +305,8 @@ class _Builder:
             same = atom.terms == rules[0].terms and len(set(atom.terms)) == len(atom.terms)
             if not same or not all(isinstance(term, Variable) for term in atom.terms):
                 continue
-            if atom.relation in made and read[atom.relation] == 1:
+            # One that is asked for stays: another name for it is no reason to forget it.
+            if atom.relation in made and read[atom.relation] == 1 and atom.relation not in self.asked:
                 self.rules.remove(rules[0])
                 self.widths.pop(atom.relation)
                 self.groupings = [replace(g, head=head) if g.head == atom.relation else g for g in self.groupings]
