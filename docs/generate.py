@@ -40,6 +40,7 @@ from rhizomedb.db.text import Batch, Text
 from rhizomedb.db.text_watch import Splice, TextChange, TextWatch
 from rhizomedb.db.view_change import Difference, ViewChange
 from rhizomedb.db.watch import Arrived
+from rhizomedb.db.what_if import WhatIf
 from rhizomedb.errors import CODES, Span
 from rhizomedb.logic import AGGREGATES, FUNCTIONS
 from rhizomedb.logic.monotone import Monotonicity, Reason
@@ -87,6 +88,7 @@ COMES_BACK = (
         hyper.Entry,
         hyper.Said,
         LiveHyperViews,
+        WhatIf,
     ),
     *(ReplicatedSet, GrowOnlySet, TwoPhaseSet, ReplicatedCounter, GrowOnlyCounter, ReplicatedRegister),
     *(ReplicatedMap, ReplicatedList, ReplicatedTree),

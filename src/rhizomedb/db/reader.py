@@ -41,6 +41,7 @@ from rhizomedb.db.result import Result, show
 from rhizomedb.db.search import Match, matching
 from rhizomedb.db.source import StoreSource
 from rhizomedb.db.statements import Statements
+from rhizomedb.db.supposing import Supposing
 from rhizomedb.errors import RequestError, nearest_names
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.fact import Fact
@@ -104,7 +105,7 @@ class Stats:
         return {**counts, "storage": self.storage.as_dict(), "bytes_per_fact": round(self.bytes_per_fact, 1)}
 
 
-class Reader(Causality, Hypergraph, Attaching):
+class Reader(Causality, Hypergraph, Attaching, Supposing):
     """The questions. A subclass says which store and which cut."""
 
     _store: Store
