@@ -29,6 +29,7 @@ from rhizomedb.db.live_hyperviews import LiveHyperViews
 from rhizomedb.db.live_view import View
 from rhizomedb.db.log import Logged, Saying
 from rhizomedb.db.outlet import Sink, ViewWatch
+from rhizomedb.db.pending import PendingDelta, PendingGroup
 from rhizomedb.db.relating import PassedOn, Related
 from rhizomedb.db.replicated import GrowOnlyCounter, GrowOnlySet, ReplicatedCounter, ReplicatedSet, TwoPhaseSet
 from rhizomedb.db.replicated_list import ReplicatedList
@@ -89,6 +90,8 @@ COMES_BACK = (
         hyper.Said,
         LiveHyperViews,
         WhatIf,
+        PendingGroup,
+        PendingDelta,
     ),
     *(ReplicatedSet, GrowOnlySet, TwoPhaseSet, ReplicatedCounter, GrowOnlyCounter, ReplicatedRegister),
     *(ReplicatedMap, ReplicatedList, ReplicatedTree),
