@@ -31,6 +31,7 @@ from rhizomedb.db.live_hyperviews import LiveHyperViews
 from rhizomedb.db.live_view import View
 from rhizomedb.db.log import Logged, Saying
 from rhizomedb.db.outlet import Sink, ViewWatch
+from rhizomedb.db.pending import PendingDelta, PendingGroup
 from rhizomedb.db.relating import PassedOn, Related
 from rhizomedb.db.replicated import GrowOnlyCounter, GrowOnlySet, ReplicatedCounter, ReplicatedSet, TwoPhaseSet
 from rhizomedb.db.replicated_list import ReplicatedList
@@ -47,6 +48,7 @@ from rhizomedb.db.versions import LensesSaid, LostClaim, SaidIn, Versioned, Vers
 from rhizomedb.db.view_change import Difference, ViewChange
 from rhizomedb.db.vocabulary import SaidAs, Understanding, Understood
 from rhizomedb.db.watch import Arrived
+from rhizomedb.db.what_if import WhatIf
 from rhizomedb.errors import CODES, Span
 from rhizomedb.hyper import generated, typed
 from rhizomedb.hyper.instance import Missing, MissingRequired
@@ -123,6 +125,9 @@ COMES_BACK = (
         SaidIn,
         LostClaim,
         LensesSaid,
+        WhatIf,
+        PendingGroup,
+        PendingDelta,
     ),
     *(ReplicatedSet, GrowOnlySet, TwoPhaseSet, ReplicatedCounter, GrowOnlyCounter, ReplicatedRegister),
     *(ReplicatedMap, ReplicatedList, ReplicatedTree),

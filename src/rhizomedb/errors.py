@@ -376,6 +376,7 @@ CODES.update(
         "db.expectation-failed": "The view no longer says what the transaction expected; nothing was written.",
         "db.nothing-to-retract": "Nothing that stands matches what was to be retracted.",
         "db.nothing-to-revert": "Nothing here was said by, or at, or in what was to be reverted.",
+        "db.what-if": "What is only supposed cannot be handed on, or not be kept.",
         "db.item": "An item of a transaction is neither a fact nor (entity, attribute, value).",
         "db.time": "The text is not a time.",
         "db.epoch": "There is no such epoch.",

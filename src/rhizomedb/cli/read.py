@@ -108,6 +108,9 @@ def _why(read: Reading, options: Namespace, attribute: Attribute) -> Explanation
     return explain(options.name, attribute, policy=options.policy)
 
 
+GROUPS_SHOWN_MAX = 20
+"""How many groups that wait are listed."""
+
 COUNTED_MAX = 1_000
 """Up to how many conflicts are counted where not all are shown."""
 
@@ -280,7 +283,7 @@ def stats(options: Namespace) -> int:
     with opened(options.file) as db:
         reader = at_moment(db, options)
         counts = reader.stats()
-        held = db.held()
+        held, groups = db.held(), db.pending()
         authors = sorted(reader.authors())
         if options.json:
             print_lines(
@@ -291,6 +294,7 @@ def stats(options: Namespace) -> int:
                         "held_back": [
                             {"delta": h.id, "reason": h.reason, "due": h.due_ms, "origin": h.origin} for h in held
                         ],
+                        "pending": [group.as_dict() for group in groups],
                     }
                 ]
             )
@@ -299,7 +303,14 @@ def stats(options: Namespace) -> int:
         rows = [[name, getattr(counts, name)] for name in shown]
         out.say_table(["", ""], rows)
         out.say(f"authors: {', '.join(map(out.safe, authors)) or 'none'}")
+        for group in groups[:GROUPS_SHOWN_MAX]:
+            out.say(f"waits: {out.safe(str(group))}")
+        if len(groups) > GROUPS_SHOWN_MAX:
+            out.say(f"waits: {len(groups) - GROUPS_SHOWN_MAX:,} more groups")
+        in_groups = {part.id for group in groups for part in group.here}
         for one in held:
+            if one.id in in_groups:
+                continue
             due = f" until {show_ms(one.due_ms)}" if one.due_ms is not None else ""
             out.say(f"held back{due}: delta …{one.id.short}, {one.reason} ({out.safe(one.origin)})")
         if counts.storage.format:

@@ -62,6 +62,7 @@ from rhizomedb.store.writing import Result, write
 
 if TYPE_CHECKING:
     from rhizomedb.db.document import Document
+    from rhizomedb.db.pending import PendingGroup
     from rhizomedb.store.file import Durability
     from rhizomedb.store.holder import Waiting
 
@@ -291,6 +292,15 @@ class Connection(
     def held(self) -> list[Held]:
         """Deltas kept back: claimed more than five minutes ahead of this machine's clock, or of incomplete groups."""
         return self._store.held()
+
+    def pending(self) -> list[PendingGroup]:
+        """The groups of which a part is here and nothing is shown: who says them, what is here, and how much is missing.
+
+        What one write says in several deltas is visible as a whole or not at all, in whatever order they come.
+        """
+        from rhizomedb.db.pending import pending  # most copies have none
+
+        return pending(self._store, self.cut, self._authors())
 
     def verify(self, *, progress: Progress | None = None) -> Iterator[Finding]:
         """Re-check every hash, signature, cause and page of the index; yields what is wrong.

@@ -27,6 +27,12 @@ def config_folder() -> Path:
     return Path(base) / "rhizomedb"
 
 
+def check_name(name: str) -> None:
+    """Refuse a name that no author has here."""
+    if not NAME.match(name) or name != name.strip():
+        raise RequestError("keys.name", f"{name!r} cannot name an author", fix="imdb, alice, agent-7, alice@laptop")
+
+
 class Keyring:
     """The author keys of one user: by name, made on first use."""
 
@@ -36,8 +42,7 @@ class Keyring:
 
     def key(self, name: str) -> Key:
         """The key of an author name; a new one the first time."""
-        if not NAME.match(name) or name != name.strip():
-            raise RequestError("keys.name", f"{name!r} cannot name an author", fix="imdb, alice, agent-7, alice@laptop")
+        check_name(name)
         if name not in self._keys:
             path = self.folder / f"{name}.key"
             try:
@@ -63,9 +68,19 @@ class Keyring:
                     found[self._read(path).public] = path.stem
         return found
 
-    def _create(self, path: Path) -> Key:
+    def keep(self, name: str, key: Key) -> bool:
+        """Keep a key that was made elsewhere under a name; False, and nothing is kept, where that has another one."""
+        check_name(name)
+        path = self.folder / f"{name}.key"
+        try:
+            kept = self._read(path) if path.exists() else self._create(path, key.seed)
+        except OSError as error:
+            raise RequestError("keys.unwritable", f"{self.folder}: {error.strerror}") from None
+        return kept.public == key.public
+
+    def _create(self, path: Path, seed: bytes | None = None) -> Key:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        seed = secrets.token_bytes(32)
+        seed = secrets.token_bytes(32) if seed is None else seed
         draft = self.folder / f".{path.stem}.{secrets.token_hex(4)}"
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
         try:

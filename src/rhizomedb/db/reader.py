@@ -41,6 +41,7 @@ from rhizomedb.db.result import Result, show
 from rhizomedb.db.search import Match, matching, mentions
 from rhizomedb.db.source import StoreSource
 from rhizomedb.db.statements import Statements
+from rhizomedb.db.supposing import Supposing
 from rhizomedb.db.viewing import Viewing
 from rhizomedb.db.wording import Wording
 from rhizomedb.errors import RequestError, nearest_names
@@ -111,7 +112,7 @@ class Stats:
         return {**counts, "storage": self.storage.as_dict(), "bytes_per_fact": round(self.bytes_per_fact, 1)}
 
 
-class Reader(Causality, Programming, Viewing, Wording, Attaching):
+class Reader(Causality, Programming, Viewing, Wording, Attaching, Supposing):
     """The questions. A subclass says which store and which cut."""
 
     _store: Store
