@@ -42,7 +42,7 @@ from rhizomedb.db.text_watch import Splice, TextChange, TextWatch
 from rhizomedb.db.view_change import Difference, ViewChange
 from rhizomedb.db.watch import Arrived
 from rhizomedb.errors import CODES, Span
-from rhizomedb.hyper.program_edges import Conflict, StoredProgram, StoredView
+from rhizomedb.hyper.program_edges import Conflict, StoredHyperViews, StoredProgram, StoredView
 from rhizomedb.logic import AGGREGATES, FUNCTIONS
 from rhizomedb.logic.monotone import Monotonicity, Reason
 from rhizomedb.remote import Pull, Push
@@ -69,7 +69,7 @@ COMES_BACK = (
     *(Logged, Saying, Checked, Monotonicity, Reason),
     *(View, ViewWatch, ViewChange, Difference, Sink),
     *(Subscription, Told, ToldView, Counts),
-    *(StoredProgram, StoredView, Defined, Once, ProgramsSaid, Conflict),
+    *(StoredProgram, StoredView, StoredHyperViews, Defined, Once, ProgramsSaid, Conflict),
     *(
         hyper.Hyperedge,
         hyper.Pointer,
