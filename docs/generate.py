@@ -53,7 +53,7 @@ from rhizomedb.errors import CODES, Span
 from rhizomedb.hyper import generated, typed
 from rhizomedb.hyper.instance import Missing, MissingRequired
 from rhizomedb.hyper.lens import STEPS
-from rhizomedb.hyper.program_edges import Conflict, StoredProgram, StoredView
+from rhizomedb.hyper.program_edges import Conflict, StoredHyperViews, StoredProgram, StoredView
 from rhizomedb.hyper.vocabulary import Classes, Vocabulary
 from rhizomedb.logic import AGGREGATES, FUNCTIONS
 from rhizomedb.logic.monotone import Monotonicity, Reason
@@ -81,7 +81,7 @@ COMES_BACK = (
     *(Logged, Saying, Checked, Monotonicity, Reason),
     *(View, ViewWatch, ViewChange, Difference, Sink),
     *(Subscription, Told, ToldView, Counts),
-    *(StoredProgram, StoredView, Defined, Once, ProgramsSaid, Conflict),
+    *(StoredProgram, StoredView, StoredHyperViews, Defined, Once, ProgramsSaid, Conflict),
     *(
         hyper.Hyperedge,
         hyper.Pointer,

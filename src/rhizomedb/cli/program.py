@@ -12,7 +12,8 @@ from rhizomedb.db.moment import show_ms
 from rhizomedb.db.reader import Reader
 from rhizomedb.db.stored_programs import Defined, of_version, unknown
 from rhizomedb.errors import RequestError
-from rhizomedb.hyper.program_edges import StoredProgram
+from rhizomedb.hyper.json_delta import id_of
+from rhizomedb.hyper.program_edges import StoredHyperViews, StoredProgram, StoredView
 
 VERSION_SHOWN: Final = 10
 """How many digits of a version are shown: enough to name it by."""
@@ -51,16 +52,7 @@ def _list(options: Namespace) -> int:
         several = {each.name: len(each.said) for each in (*said.conflicts, *views.conflicts)}
         if options.json:
             print_lines(_as_dict(reader, each) for each in said.defined.values())
-            print_lines(
-                {
-                    "view": each.name,
-                    "program": each.program,
-                    "answer": each.answer,
-                    "parameters": dict(each.parameters),
-                    "about": each.about,
-                }
-                for each in views.defined.values()
-            )
+            print_lines(map(_view_as_dict, views.defined.values()))
             return 0
         rows = [
             [each.name, each.version[:VERSION_SHOWN], reader.author_name(each.edge.author), show_ms(each.time.ms),
@@ -68,7 +60,7 @@ def _list(options: Namespace) -> int:
             for each in said.defined.values()
         ]  # fmt: skip
         rows += [
-            [each.name, f"view of {each.program}", reader.author_name(each.edge.author), show_ms(each.time.ms),
+            [each.name, _of(each), reader.author_name(each.edge.author), show_ms(each.time.ms),
              _noted(each.about, several.get(each.name))]
             for each in views.defined.values()
         ]  # fmt: skip
@@ -83,6 +75,25 @@ def _list(options: Namespace) -> int:
                 f"note: a definition by {out.safe(reader.author_name(edge.author))} is left out: {out.safe(reason)}"
             )
     return 0
+
+
+def _view_as_dict(view: StoredView | StoredHyperViews) -> dict[str, Any]:
+    if isinstance(view, StoredHyperViews):
+        return {"view": view.name, "schema": view.schema, "things": list(map(id_of, view.things)), "about": view.about}
+    values = dict(view.parameters)
+    return {
+        "view": view.name,
+        "program": view.program,
+        "answer": view.answer,
+        "parameters": values,
+        "about": view.about,
+    }
+
+
+def _of(view: StoredView | StoredHyperViews) -> str:
+    if isinstance(view, StoredHyperViews):
+        return f"{out.plural(len(view.things), 'HyperView')} by {view.schema}"
+    return f"view of {view.program}"
 
 
 def _noted(about: str | None, several: int | None) -> str:

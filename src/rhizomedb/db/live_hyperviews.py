@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from itertools import groupby
 from operator import attrgetter, itemgetter
@@ -18,6 +18,7 @@ from rhizomedb.hyper.hyperview import Entry, HyperView, entries_of
 from rhizomedb.hyper.negated import Negated
 from rhizomedb.hyper.pointer import NEGATES, Hyperedge
 from rhizomedb.hyper.schema import Schemas
+from rhizomedb.store.sqlite import SqliteStore
 from rhizomedb.store.store import Cut, Store
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class LiveHyperViews:
         db._open_views().keep(self)
 
     def _begin(self) -> None:
-        """Know nothing but what is taken back at the newest epoch; what views show is read when one is asked for."""
+        """Know nothing; what views show, and what of that is taken back, is read when one is asked for."""
         self._shown: dict[Key, dict[str, dict[bytes, Hyperedge]]] = {}
         self._shows: dict[Entity, set[str]] = {}
         self._places: dict[Entity, set[Place]] = {}
@@ -92,9 +93,8 @@ class LiveHyperViews:
         self._beginnings = beginnings(self._db._store)
         self._epoch = self._db._newest()
         self._negated = Negated(self._trusted)
-        source = self._source()
-        self._reach = source.reach
-        self._negated.add(source.read(source.with_roles([NEGATES])), self._authors_of)
+        self._asked_after: set[Entity] | None = set()  # whether these are taken back is known; None: of all it is
+        self._reach = self._source().reach
         self._is_whole = True
 
     @property
@@ -209,6 +209,7 @@ class LiveHyperViews:
     def _take(self, edges: list[Hyperedge]) -> set[Key]:
         """Add what came to what is shown; which views that makes others."""
         changed: set[Key] = set()
+        taken_back = self._ask_after([edge for edge in edges if any(edge.negates) or self._is_shown(edge)])
         for edge in edges:
             for reference in edge.references:
                 property = reference.context
@@ -220,10 +221,40 @@ class LiveHyperViews:
                         if edge.rank[2] not in self._shown[key].get(property, ()):
                             self._add(key, property, edge)
                             self._forget((key, property), changed, edge)
-        for negated in self._negated.add(edges, self._authors_of):
+        for negated in taken_back | self._negated.add(edges, self._authors_of):
             for place in self._places.get(negated, ()):
                 self._forget(place, changed)
         return changed
+
+    def _is_shown(self, edge: Hyperedge) -> bool:
+        """Whether a hyperedge may show up in a view."""
+        return any(reference.entity in self._shows for reference in edge.references)
+
+    def _ask_after(self, edges: Collection[Hyperedge]) -> set[Entity]:
+        """Learn what takes some edges back, what takes that back, and so on; which edges are other ones by that.
+
+        Where more was asked after than there are negations, all of them are read instead.
+        """
+        if self._asked_after is None or not edges:
+            return set()
+        source, changed = self._source(), set[Entity]()
+        waiting = {edge.edge for edge in edges} - self._asked_after
+        while waiting:
+            self._asked_after |= waiting
+            if len(self._asked_after) > self._negations():
+                self._asked_after = None
+                return changed | self._negated.add(source.read(source.with_roles([NEGATES])), self._authors_of)
+            said = source.read(dict.fromkeys(name for name, _ in source.negating(waiting)))
+            changed |= self._negated.add(said, self._authors_of)
+            waiting = {each.edge for each in said} - self._asked_after
+        return changed
+
+    def _negations(self) -> int:
+        """About how many negations there are."""
+        store = self._db._store
+        if isinstance(store, SqliteStore):
+            return store.edges(Cut()).how_many(NEGATES)
+        return len(self._source().with_roles([NEGATES]))
 
     def _tell(self, changed: set[Key]) -> None:
         """Tell whoever wants to know whose views became others."""
@@ -305,8 +336,10 @@ class LiveHyperViews:
         for key in unknown:
             self._shown[key] = {}
             self._shows.setdefault(key[1], set()).add(key[0])
-        for (key, property, _), edge in zip(rows, source.read([row[2] for row in rows]), strict=True):
+        edges = source.read([row[2] for row in rows])
+        for (key, property, _), edge in zip(rows, edges, strict=True):
             self._add(key, property, edge)
+        self._ask_after(edges)
 
     def _make(self, key: Key) -> list[Key]:
         """Make a view of what is known, or say which views have to be made before it."""

@@ -16,11 +16,14 @@ if TYPE_CHECKING:
     from rhizomedb.budget import Budget
     from rhizomedb.db.checking import Checked
     from rhizomedb.db.composing import Part
+    from rhizomedb.db.hyperedges import Thing
+    from rhizomedb.db.hyperviews import Wanted
+    from rhizomedb.db.live_hyperviews import LiveHyperViews
     from rhizomedb.db.result import Result
     from rhizomedb.db.stored_programs import Defined, Once, Policy, ProgramsSaid
     from rhizomedb.db.transaction import Transaction
     from rhizomedb.facts.signature import Key
-    from rhizomedb.hyper.program_edges import StoredProgram, StoredView
+    from rhizomedb.hyper.program_edges import StoredHyperViews, StoredProgram, StoredView
     from rhizomedb.logic import Aggregate, Program
 
 _STORED: Final = tuple(
@@ -103,7 +106,7 @@ class Programming(Hypergraph):
 
     def views_said(
         self, *, policy: Policy = "latest", trusted: Iterable[str] | None = None
-    ) -> ProgramsSaid[StoredView]:
+    ) -> ProgramsSaid[StoredView | StoredHyperViews]:
         """The views that are defined here at this moment, with those that are defined in several ways."""
         from rhizomedb.db.stored_programs import views_said
 
@@ -214,3 +217,25 @@ class ProgramsWriter(Programming):
         from rhizomedb.db.stored_programs import drop
 
         return drop(self, name, "view", author)
+
+    def materialise(
+        self,
+        name: str,
+        things: Iterable[Thing] | None = None,
+        schema: Wanted | None = None,
+        *,
+        trusted: Iterable[str] | None = None,
+        about: str | None = None,
+        author: str | None = None,
+    ) -> LiveHyperViews:
+        """HyperViews that are kept up to date under a name: said once, and opened by it from then on.
+
+            db.materialise("front page", ["movie_matrix", "movie_alien"], "Movie")
+            db.materialise("front page")["movie_matrix"]            in another process, next week
+
+        What they are is data of the database, like any other definition, so other copies can open them as well. To open them
+        reads nothing of what they show: each is read when it is asked for, and costs what it shows.
+        """
+        from rhizomedb.db.materialised import materialise
+
+        return materialise(self, name, things, schema, trusted, about, author)

@@ -27,7 +27,7 @@ from rhizomedb.facts.entity import ENTITY_BYTES
 from rhizomedb.facts.value import Value, check_value
 from rhizomedb.hyper import program_edges
 from rhizomedb.hyper.pointer import NEGATED_BY, NEGATES, Hyperedge, Pointer, Reference, facts_of
-from rhizomedb.hyper.program_edges import Conflict, Definition, StoredProgram, StoredView, check_name
+from rhizomedb.hyper.program_edges import Conflict, Definition, StoredHyperViews, StoredProgram, StoredView, check_name
 from rhizomedb.hyper.resolution import POLICIES, Said, policy_of
 from rhizomedb.logic import Program, check_parameters
 from rhizomedb.logic.parameters import values_of
@@ -237,7 +237,9 @@ def said(reader: Asked, policy: Policy, trusted: Iterable[str] | None) -> Progra
     return _said(reader, policy, found, refused)
 
 
-def views_said(reader: Asked, policy: Policy, trusted: Iterable[str] | None) -> ProgramsSaid[StoredView]:
+def views_said(
+    reader: Asked, policy: Policy, trusted: Iterable[str] | None
+) -> ProgramsSaid[StoredView | StoredHyperViews]:
     """What is said of views."""
     found, refused = program_edges.views_of(standing(reader, program_edges.VIEW, trusted))
     return _said(reader, policy, found, refused)
@@ -336,6 +338,10 @@ def opened(reader: Asked, name: str, using: Iterable[Part]) -> Opened:
         )
     views, definitions = views_said(reader, "latest", None).defined, Definitions(reader)
     view = views.get(name)
+    if isinstance(view, StoredHyperViews):
+        raise RequestError(
+            "program.name", f"{name!r} are HyperViews of things, not of a program", fix=f'db.materialise("{name}")'
+        )
     program = name if view is None else view.program
     part = definitions.part(program)
     if part is None:
@@ -447,6 +453,29 @@ def define_view(
             raise wrong[0]
         found, _ = program_edges.views_of(standing(db, program_edges.VIEW, None))
         pointers = program_edges.pointers_of_view(name, program, answer, values, about)
+        return _redefine(db, program_edges.VIEW, found.get(name, []), pointers, author, f"view {name}")
+
+    done: Transaction = db._write(say)
+    return done
+
+
+def define_hyperviews(
+    db: ProgramsWriter,
+    name: str,
+    schema: str,
+    things: Sequence[bytes],
+    trusted: frozenset[bytes] | None,
+    about: str | None,
+    author: str | None,
+) -> Transaction:
+    """Say what some HyperViews are, unless that is what stands."""
+    check_name(name, "view")
+    _check_text("about", about)
+    pointers = program_edges.pointers_of_hyperviews(name, schema, things, trusted, about)
+    db._release_if_due()
+
+    def say() -> Transaction:
+        found, _ = program_edges.views_of(standing(db, program_edges.VIEW, None))
         return _redefine(db, program_edges.VIEW, found.get(name, []), pointers, author, f"view {name}")
 
     done: Transaction = db._write(say)

@@ -25,8 +25,14 @@ VIEW: Final = "defines-view"
 DEFINITION: Final = "definition"
 """The context under which they show up there."""
 
+_WHO_SAID_IT: Final = "who said it"
+"""Stands for whoever said a thing, who may always take it back."""
+
 NAME_MAX: Final = 200
 _NAME: Final = re.compile(r"\w(?:[\w .:/+-]*\w)?")
+
+
+_KEY: Final = re.compile("[0-9a-f]{64}")
 
 
 class Definition:
@@ -85,6 +91,25 @@ class StoredView(Definition):
 
     def __repr__(self) -> str:
         return f"<StoredView {self.name} of {self.program}>"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredHyperViews(Definition):
+    """Views of some things by a schema as they are stored; `trusted` are the keys of whom may take back what others said."""
+
+    name: str
+    schema: str
+    things: tuple[Entity, ...]
+    trusted: frozenset[bytes] | None
+    about: str | None
+    edge: Hyperedge
+
+    def _content(self) -> list[Any]:
+        trusted = None if self.trusted is None else sorted(map(bytes.hex, self.trusted))
+        return [self.schema, [each.hex() for each in self.things], trusted]
+
+    def __repr__(self) -> str:
+        return f"<StoredHyperViews {self.name}: {len(self.things)} by {self.schema}>"
 
 
 D = TypeVar("D", bound=Definition)
@@ -149,12 +174,26 @@ def pointers_of_view(
     return (Pointer(VIEW, target), Pointer("name", name), Pointer("program", program), *more, *values)
 
 
+def pointers_of_hyperviews(
+    name: str, schema: str, things: Iterable[Entity], trusted: frozenset[bytes] | None, about: str | None
+) -> tuple[Pointer, ...]:
+    """What a hyperedge says that defines views of things by a schema."""
+    more = [] if about is None else [Pointer("about", about)]
+    if trusted is not None:
+        more += [Pointer("trusted", each) for each in (_WHO_SAID_IT, *sorted(map(bytes.hex, trusted)))]
+    target = Reference(entity_of_view(name), DEFINITION)
+    shown = [Pointer("thing", Reference(each)) for each in dict.fromkeys(things)]
+    return (Pointer(VIEW, target), Pointer("name", name), Pointer("schema", schema), *more, *shown)
+
+
 def programs_of(edges: Iterable[Hyperedge]) -> tuple[dict[str, list[StoredProgram]], list[Refused]]:
     """The programs that hyperedges define, those of one name in the order given, and what is no definition and why."""
     return _read(edges, PROGRAM, entity_of_program, _program)
 
 
-def views_of(edges: Iterable[Hyperedge]) -> tuple[dict[str, list[StoredView]], list[Refused]]:
+def views_of(
+    edges: Iterable[Hyperedge],
+) -> tuple[dict[str, list[StoredView | StoredHyperViews]], list[Refused]]:
     """The same for views."""
     return _read(edges, VIEW, entity_of_view, _view)
 
@@ -182,13 +221,26 @@ def _program(edge: Hyperedge, name: str) -> StoredProgram:
     return StoredProgram(name, _text(edge, "text"), _maybe(edge, "answer"), _maybe(edge, "about"), edge)
 
 
-def _view(edge: Hyperedge, name: str) -> StoredView:
+def _view(edge: Hyperedge, name: str) -> StoredView | StoredHyperViews:
+    if edge.targets("schema"):
+        return _hyperviews(edge, name)
     parameters: dict[str, Any] = {}
     for pointer in edge.pointers:
         if pointer.role.startswith("$") and len(pointer.role) > 1:
             target = pointer.target
             parameters[pointer.role[1:]] = target.entity if isinstance(target, Reference) else target
     return StoredView(name, _text(edge, "program"), _maybe(edge, "answer"), parameters, _maybe(edge, "about"), edge)
+
+
+def _hyperviews(edge: Hyperedge, name: str) -> StoredHyperViews:
+    things = tuple(each.entity for each in edge.targets("thing") if isinstance(each, Reference))
+    if not things:
+        raise RequestError("program.definition", "it names no thing")
+    said = [each for each in edge.targets("trusted") if each != _WHO_SAID_IT]
+    if not all(isinstance(each, str) and _KEY.fullmatch(each) for each in said):
+        raise RequestError("program.definition", "an author is named by the key in hexadecimal")
+    trusted = frozenset(bytes.fromhex(str(each)) for each in said) if edge.targets("trusted") else None
+    return StoredHyperViews(name, _text(edge, "schema"), things, trusted, _maybe(edge, "about"), edge)
 
 
 def _text(edge: Hyperedge, role: str) -> str:
