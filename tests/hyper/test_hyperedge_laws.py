@@ -4,11 +4,12 @@ import json
 from contextlib import closing
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rhizomedb.db.connection import connect
-from rhizomedb.db.edge_source import NumberedEdges, ScannedEdges
+from rhizomedb.db.edge_source import LayeredEdges, NumberedEdges, ScannedEdges, edge_source
 from rhizomedb.db.negations import by_program, by_walk, negated, negated_among
 from rhizomedb.db.query import evaluate
 from rhizomedb.facts.clock import HybridTime
@@ -22,6 +23,7 @@ from rhizomedb.hyper.negated import Negated
 from rhizomedb.hyper.negation import EVERYBODY, NEGATED
 from rhizomedb.store.admit import admit
 from rhizomedb.store.open import open_store
+from rhizomedb.store.overlay import OverlayStore
 from rhizomedb.store.store import Cut
 
 KEYS = [Key(bytes([number]) * 32) for number in range(3)]
@@ -101,6 +103,31 @@ def test_the_index_gives_what_the_relations_give(tmp_path_factory, made, first, 
         assert parts(slow.read(slow.all())) == parts(
             hyperedge_of(delta) for delta in dict.fromkeys(made) if delta.id in slow.all()
         )
+
+
+@pytest.mark.parametrize("kind", ["memory", "file"])
+@settings(max_examples=60)
+@given(made=deltas(), first=st.integers(0, 7), cut=cuts)
+def test_two_layers_give_what_the_relations_of_both_give(kind, tmp_path_factory, made, first, cut):
+    path = ":memory:" if kind == "memory" else str(tmp_path_factory.mktemp("layers") / "a.db")
+    with closing(open_store(path, create=True)) as store:
+        if made[:first]:
+            admit(store, made[:first], now_ms=10_000, origin="test")
+        overlay = OverlayStore(store, Cut())
+        if made[first:]:
+            admit(overlay, made[first:], now_ms=10_000, origin="test")
+        fast, slow = edge_source(overlay, cut), ScannedEdges(overlay, cut)
+        assert isinstance(fast, LayeredEdges)
+        for ask in (
+            lambda source: source.all(),
+            lambda source: source.at_targets(THINGS),
+            lambda source: source.of_edges(EDGES[:2]),
+            lambda source: source.in_contexts(["c", "title"]),
+            lambda source: source.with_roles(["r", "negates"]),
+            lambda source: {id for _, id in source.under(b"a")},
+            lambda source: {id for id, _ in source.negating(EDGES)},
+        ):
+            assert parts(fast.read(ask(fast))) == parts(slow.read(ask(slow)))
 
 
 @settings(max_examples=100)

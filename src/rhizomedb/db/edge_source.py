@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, Final, Protocol, TypeAlias
 from weakref import WeakKeyDictionary
@@ -23,6 +23,7 @@ from rhizomedb.hyper.pointer import (
     trusted_reference,
 )
 from rhizomedb.store.edges import pointers_in
+from rhizomedb.store.overlay import OverlayStore
 from rhizomedb.store.sqlite import SqliteStore
 from rhizomedb.store.store import Cut, Store
 
@@ -77,7 +78,9 @@ class EdgeSource(Protocol):
 
 def edge_source(store: Store, cut: Cut) -> EdgeSource:
     """The fastest way in which the hyperedges of a store are read."""
-    return NumberedEdges(store, cut) if isinstance(store, SqliteStore) else ScannedEdges(store, cut)
+    if isinstance(store, SqliteStore):
+        return NumberedEdges(store, cut)
+    return LayeredEdges(store, cut) if isinstance(store, OverlayStore) else ScannedEdges(store, cut)
 
 
 def beginnings(store: Store) -> int:
@@ -143,6 +146,68 @@ class ScannedEdges:
                 for row in self._store.scan("delta", {"id": delta}, self._cut):
                     if row[5] and row[5] == (value if by_value else entity):
                         yield attribute, delta  # type: ignore[misc]  # a delta is a CID
+
+
+class LayeredEdges:
+    """Those of a store that lies over another one: of each of the two in its own way."""
+
+    def __init__(self, store: OverlayStore, cut: Cut) -> None:
+        self._layers = [edge_source(of, at) for of, at in store.layers(cut)]
+        self._log = ScannedEdges(store, cut)
+
+    def _both(self, ask: Callable[[EdgeSource], Ids]) -> Ids:
+        return {(layer, id) for layer, source in enumerate(self._layers) for id in ask(source)}
+
+    def all(self) -> Ids:
+        """Every hyperedge."""
+        return self._both(lambda source: source.all())
+
+    def of_edges(self, edges: Iterable[Entity]) -> Ids:
+        """Those with an id."""
+        edges = list(edges)
+        return self._both(lambda source: source.of_edges(edges))
+
+    def at_targets(self, targets: Iterable[Entity]) -> Ids:
+        """Those with a pointer at a thing, with a context or without."""
+        targets = list(targets)
+        return self._both(lambda source: source.at_targets(targets))
+
+    def in_contexts(self, contexts: Iterable[str]) -> Ids:
+        """Those that show up under a context of any thing."""
+        contexts = list(contexts)
+        return self._both(lambda source: source.in_contexts(contexts))
+
+    def with_roles(self, roles: Iterable[str]) -> Ids:
+        """Those with a pointer of a role."""
+        roles = list(roles)
+        return self._both(lambda source: source.with_roles(roles))
+
+    def under(self, target: Entity) -> list[tuple[str, Any]]:
+        """The contexts of a thing, and what shows up under each."""
+        return [(name, (n, id)) for n, source in enumerate(self._layers) for name, id in source.under(target)]
+
+    def negating(self, edges: Iterable[Entity]) -> list[tuple[Any, Entity]]:
+        """Those that take one of some edges back, each with the edge."""
+        edges = list(edges)
+        return [((n, id), of) for n, source in enumerate(self._layers) for id, of in source.negating(edges)]
+
+    @property
+    def reach(self) -> int:
+        """How far the log is read: to the end of this epoch."""
+        return self._log.reach
+
+    def came(self, reach: int) -> list[tuple[int, Hyperedge]]:
+        """Those that came since another source reached so far, each with its epoch, in the order of the log."""
+        return self._log.came(reach)
+
+    def read(self, ids: Iterable[Any]) -> list[Hyperedge]:
+        """What hyperedges say."""
+        ids = list(ids)
+        found: dict[Any, Hyperedge] = {}
+        for layer, source in enumerate(self._layers):
+            here = [id for id in ids if id[0] == layer]
+            found.update(zip(here, source.read([id for _, id in here]), strict=True))
+        return [found[id] for id in ids]
 
 
 REMEMBERED_MAX: Final = 100_000

@@ -28,6 +28,10 @@ ANSWERS_MAX: Final = 64
 """Of how many moments of one file the answers are remembered."""
 
 
+FEW: Final = 2_000
+"""So many edges are asked after one by one where nothing says how many negations there are."""
+
+
 def negated(store: Store, cut: Cut, trusted: frozenset[bytes] | None) -> frozenset[Entity]:
     """The edges that are taken back at a cut: by anybody, or by those alone who said them or are `trusted`."""
     if not isinstance(store, SqliteStore):
@@ -44,7 +48,7 @@ def negated_among(
     So edges are asked after one by one, until as many were asked after as there are negations.
     """
     if not isinstance(store, SqliteStore):
-        return negated(store, cut, trusted)
+        return by_walk(store, cut, trusted, edges) if len(edges) <= FEW else by_program(store, cut, trusted)
     known = _known(store)
     known.asked_after += len(edges)
     if known.is_read or known.asked_after > store.edges(Cut()).how_many(NEGATES):

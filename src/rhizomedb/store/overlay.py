@@ -70,6 +70,10 @@ class OverlayStore:
         """What of a cut lies above."""
         return cut if cut.epoch is None else replace(cut, epoch=max(cut.epoch - self._first, 0))
 
+    def layers(self, cut: Cut) -> tuple[tuple[Store, Cut], tuple[Store, Cut]]:
+        """What lies beneath and what above, each with what of a cut lies there."""
+        return (self._beneath, self._below(cut)), (self.above, self._over(cut))
+
     # -- reading ----------------------------------------------------------------------------------------------------
 
     def epoch(self) -> int:
