@@ -85,7 +85,7 @@ def test_closing_ends_it(db: Connection) -> None:
     [
         ({"since": -1}, "db.epoch"),
         ({"since": 9}, "db.epoch"),
-        ({"since": "1"}, "db.epoch"),
+        ({"since": "1"}, "db.cursor"),
         ({"poll_s": -1}, "db.usage"),
         ({"timeout_s": "1"}, "db.usage"),
     ],
