@@ -85,6 +85,7 @@ FOUND = {
     "inside, an operator": ({"director__name__contains": "ander"}, "grand rushmore"),
     "inside and outside": ({"director__name__startswith": "lana", "year__gt": 1997}, "matrix"),
     "a thing by id": ({"director": "lana"}, "bound matrix"),
+    "a thing by name": ({"director": "Lana Wachowski"}, "bound matrix"),
     "a thing by instance": ({"director": LANA}, "bound matrix"),
     "a thing by ref": ({"director__in": [Ref("wes")]}, "grand rushmore"),
     "a thing by bytes": ({"director": b"wes"}, "grand rushmore"),

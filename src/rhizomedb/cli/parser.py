@@ -254,6 +254,9 @@ def _conflicts(add: Add) -> None:
     _file(add)
     add("name", metavar="NAME", nargs="?", help="only those of one entity")
     add("--attribute", metavar="ATTRIBUTE", help="only those of one attribute")
+    add(
+        "--as", dest="schema", metavar="SCHEMA", help="what hyperedges say of the things of a schema, by its id or name"
+    )
     _policy(add)
     add("--vocabulary", action="store_true", help="with what is said to mean the same as one: rhizome vocabulary FILE")
     add("--believe", metavar="AUTHOR", action="append", help="with that: only what this author says of it (repeat)")
@@ -413,10 +416,7 @@ def _vocabulary(add: Add) -> None:
     _moment(add)
 
 
-def _show(add: Add) -> None:
-    _file(add)
-    _name(add)
-    add("--as", dest="schema", metavar="SCHEMA", help="the id or name of a schema (default: all that points at it)")
+def _policies(add: Add) -> None:
     add(
         "--policy",
         metavar="POLICY",
@@ -424,10 +424,49 @@ def _show(add: Add) -> None:
         default=[],
         help="latest (the default), first, all, vote, average, max, min, trusted:A,B, claimed:A,B; of one property: year=max (repeat for several)",
     )
-    add("--said", action="store_true", help="with --json: the hyperedges themselves, instead of what is chosen of them")
+
+
+def _trusted(add: Add) -> None:
     add("--trusted", metavar="AUTHOR", action="append", help="only who said a thing, or this author, can take it back")
+
+
+def _show(add: Add) -> None:
+    _file(add)
+    _name(add)
+    add("--as", dest="schema", metavar="SCHEMA", help="the id or name of a schema (default: all that points at it)")
+    _policies(add)
+    add("--said", action="store_true", help="with --json: the hyperedges themselves, instead of what is chosen of them")
+    _trusted(add)
     add("--vocabulary", action="store_true", help="with what is said to mean the same as one: rhizome vocabulary FILE")
     add("--believe", metavar="AUTHOR", action="append", help="with that: only what this author says of it (repeat)")
+    _moment(add)
+    _limit(add)
+
+
+def _views_where(add: Add) -> None:
+    _file(add)
+    add("schema", metavar="SCHEMA", help="the id or name of a schema")
+    add(
+        "conditions",
+        metavar="CONDITION",
+        nargs="*",
+        help='year__gt=1990, director__name="Lana Wachowski", year__in=1996,1999; after two underscores eq, ne, lt, le, gt, ge, in, contains, startswith',
+    )
+    _policies(add)
+    _trusted(add)
+    _moment(add)
+    _limit(add)
+
+
+def _diff(add: Add) -> None:
+    _file(add)
+    add("name", metavar="NAME", nargs="?", help="one thing (default: all things of the schema)")
+    add("--as", dest="schema", metavar="SCHEMA", required=True, help="the id or name of a schema")
+    add("--moments", metavar="TIME", nargs=2, help="before and after: yesterday now")
+    add("--epochs", metavar="N", type=count, nargs=2, help="before and after, as this copy learned it")
+    add("--authors", metavar="AUTHOR", nargs=2, help="what the one says, and the other")
+    add("--policies", metavar="POLICY", nargs=2, help="what the one shows, and the other: latest trusted:ann")
+    add("--property", metavar="PROPERTY", action="append", help="only this property (repeat for several)")
     _moment(add)
     _limit(add)
 
@@ -658,6 +697,12 @@ VERBS: Final[dict[str, tuple[str, Callable[[Add], None], str]]] = {
     "same": ("say that things are one", _same, "rhizomedb.cli.wording:same"),
     "lens": ("say how a version of a schema becomes another", _lens, "rhizomedb.cli.wording:lens"),
     "vocabulary": ("what means the same, by whose word, and lenses", _vocabulary, "rhizomedb.cli.wording:vocabulary"),
+    "where": ("the things of a schema that meet constraints", _views_where, "rhizomedb.cli.views:where"),
+    "diff": (
+        "what another moment, author or policy shows otherwise",
+        _diff,
+        "rhizomedb.cli.views:diff",
+    ),
     "add": ("say something; it replaces what the view showed", _add, "rhizomedb.cli.write:add"),
     "retract": ("take back what stands; history keeps it", _retract, "rhizomedb.cli.write:retract"),
     "revert": (

@@ -119,6 +119,10 @@ def conflicts(options: Namespace) -> int:
     """Every register with more than one standing value."""
     with opened(options.file) as db:
         reader = at_moment(db, options)
+        if options.schema is not None:
+            from rhizomedb.cli.views import conflicts_of_views
+
+            return conflicts_of_views(options, reader)
         attribute = None if options.attribute is None else attribute_named(reader, options.attribute)
         # So many more are counted: to count all takes as long as to list all.
         most = None if options.limit is None else max(options.limit, COUNTED_MAX)

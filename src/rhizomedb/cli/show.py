@@ -37,7 +37,7 @@ def show(options: Namespace) -> int:
         view = read.hyperview(options.name, schema, trusted=options.trusted)
         if not view and not reader.is_known(view.entity):
             reader.get(options.name)  # the error that says what is near, or what is held of it otherwise
-        general, special = _policies(reader, options.policy)
+        general, special = policies_of(reader, options.policy)
         made: Made = {}
         shown = resolve(view, policy_of(general, reader.author_key), special, made=made)
         if options.json:
@@ -143,7 +143,7 @@ def _things(view: HyperView) -> set[Entity]:
     return found
 
 
-def _policies(reader: Reader, given: Sequence[str]) -> tuple[str, dict[str, Any]]:
+def policies_of(reader: Reader, given: Sequence[str]) -> tuple[str, dict[str, Any]]:
     """The policy of all properties, and those of single ones: `latest`, `year=max`, `Person.name=trusted:ann`."""
     general, special = "latest", {}
     for text in given:

@@ -17,7 +17,7 @@ from rhizomedb.db.hyperedges import check_list
 from rhizomedb.db.search import TESTS
 from rhizomedb.errors import Error, RequestError, nearest_names
 from rhizomedb.facts.cid import Cid
-from rhizomedb.facts.value import Value, check_value
+from rhizomedb.facts.value import Entity, Value, check_value
 from rhizomedb.hyper.instance import entity_in
 from rhizomedb.hyper.json_delta import id_of
 from rhizomedb.hyper.pointer import Reference
@@ -123,9 +123,10 @@ def constraints_of(
     more: Mapping[str, object],
     names: Callable[[], Iterable[Any]],
     contexts: Callable[[], Iterable[str]],
+    thing: Callable[[str], Entity],
 ) -> list[Constraint]:
     """The constraints that keywords mean for things of a schema; `names` are those of all attributes here, `contexts` those
-    under which hyperedges show up, which is asked only for a message.
+    under which hyperedges show up, which is asked only for a message; `thing` is the thing that an id or a name means.
 
     `db.condition` says what is no property, with those that are near, what is no operator, and what is of the wrong kind.
     """
@@ -133,7 +134,7 @@ def constraints_of(
         isinstance(conditions, Mapping) and all(isinstance(name, str) for name in conditions)
     ):
         raise RequestError("db.condition", f"{conditions!r:.60} maps no names to values", fix='{"year__gt": 1990}')
-    reading = _Reading(schemas, names, contexts)
+    reading = _Reading(schemas, names, contexts, thing)
     return [
         reading.constraint(name, value, schemas[id], None if cls is None else typed(cls))
         for some in (conditions or {}, more)
@@ -145,11 +146,16 @@ class _Reading:
     """Reads keywords against schemas."""
 
     def __init__(
-        self, schemas: Schemas, names: Callable[[], Iterable[Any]], contexts: Callable[[], Iterable[str]]
+        self,
+        schemas: Schemas,
+        names: Callable[[], Iterable[Any]],
+        contexts: Callable[[], Iterable[str]],
+        thing: Callable[[str], Entity],
     ) -> None:
         self._schemas = schemas
         self._names = names
         self._contexts = contexts
+        self._thing = thing
         self._known: frozenset[str] | None = None
 
     def constraint(self, name: str, value: object, schema: HyperSchema, cls: TypedClass | None) -> Constraint:
@@ -282,6 +288,8 @@ class _Reading:
             value = id_of(value.entity)
         elif isinstance(value, bytes) and value:
             value = b64encode(value).decode() if kind == "string.base64" else id_of(value) if is_thing else value
+        elif isinstance(value, str) and value and is_thing and steps:
+            value = id_of(self._thing(value))
         elif isinstance(value, date):
             value = value.isoformat()
         elif kind == "attachment" and isinstance(value, str):

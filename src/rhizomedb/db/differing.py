@@ -7,14 +7,23 @@ a thing that both sides show inside at the same place is compared property by pr
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from rhizomedb._record import dataclass
 from rhizomedb.budget import Budget, Meter, budget_of
 from rhizomedb.db.choosing import Choosing, choosing
-from rhizomedb.db.disagreement import SaidBy, as_data, entities_of, named, properties_of, show_shown, shown_of
+from rhizomedb.db.disagreement import (
+    SaidBy,
+    as_data,
+    entities_of,
+    named,
+    properties_of,
+    show_shown,
+    shown_of,
+    things_in,
+)
 from rhizomedb.db.edge_source import edge_source
 from rhizomedb.db.finding import AT_ONCE_MAX, AT_ONCE_MIN, check_limit, is_shown, things_of
 from rhizomedb.db.hyperedges import RANK, Thing, check_list, set_of
@@ -26,7 +35,6 @@ from rhizomedb.hyper.hyperview import HyperView
 from rhizomedb.hyper.pointer import Hyperedge
 from rhizomedb.hyper.resolution import Choose, key_of, said_of
 from rhizomedb.hyper.schema import HyperSchema, Schemas
-from rhizomedb.hyper.typed_field import Ref
 
 if TYPE_CHECKING:
     from rhizomedb.db.reader import Moment, Reader
@@ -61,6 +69,8 @@ class ViewDifference:
     said_before: tuple[SaidBy, ...]
     said_after: tuple[SaidBy, ...]
     taken_back: tuple[SaidBy, ...] = ()
+    labels: Mapping[Entity, str] = field(default_factory=dict, compare=False)
+    """What the things before and after are called."""
 
     def as_dict(self) -> dict[str, Any]:
         """As data."""
@@ -79,7 +89,7 @@ class ViewDifference:
     def __str__(self) -> str:
         reached = f" (from {' · '.join(self.path)})" if len(self.path) > 1 else ""
         before, after = (
-            " ".join([show_shown(value), *([f"({', '.join(map(str, said))})"] if said else [])])
+            " ".join([show_shown(value, self.labels), *([f"({', '.join(map(str, said))})"] if said else [])])
             for value, said in ((self.before, self.said_before), (self.after, self.said_after))
         )
         away = f"   taken back by {', '.join(map(str, self.taken_back))}" if self.taken_back else ""
@@ -261,12 +271,12 @@ class _Comparing:
                 ]
                 if key_of(shown[0]) != key_of(shown[1]) and (self._wanted is None or property in self._wanted):
                     yield self._difference(before, after, property, path, shown[0], shown[1])
-                inside = set(_things(shown[0])) & set(_things(shown[1]))
+                inside = things_in(shown[0]) & things_in(shown[1])
                 there = _inside(after, property)
                 waiting += [
                     (view, there[each], (*path, property))
                     for each, view in _inside(before, property).items()
-                    if each in there and Ref(view.entity) in inside
+                    if each in there and view.entity in inside
                 ]
 
     def _difference(
@@ -284,19 +294,6 @@ class _Comparing:
             _why(self._before, before, property, was),
             _why(self._after, after, property, now),
         )
-
-
-def _things(shown: Any) -> Iterator[Ref[Any]]:
-    """The things in what is shown."""
-    match shown:
-        case Ref():
-            yield shown
-        case list():
-            for each in shown:
-                yield from _things(each)
-        case dict():
-            for each in shown.values():
-                yield from _things(each)
 
 
 def _inside(view: HyperView, property: str) -> dict[tuple[str, Entity], HyperView]:
@@ -323,7 +320,7 @@ def _explained(
     found: Sequence[ViewDifference], before: Reader, after: Reader, trusted: frozenset[bytes] | None
 ) -> Iterator[ViewDifference]:
     """Differences with what people call the things, and with the negations that take back what was shown."""
-    things = list(dict.fromkeys(each.entity for each in found))
+    things = {each.entity for each in found}.union(*(things_in([each.before, each.after]) for each in found))
     labels = {**before.labels(things), **after.labels(things)}
     authors: dict[Entity, set[bytes]] = {}
     for said in (said for each in found for said in each.said_before):
@@ -336,7 +333,7 @@ def _explained(
                 by.setdefault(target, []).append(SaidBy(name, edge.claimed_author, edge.time.ms, edge))
     for each in found:
         negations = [negation for said in each.said_before for negation in by.get(said.edge.edge, ())]
-        yield replace(each, label=labels[each.entity], taken_back=tuple(dict.fromkeys(negations)))
+        yield replace(each, label=labels[each.entity], labels=labels, taken_back=tuple(dict.fromkeys(negations)))
 
 
 def _negations(reader: Reader, edges: Collection[Entity], trusted: frozenset[bytes] | None) -> list[Hyperedge]:

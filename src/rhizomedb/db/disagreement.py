@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import field, replace
 from itertools import islice
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from rhizomedb._record import dataclass
@@ -66,8 +67,12 @@ class SaidValue:
         """As data; a thing is its id."""
         return {"value": as_data(self.value), "said": [each.as_dict() for each in self.said]}
 
+    def shown(self, labels: Mapping[Entity, str]) -> str:
+        """As a line of text, things as they are called."""
+        return f"{show_shown(self.value, labels)} ({', '.join(map(str, self.said))})"
+
     def __str__(self) -> str:
-        return f"{show_shown(self.value)} ({', '.join(map(str, self.said))})"
+        return self.shown({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,8 @@ class ViewConflict:
     path: tuple[str, ...]
     values: tuple[SaidValue, ...]
     shown: Any
+    labels: Mapping[Entity, str] = field(default_factory=dict, compare=False)
+    """What the things among the values are called."""
 
     def as_dict(self) -> dict[str, Any]:
         """As data."""
@@ -98,9 +105,9 @@ class ViewConflict:
         }
 
     def __str__(self) -> str:
-        values = "  ≠  ".join(map(str, self.values))
+        values = "  ≠  ".join(each.shown(self.labels) for each in self.values)
         reached = f" (from {' · '.join(self.path)})" if len(self.path) > 1 else ""
-        return f"{self.label} · {self.property}{reached}   {values}   view shows {show_shown(self.shown)}"
+        return f"{self.label} · {self.property}{reached}   {values}   view shows {show_shown(self.shown, self.labels)}"
 
 
 class ViewConflicts(Sequence[ViewConflict]):
@@ -154,8 +161,11 @@ def view_conflicts(
     some = list(islice(found, None if limit is None else limit + 1))
     more = limit is not None and len(some) > limit
     some = some[:limit]
-    labels = reader.labels(dict.fromkeys(each.entity for each in some))
-    return ViewConflicts((replace(each, label=labels[each.entity]) for each in some), more)
+    spoken_of: set[Entity] = {each.entity for each in some}
+    for each in some:
+        spoken_of |= things_in([value.value for value in each.values])
+    labels = reader.labels(spoken_of)
+    return ViewConflicts((replace(each, label=labels[each.entity], labels=labels) for each in some), more)
 
 
 def entities_of(reader: Reader, things: Thing | Iterable[Thing]) -> list[Entity]:
@@ -275,15 +285,28 @@ def as_data(value: Any) -> Any:
     return value
 
 
-def show_shown(value: Any) -> str:
-    """A value in a line of text."""
+def things_in(shown: Any) -> set[Entity]:
+    """The things in what is shown."""
+    match shown:
+        case Ref():
+            return {shown.entity}
+        case list():
+            return {thing for each in shown for thing in things_in(each)}
+        case dict():
+            return {thing for each in shown.values() for thing in things_in(each)}
+    return set()
+
+
+def show_shown(value: Any, labels: Mapping[Entity, str] = MappingProxyType({})) -> str:
+    """A value in a line of text, things as they are called."""
     match value:
         case None:
             return "nothing"
         case Ref():
-            return f"→ {value.id:.60}"
+            return f"→ {labels.get(value.entity, value.id):.60}"
         case list():
-            return f"[{', '.join(map(show_shown, value[:SHOWN_MAX]))}{', …' if len(value) > SHOWN_MAX else ''}]"
+            some = ", ".join(show_shown(each, labels) for each in value[:SHOWN_MAX])
+            return f"[{some}{', …' if len(value) > SHOWN_MAX else ''}]"
         case dict():
-            return ", ".join(f"{name}: {show_shown(each)}" for name, each in list(value.items())[:SHOWN_MAX])
+            return ", ".join(f"{name}: {show_shown(each, labels)}" for name, each in list(value.items())[:SHOWN_MAX])
     return f"{show(value):.80}"

@@ -12,7 +12,7 @@ from rhizomedb.db.candidates import candidates
 from rhizomedb.db.choosing import Choosing, choosing
 from rhizomedb.db.constraint import Constraint, Step, constraints_of
 from rhizomedb.db.edge_source import edge_source
-from rhizomedb.db.hyperedges import set_of
+from rhizomedb.db.hyperedges import meant, set_of
 from rhizomedb.db.hyperviews import Wanted, schemas_for, views_of
 from rhizomedb.errors import RequestError
 from rhizomedb.facts.value import Entity
@@ -50,7 +50,16 @@ def where(
     allowed, chosen = budget_of(budget), choosing(reader, policy, policies)
     known, id = schemas_for(reader, schema, schemas)
     cls = schema if isinstance(schema, type) else None
-    constraints = constraints_of(known, id, cls, conditions, more, reader.attribute_names, partial(_contexts, reader))
+    constraints = constraints_of(
+        known,
+        id,
+        cls,
+        conditions,
+        more,
+        reader.attribute_names,
+        partial(_contexts, reader),
+        partial(meant, reader, called=True),
+    )
     meter = allowed.meter()
     made_up = _made_up(policy, policies or {})
     things = candidates(reader, known[id], constraints, made_up, allowed)

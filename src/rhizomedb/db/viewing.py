@@ -103,7 +103,7 @@ class Viewing:
         A thing is of a schema if something shows up in its view and nothing is missing that is required; of a class, if
         an instance can be made of it. It meets a constraint if one of the values does that the policies choose, which are those
         of `show`. Operators come after two underscores: `eq` (as without one), `ne`, `lt`, `le`, `gt`, `ge`, `in`, and of texts
-        `contains` and `startswith`, without regard to case. A name may lead through views inside (`director__name`), and
+        `contains` and `startswith`, without regard to case. A name may lead through views inside (`director__name`), a thing is meant by its id or name, and
         `id` is that of the thing; a name that is an option of this method goes into `conditions`, as `{"limit__gt": 3}`.
 
         In the order of their ids, `limit` at most; with `views` as HyperViews. Only things are looked at of which the index
