@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from rhizomedb._native import backend as backend
     from rhizomedb.budget import Budget as Budget
+    from rhizomedb.crdt.together import Together as Together
     from rhizomedb.db.care import restore as restore
     from rhizomedb.db.checking import check as check
     from rhizomedb.db.connection import Connection as Connection
@@ -67,6 +68,7 @@ _HOMES = {
     "pull": "rhizomedb.remote.pulling",
     "push": "rhizomedb.remote.pushing",
     "restore": "rhizomedb.db.care",
+    "Together": "rhizomedb.crdt.together",
     "Step": "rhizomedb.db.steps",
     "steps": "rhizomedb.db.steps",
     "user_aggregate": "rhizomedb.logic.builtins",

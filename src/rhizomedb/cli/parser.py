@@ -145,6 +145,16 @@ def _policy(add: Add) -> None:
     add("--policy", metavar="POLICY", default="latest", help="latest, first, trusted:A,B, all, max, min, vote")
 
 
+def _together(add: Add) -> None:
+    add(
+        "--together",
+        metavar="A,B",
+        action="append",
+        default=[],
+        help="attributes that belong together: they come from one delta, or are not shown",
+    )
+
+
 def _limit(add: Add) -> None:
     add("--limit", metavar="N", type=count, help="at most N lines")
 
@@ -246,6 +256,7 @@ def _get(add: Add) -> None:
     _name(add)
     _attribute(add)
     _policy(add)
+    _together(add)
     _reading(add)
     _moment(add)
 
@@ -556,6 +567,7 @@ def _export(add: Add) -> None:
     add("--force", action="store_true", help="write over a file that is there")
     add("--salvage", action="store_true", help="save every sound delta of a file that is damaged, as jsonl")
     _policy(add)
+    _together(add)
     _moment(add)
 
 

@@ -19,6 +19,7 @@ from rhizomedb.cli.session import (
     parts,
     print_lines,
     text_of_file,
+    together_named,
     value_like,
     value_of,
 )
@@ -47,17 +48,27 @@ def get(options: Namespace) -> int:
     with opened(options.file) as db:
         reader = at_moment(db, options)
         read = _reading(reader, options)
-        record: Record = read.get(options.name, policy=options.policy)
+        together = together_named(reader, options.together)
+        if not together:
+            record: Record = read.get(options.name, policy=options.policy)
+        elif read is reader:
+            record = reader.get(options.name, policy=options.policy, together=together)
+        else:
+            raise RequestError(
+                "db.usage",
+                "--together is about what was said, as it was said",
+                fix="leave --vocabulary or --as-version out",
+            )
         wanted = list(record)
         if options.attribute is not None:
             attribute = attribute_named(reader, options.attribute)
             if options.vocabulary and isinstance(attribute, str):
                 attribute = reader.vocabulary(options.believe).attributes.shown(attribute)
-            if attribute not in record:
+            if attribute not in record and attribute not in {name for group in together for name in group}:
                 _why(read, options, attribute)  # the error that says what is wrong, unless it was said and fell
                 wanted = []
             else:
-                wanted = [attribute]
+                wanted = [attribute] if attribute in record else []
         if options.json:
             print_lines([_record_dict(record, wanted)])
         elif not wanted:

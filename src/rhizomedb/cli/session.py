@@ -113,6 +113,17 @@ def attribute_named(reader: Reader, text: str) -> Attribute:
     return next((a for a in known if not isinstance(a, str) and show(a) == text), text)
 
 
+def together_named(reader: Reader, groups: list[str]) -> list[tuple[Attribute, ...]]:
+    """The attributes that belong together, of each group one word: `street,city,zip`."""
+    found = []
+    for group in groups:
+        names = tuple(attribute_named(reader, name.strip()) for name in group.split(",") if name.strip())
+        for name in names:
+            reader.check_attribute(name)
+        found.append(names)
+    return found
+
+
 def column_of(attribute: Attribute) -> str:
     """An attribute as the name of a column or of a JSON field: whole, unlike what is shown to people."""
     return to_cell(attribute)

@@ -17,6 +17,7 @@ from rhizomedb.cli.session import (
     opened,
     pairs,
     print_lines,
+    together_named,
     value_like,
     value_of,
 )
@@ -243,7 +244,7 @@ def export(options: Namespace) -> int:
             else:
                 count = write_lines((delta.to_json() for delta in deltas), options.target)
             return report(options, count, [(finding.record, finding.message) for finding in lost], chosen)
-        records = reader.records(policy=options.policy)
+        records = reader.records(policy=options.policy, together=together_named(reader, options.together))
         # of what holds nothing but operations of a data type, such as a text, a table has nothing to show
         rows = [{column_of(attribute): record[attribute] for attribute in record} for record in records if record]
         columns = sorted({column for row in rows for column in row}, key=_column_order)

@@ -44,6 +44,7 @@ from rhizomedb.db.transaction import (
     facts_as_source,
     group_of,
     retractions,
+    whole_batches,
 )
 from rhizomedb.db.viewing import ViewingWriter
 from rhizomedb.db.wording import WordingWriter
@@ -141,6 +142,7 @@ class Connection(
         author: str | None = None,
         scope: Scope = "seen",
         expect: Mapping[tuple[Entity | str, Attribute], Value | None] | None = None,
+        together: bool = False,
         origin: str = "transaction",
     ) -> Transaction:
         """Say some things together, or nothing.
@@ -148,16 +150,20 @@ class Connection(
         An item is (entity, attribute, value) or a whole `Fact`. An entity can be given by name: one that is known
         here, else a new one of that name. With `scope="seen"` what is said replaces what the view showed; with
         `"own"` only what the same author said before, as an import does. `expect` maps (entity, attribute) to the
-        value that the view must still show (None: nothing), else `db.expectation-failed` and nothing is written.
+        value that the view must still show (None: nothing), else `db.expectation-failed` and nothing is written. With
+        `together` what is said of one entity is said by one delta, also what stands already: for a view in which it belongs
+        together (`get`).
         """
         check_scope(scope)
+        if type(together) is not bool:
+            raise RequestError("db.usage", f"{together!r:.60}: here `together` is True or False", fix="together=True")
         if isinstance(items, str | bytes | Mapping) or not isinstance(items, Iterable):
             raise RequestError(
                 "db.item", f"{show_item(items)} is not a list of items", fix='[("The Matrix", "runtime", 136)]'
             )
         self._release_if_due()
         items = list(items)  # whatever is wrong with the iterable shows before anything is locked
-        return self._write(lambda: self._transact(items, expect or {}, author, scope, origin))
+        return self._write(lambda: self._transact(items, expect or {}, author, scope, origin, together))
 
     def doc(self, entity: Entity | str, *, author: str | None = None) -> Document:
         """A document that several people write at the same time, held by an entity, by its id or name.
@@ -346,6 +352,7 @@ class Connection(
         author: str | None,
         scope: Scope,
         origin: str,
+        together: bool = False,
     ) -> Transaction:
         """Say some things, inside `writing`."""
         cut = self.cut
@@ -356,9 +363,10 @@ class Connection(
             return Transaction(None)
         key = self._key(author)
         spoke_before = self._has_spoken(key)
+        planned = self._plan(wishes, key, scope, cut, spoke_before, together)
         # What is planned here takes back by name what it replaces; a whole fact replaces all that it names as cause.
         parts = [
-            *(Part(batch, "own") for batch in batches(self._plan(wishes, key, scope, cut, spoke_before))),
+            *(Part(batch, "own") for batch in (whole_batches if together else batches)(planned)),
             *(Part(batch, scope) for batch in batches(self._unsaid(wishes.facts, key, cut, spoke_before))),
         ]
         group = group_of(parts)
@@ -426,15 +434,17 @@ class Connection(
         minted[name] = entity
         return entity
 
-    def _plan(self, wishes: Wishes, key: Key, scope: Scope, cut: Cut, spoke_before: bool) -> Iterator[Fact]:
+    def _plan(
+        self, wishes: Wishes, key: Key, scope: Scope, cut: Cut, spoke_before: bool, together: bool = False
+    ) -> Iterator[Fact]:
         """The facts that wishes come to, without the whole facts, which are said as they are."""
         entities = wishes.entities()
         if scope == "own":
             own = Cut(epoch=cut.epoch, authors=frozenset([key.public]))
             before = view.derived(self._store, own, entities, view.VIEW_BUDGET) if entities and spoke_before else None
-            return facts_as_source(wishes, view.Surroundings(before, key.public))
+            return facts_as_source(wishes, view.Surroundings(before, key.public), key.public, together)
         found = view.derived(self._store, cut, entities, view.VIEW_BUDGET) if entities else None
-        return facts_as_person(wishes, view.Surroundings(found, key.public), key.public, self.fact)
+        return facts_as_person(wishes, view.Surroundings(found, key.public), key.public, self.fact, together)
 
     def _said_in(self, columns: Columns, key: Key, cut: Cut, spoke_before: bool, changed: Changed) -> Iterator[Stretch]:
         """The facts of a source's columns that need no evaluation; what does need it is added to `changed`."""

@@ -12,6 +12,7 @@ from rhizomedb.errors import RequestError
 from rhizomedb.store.store import Cut, Store
 
 if TYPE_CHECKING:
+    from rhizomedb.crdt.together import Given
     from rhizomedb.db.hyperedges import Moment, Taken, Thing
     from rhizomedb.db.hyperviews import Wanted
     from rhizomedb.db.live_hyperviews import LiveHyperViews
@@ -173,6 +174,7 @@ class Hypergraph:
         *,
         policy: str | Choose = "latest",
         policies: Mapping[str, str | Choose] | None = None,
+        together: Given = (),
         schemas: Iterable[HyperSchema] = (),
         trusted: Iterable[str] | None = None,
     ) -> dict[str, Any]:
@@ -183,10 +185,13 @@ class Hypergraph:
         Policies are `latest`, `first`, `all`, `vote`, `average`, `max`, `min`, `trusted:A,B` (who signed), `claimed:A,B` (whom
         unsigned statements name), or a function from all that is said, oldest first, to a value. Nothing is rewritten:
         another policy shows another side of the same hyperedges.
+
+        Properties that belong `together`, as in `together=[("street", "city")]`, come from one hyperedge that `policy` chooses,
+        or are not shown (`rhizomedb.Together`).
         """
         from rhizomedb.db.choosing import choosing
 
-        chosen = choosing(self, policy, policies)
+        chosen = choosing(self, policy, policies, together)
         return chosen.shown(self.hyperview(thing, schema, schemas=schemas, trusted=trusted))
 
     def hyperview_program(

@@ -43,6 +43,7 @@ from rhizomedb.db.source import StoreSource
 from rhizomedb.db.statements import Statements
 from rhizomedb.db.supposing import Supposing
 from rhizomedb.db.viewing import Viewing
+from rhizomedb.db.whole_records import choices, groups_of
 from rhizomedb.db.wording import Wording
 from rhizomedb.errors import RequestError, nearest_names
 from rhizomedb.facts.cid import Cid
@@ -55,6 +56,7 @@ from rhizomedb.store.storage import Storage
 from rhizomedb.store.store import COLUMNS, AttributeSummary, Cut, Epoch, Store
 
 if TYPE_CHECKING:
+    from rhizomedb.crdt.together import Given, Together
     from rhizomedb.db.database import Database
     from rhizomedb.db.disagreement import ViewConflicts
     from rhizomedb.db.document import Document
@@ -166,13 +168,16 @@ class Reader(Causality, Programming, Viewing, Wording, Attaching, Supposing):
         attribute: Attribute | None = None,
         *,
         policy: str = "latest",
+        together: Given = (),
         default: Any = REFUSE,
     ) -> Any:
         """What the view shows of an entity: a `Record`, or with an attribute its value, None where nothing stands.
 
-        An entity that nothing is said about is refused, unless a `default` is given to come instead.
+        Attributes that belong `together`, as in `together=[("street", "city", "zip")]`, come from one delta that the policy
+        chooses, or are not shown: see `rhizomedb.Together`. An entity that nothing is said about is refused, unless a
+        `default` is given to come instead.
         """
-        cut, chosen = self.cut, self._policy(policy)
+        cut, chosen, groups = self.cut, self._policy(policy), groups_of(together)
         names = Names(self._store, cut)
         if default is not REFUSE and entity not in self:
             return default
@@ -187,14 +192,17 @@ class Reader(Causality, Programming, Viewing, Wording, Attaching, Supposing):
                     attribute
                 )  # a name that no fact has is a slip; one that others have is just unsaid
                 return None
-            choice = chosen.choose(register.claims)
-            return list(choice.values) if chosen.name == "all" else choice.values[0]
+            of_subject = [register] if not groups else list(found.values())
+            shown = choices(chosen, of_subject, groups).get(register.attribute)
+            if shown is None:
+                return None if default is REFUSE else default
+            return list(shown.values) if chosen.name == "all" else shown.values[0]
         ordered = shown_registers(found.values())
         return Record(
             subject,
             names.label(subject),
             chosen.name,
-            {register.attribute: chosen.choose(register.claims) for register in ordered},
+            choices(chosen, ordered, groups),
             frozenset(register.attribute for register in ordered if register.is_contested),
         )
 
@@ -419,10 +427,10 @@ class Reader(Causality, Programming, Viewing, Wording, Attaching, Supposing):
         records.sort(key=lambda record: (record.label, record.entity))
         return records if limit is None else Records(records[:limit])
 
-    def records(self, *, policy: str = "latest") -> Iterable[Record]:
-        """What the view shows of every entity, in the order of their ids."""
-        cut, chosen = self.cut, self._policy(policy)
-        return self._records(self._store.entities(cut), cut, chosen, Names(self._store, cut))
+    def records(self, *, policy: str = "latest", together: Given = ()) -> Iterable[Record]:
+        """What the view shows of every entity, in the order of their ids; see `get` for `together`."""
+        cut, chosen, groups = self.cut, self._policy(policy), groups_of(together)
+        return self._records(self._store.entities(cut), cut, chosen, Names(self._store, cut), groups)
 
     # -- programs ---------------------------------------------------------------------------------------------------
 
@@ -614,7 +622,14 @@ class Reader(Causality, Programming, Viewing, Wording, Attaching, Supposing):
     def _attributes_of(self, entity: Entity) -> set[Value]:
         return {plain(row[2]) for row in self._store.scan("fact", {"entity": entity}, self.cut)}
 
-    def _records(self, entities: Iterable[Entity], cut: Cut, chosen: Policy, names: Names) -> Iterable[Record]:
+    def _records(
+        self,
+        entities: Iterable[Entity],
+        cut: Cut,
+        chosen: Policy,
+        names: Names,
+        groups: tuple[Together, ...] = (),
+    ) -> Iterable[Record]:
         for batch in view.batches(entities, ENTITIES_AT_ONCE):
             found: dict[Entity, list[view.Register]] = {}
             for register in view.registers(self._store, cut, batch, view.VIEW_BUDGET).values():
@@ -627,7 +642,7 @@ class Reader(Causality, Programming, Viewing, Wording, Attaching, Supposing):
                         entity,
                         names.label(entity),
                         chosen.name,
-                        {register.attribute: chosen.choose(register.claims) for register in ordered},
+                        choices(chosen, ordered, groups),
                         frozenset(register.attribute for register in ordered if register.is_contested),
                     )
 

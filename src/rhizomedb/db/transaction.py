@@ -131,11 +131,19 @@ def check_unreserved(attribute: Attribute) -> None:
         )
 
 
-def facts_as_person(wishes: Wishes, around: Surroundings, me: bytes, fact: Callable[[Cid], Fact]) -> Iterator[Fact]:
-    """What a person's wishes come to: new values, and what they take back; agreement joins the same fact."""
+def facts_as_person(
+    wishes: Wishes, around: Surroundings, me: bytes, fact: Callable[[Cid], Fact], together: bool = False
+) -> Iterator[Fact]:
+    """What a person's wishes come to: new values, and what they take back; agreement joins the same fact.
+
+    With `together` each entity is said whole, unless it stands so already.
+    """
+    whole = _said_together(wishes, around, me) if together else set()
     for key, values in wishes.registers.items():
+        if key[0] in whole:
+            continue
         claims = around.claims(key)
-        if claims and {exact(claim.value) for claim in claims} == set(values):
+        if not together and claims and {exact(claim.value) for claim in claims} == set(values):
             joined = [_newest(claims, value) for value in values if not _says(claims, value, me)]
             # To join a fact is to have seen what it has seen: that must not replace what else this author says.
             own = [claim.fact for claim in claims if claim.author == me]
@@ -148,10 +156,21 @@ def facts_as_person(wishes: Wishes, around: Surroundings, me: bytes, fact: Calla
         yield from retractions(key[0], [*differ, *(claim for claim in rest if claim.author == me)])
 
 
-def facts_as_source(wishes: Wishes, around: Surroundings) -> Iterator[Fact]:
-    """What a source's wishes come to, given what that source alone said before: changes replace its own old values."""
+def facts_as_source(wishes: Wishes, around: Surroundings, me: bytes, together: bool = False) -> Iterator[Fact]:
+    """What a source's wishes come to, given what that source alone said before: changes replace its own old values.
+
+    With `together` each entity is said whole, unless it stands so already.
+    """
+    whole = _said_together(wishes, around, me) if together else set()
     for key, values in wishes.registers.items():
+        if key[0] in whole:
+            continue
         claims = around.claims(key)
+        if together:
+            seen, rest = _causes(claims, None)
+            yield from _anew(key, values, seen, around)
+            yield from retractions(key[0], rest)
+            continue
         before = {exact(claim.value) for claim in claims}
         dropped = [claim for claim in claims if exact(claim.value) not in values]
         added = [value for value in values if value not in before]
@@ -166,6 +185,27 @@ def facts_as_source(wishes: Wishes, around: Surroundings) -> Iterator[Fact]:
         else:
             yield from facts
         yield from retractions(key[0], rest)
+
+
+def _said_together(wishes: Wishes, around: Surroundings, me: bytes) -> set[Entity]:
+    """The entities of which just what is wished stands, all of it said by one delta of this author."""
+    by_entity: dict[Entity, list[Key]] = {}
+    for key in wishes.registers:
+        by_entity.setdefault(key[0], []).append(key)
+    found = set()
+    for entity, keys in by_entity.items():
+        saying: set[Cid] | None = None
+        for key in keys:
+            claims = around.claims(key)
+            if {exact(claim.value) for claim in claims} != set(wishes.registers[key]):
+                break
+            for value in wishes.registers[key]:
+                mine = {claim.delta for claim in claims if claim.author == me and exact(claim.value) == value}
+                saying = mine if saying is None else saying & mine
+        else:
+            if saying:
+                found.add(entity)
+    return found
 
 
 def _anew(key: Key, values: Iterable[Cell], causes: set[Cid], around: Surroundings) -> Iterator[Fact]:
@@ -229,6 +269,24 @@ def batches(facts: Iterable[Fact | Stretch]) -> Iterator[Sequence[Fact]]:
                 size += length
     if batch:
         yield list(batch.values())
+
+
+def whole_batches(facts: Iterable[Fact]) -> Iterator[Sequence[Fact]]:
+    """The same, but that all facts of one entity are in one list, and so in one delta."""
+    by_entity: dict[Entity, dict[Cid, Fact]] = {}
+    for fact in facts:
+        by_entity.setdefault(fact.entity, {})[fact.cid] = fact
+    batch: list[Fact] = []
+    size = 0
+    for of_entity in by_entity.values():
+        length = sum(len(fact.encode()) for fact in of_entity.values())
+        if batch and (len(batch) + len(of_entity) > DELTA_FACTS_MAX or size + length > DELTA_BYTES_MAX):
+            yield batch
+            batch, size = [], 0
+        batch += of_entity.values()
+        size += length
+    if batch:
+        yield batch
 
 
 def _pieces(stretch: Stretch) -> Iterator[Stretch]:

@@ -177,6 +177,9 @@ def policy_of(policy: str | Choose, key_of: Callable[[str], bytes]) -> Choose:
     return POLICIES[name]
 
 
+Wholes: TypeAlias = Callable[[HyperView, Callable[[Any], Any]], Mapping[str, Any]]
+"""From a view to what is shown of its properties that belong together, `NOTHING` for nothing; the second argument makes data."""
+
 Made: TypeAlias = dict[int, dict[str, Any]]
 """What views came to, by the identity of each: a view that is reached in several ways is one object."""
 
@@ -187,6 +190,7 @@ def resolve(
     special: Mapping[str, Choose],
     most: int = ENTRIES_MAX,
     made: Made | None = None,
+    wholes: Wholes | None = None,
 ) -> dict[str, Any]:
     """A HyperView as plain data: `id`, and of each property what its policy shows, views inside it likewise.
 
@@ -194,7 +198,7 @@ def resolve(
     of the kind that the schema expects; where there is none, all that they say in other roles, by role. Of a property that
     has many values all are shown, each once. `special` are policies of single properties, by name, or by the name of a
     schema and theirs, as `Movie.title`. More than `most` entries are `budget.facts`. What each view inside it came to is
-    put into `made`.
+    put into `made`. `wholes` says what is shown of properties that belong together (`whole_records`).
     """
     left = most
     made = {} if made is None else made
@@ -205,10 +209,15 @@ def resolve(
         if found is not None:
             return found
         found = made[id(view)] = {"id": view.id}
+        belonging = {} if wholes is None else wholes(view, as_data)
         for property, entries in view.properties.items():
             left -= len(entries)
             if left < 0:
                 raise BudgetExceeded("budget.facts", f"the view has more than {most:,} entries")
+            if property in belonging:
+                if belonging[property] is not NOTHING:
+                    found[property_key(property)] = belonging[property]
+                continue
             said = said_of(view, property, as_data)
             shown = policy_for(view, property, choose, special, as_data)(said) if said else NOTHING
             if shown is not NOTHING:
