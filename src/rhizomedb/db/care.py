@@ -87,6 +87,7 @@ class Care(Reader):
         by: str | Iterable[str] = (),
         since: Moment | None = None,
         as_of: Moment | None = None,
+        keep: bool | None = None,
         **more_parameters: object,
     ) -> View:
         """A standing view of what a program derives: it is kept up to date, and costs what changed, not what there is.
@@ -101,7 +102,8 @@ class Care(Reader):
         and of the others no more is derived than these need. `using` adds the rules of data types, as in a query. `by`,
         `since` and `as_of` narrow what it sees, as for a reader. The first evaluation, and each step after it, has to keep
         within the budget. The name of a stored view (`define_view`) or program opens that, as it is defined now; values
-        of parameters that are given here count before those that are stored.
+        of parameters that are given here count before those that are stored. With `keep` what a stored view derives stays in
+        the index folder when it is closed, and is there at once when it is opened again, until `keep=False` removes it.
         """
         reader: Reader = self
         if by:
@@ -110,6 +112,15 @@ class Care(Reader):
         reader = reader if as_of is None else reader.as_of(as_of)
         values = {**(parameters or {}), **more_parameters}
         opened = reader.opened(program, using)
+        name = program if opened is not None and isinstance(program, str) else None
+        # What is kept is the view as it is stored; one that is asked for otherwise in passing does not replace it.
+        is_narrowed = bool(values or by or only or aggregates) or (relation, since, as_of) != (None, None, None)
+        if keep is not None and (name is None or self._own_file() is None):
+            raise RequestError(
+                "db.usage",
+                "what is kept between processes has a name: that of a stored view, in a file",
+                fix='db.define_program("films", rules); db.view("films", keep=True)',
+            )
         if opened is not None:
             program, using, values = opened.text, opened.using, {**opened.parameters, **values}
             relation = relation if relation is not None or only is not None else opened.answer
@@ -122,6 +133,8 @@ class Care(Reader):
             aggregates=aggregates,
             budget=budget_of(budget),
             notices=partial(unknown_attributes, store=self._store),
+            kept_as=name if keep is not None or not is_narrowed else None,
+            keep=keep,
         )
 
     def _open_views(self) -> OpenViews:

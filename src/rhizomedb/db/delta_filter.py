@@ -148,15 +148,20 @@ class DeltaFilter:
         part, values = given[0]
         return [(part, value) for value in values]
 
+    def is_said_by(self, author: object, system: object, ms: Any) -> bool:
+        """Whether a delta of this author, system and claimed time may be meant."""
+        edge = self.edge
+        return (
+            (edge.authors is None or author in edge.authors)
+            and (edge.systems is None or system in edge.systems)
+            and (edge.since is None or ms >= edge.since)
+            and (edge.until is None or ms <= edge.until)
+        )
+
     def match(self, came: Came) -> tuple[Fact, ...] | None:
         """The facts of a delta that are meant, all of them where no entity or attribute is; None where it is not meant."""
         delta, edge = came.delta, self.edge
-        if (
-            (edge.authors is not None and delta.author not in edge.authors)
-            or (edge.systems is not None and delta.system not in edge.systems)
-            or (edge.since is not None and delta.time.ms < edge.since)
-            or (edge.until is not None and delta.time.ms > edge.until)
-        ):
+        if not self.is_said_by(delta.author, delta.system, delta.time.ms):
             return None
         if delta.edge is None:
             if self.is_of_edges:

@@ -47,6 +47,11 @@ class Kept(Protocol):
         """The same as a cut."""
         ...
 
+    @property
+    def is_asleep(self) -> bool:
+        """Whether it has yet to be worked out: whoever writes need not wait for that."""
+        ...
+
     def move(self, epoch: int) -> Mapping[str, Change]:
         """Go to another epoch; what that changed of each relation."""
         ...
@@ -108,6 +113,7 @@ class View:
         self._results: dict[str, list[Row]] = {}
         self._move: tuple[int, int, int, Mapping[str, Difference]] = (0, 0, 0, _NOTHING)
         self._upkeep: Kept | None = kept
+        self._save: Callable[[View], None] | None = None  # of a stored view whose state is kept
         self._reasons: tuple[Cut, Reasons] | None = None
 
     # -- reading ----------------------------------------------------------------------------------------------------
@@ -222,6 +228,8 @@ class View:
     def _committed(self) -> None:
         """Follow what this connection has written. What goes wrong is said when the view is read: the write is kept."""
         if self._upkeep is None or self._is_pinned or self._is_moving or self._error is not None or not self._is_told:
+            return
+        if self._upkeep.is_asleep and not self._outlets:
             return
         with suppress(Error):
             self._catch_up()
@@ -348,6 +356,9 @@ class View:
         """Free everything that the view holds; who watches is told nothing more. Safe to call twice."""
         if self._upkeep is None:
             return
+        if self._save is not None:
+            with suppress(Error):  # without it the view is derived again
+                self._save(self)
         self._upkeep = self._reasons = None
         self._results.clear()
         self._move = (*self._move[:3], _NOTHING)

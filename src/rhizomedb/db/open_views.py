@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import cache, partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from rhizomedb.crdt.register import with_stands
@@ -20,6 +21,9 @@ from rhizomedb.store.store import COLUMNS, Cut, Store
 
 if TYPE_CHECKING:
     from rhizomedb.budget import Budget
+    from rhizomedb.db.compiled import Prepared, Standing
+    from rhizomedb.db.stored import Stored
+    from rhizomedb.db.view_state import StateFile
     from rhizomedb.logic import Aggregate, Program
 
 _Made: TypeAlias = tuple[Kept, Mapping[str, tuple[str, ...]], Callable[[Cut], Reasons]]
@@ -71,8 +75,14 @@ class OpenViews:
         aggregates: Mapping[str, Aggregate] | None,
         budget: Budget,
         notices: Callable[[Program], Iterator[str]],
+        kept_as: str | None = None,
+        keep: bool | None = None,
     ) -> View:
-        """A view of a program, at the newest epoch, of what is in a window."""
+        """A view of a program, at the newest epoch, of what is in a window.
+
+        `kept_as` is the name of a stored view, whose state may be in the index folder: it is used where it is there, made
+        with `keep`, and removed with `keep=False`.
+        """
         whole = with_arrivals(parsed_of(program))
         read = [answer_relation(whole, each) for each in only] if only is not None else []
         if only is not None and (not read or relation not in (None, *read)):
@@ -85,9 +95,9 @@ class OpenViews:
         cut = replace(window, epoch=self._newest())
         made = self._stepping if is_temporal(whole) else self._standing
         names = tuple(dict.fromkeys([answer, *read])) if read else ()
-        kept, columns, reasons = made(
-            _Asked(whole, cut, answer, names, None if read else relation, parameters, aggregates, budget)
-        )
+        asked = _Asked(whole, cut, answer, names, None if read else relation, parameters, aggregates, budget)
+        state = None if kept_as is None or is_temporal(whole) else self._state(kept_as, asked, keep)
+        kept, columns, reasons = made(asked) if state is None else self._from_state(asked, state)
         view = View(
             self._store,
             kept,
@@ -99,6 +109,9 @@ class OpenViews:
             notices=lambda: tuple(notices(whole)),
         )
         self.keep(view)
+        if state is not None:
+            view._save = partial(_save, state, kept, columns)
+            view._save(view)
         return view
 
     def keep(self, view: Followed) -> None:
@@ -114,10 +127,52 @@ class OpenViews:
     def _standing(self, asked: _Asked) -> _Made:
         """What keeps a program up to date by what changes."""
         prepared = prepare(with_stands(asked.program), COLUMNS, asked.parameters, asked.aggregates, asked.relation)
-        heads = asked.read or tuple(dict.fromkeys(rule.head.relation for rule in asked.program.rules))
-        columns = {name: prepared.plan.derived[name] for name in heads if name in prepared.plan.derived}
+        columns = _columns_of(prepared, asked)
         flow = standing(prepared, asked.answer, tuple(columns))
         kept = Upkeep(flow, lambda: stored_of(self._store, self._arrivals), asked.cut, asked.budget)
+        return kept, columns, lambda at: Reasoned(prepared, self._store, at, asked.budget)
+
+    def _state(self, name: str, asked: _Asked, keep: bool | None) -> StateFile | None:
+        """The file in which the state of a view is kept, if it is."""
+        file = getattr(self._store, "file", None)
+        if file is None or asked.aggregates:  # what a function of the caller's computes is the caller's to know
+            return None
+        from rhizomedb.db.view_state import StateFile
+
+        window = asked.cut
+        authors = None if window.authors is None else sorted(window.authors)
+        values = sorted((key, type(value).__name__, repr(value)) for key, value in asked.parameters.items())
+        key = (
+            str(asked.program), asked.answer, asked.read, asked.relation, values, window.since, window.until, authors
+        )  # fmt: skip
+        state = StateFile(self._store, file, name, key)
+        if keep is False:
+            state.remove()
+        return state if keep or (keep is None and state.is_there) else None
+
+    def _from_state(self, asked: _Asked, state: StateFile) -> _Made:
+        """What keeps a program up to date from the state that was kept of it; worked out where there is none that fits."""
+        prepared = prepare(with_stands(asked.program), COLUMNS, asked.parameters, asked.aggregates, asked.relation)
+        columns = _columns_of(prepared, asked)
+        found = state.load(columns, asked.cut.epoch or 0)
+        if found is None:
+            return self._standing(asked)
+        from rhizomedb.db.view_state import Asleep
+
+        @cache
+        def flow() -> Standing:
+            return standing(prepared, asked.answer, tuple(columns))
+
+        def stored() -> Stored:
+            return stored_of(self._store, self._arrivals)
+
+        kept = Asleep(
+            *found,
+            asked.cut,
+            stored,
+            lambda: flow().flow.inputs,
+            lambda cut: Upkeep(flow(), stored, cut, asked.budget),
+        )
         return kept, columns, lambda at: Reasoned(prepared, self._store, at, asked.budget)
 
     def _stepping(self, asked: _Asked) -> _Made:
@@ -145,3 +200,15 @@ class OpenViews:
     def _kept(self) -> int:
         """The newest epoch; none while one is being written, which may be taken back yet."""
         return 0 if self._store.is_writing else self._newest()
+
+
+def _columns_of(prepared: Prepared, asked: _Asked) -> dict[str, tuple[str, ...]]:
+    """The relations that can be read of a view, with their columns."""
+    heads = asked.read or tuple(dict.fromkeys(rule.head.relation for rule in asked.program.rules))
+    return {name: prepared.plan.derived[name] for name in heads if name in prepared.plan.derived}
+
+
+def _save(state: StateFile, kept: Kept, columns: Mapping[str, tuple[str, ...]], view: View) -> None:
+    """Keep the state of a view that is where it should be."""
+    if not view._is_pinned and not view._is_moving and view._error is None:
+        state.save(kept.epoch, columns, kept.rows)

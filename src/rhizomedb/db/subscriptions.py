@@ -10,25 +10,33 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from rhizomedb.crdt.register import RETRACTS
 from rhizomedb.db.cursor import Place, cursor_of, end_of, named_end_of, place_of
 from rhizomedb.db.delta_filter import Came, DeltaFilter, Key
+from rhizomedb.db.edge_source import edge_source
 from rhizomedb.db.subscription import Overflow, Subscription, Told, ToldView
 from rhizomedb.db.watch import POLL_S
 from rhizomedb.errors import Error, StoreError
 from rhizomedb.facts.delta import Delta
-from rhizomedb.store.store import Store
+from rhizomedb.facts.value import Cell
+from rhizomedb.store.sqlite import SqliteStore
+from rhizomedb.store.store import Cut, Store
 
 if TYPE_CHECKING:
     from rhizomedb.db.live_view import View
     from rhizomedb.db.outlet import Sink
     from rhizomedb.db.telling import Tellers
     from rhizomedb.db.view_change import ViewChange
+
+
+FEW: Final = 256
+"""So many deltas are read from the log without asking the index which of them are meant."""
 
 
 class Channel(Protocol):
@@ -123,7 +131,8 @@ class Deltas:
     def read(self, sub: Subscription[Any], after: Place) -> Iterator[Told]:
         """What the filter of a subscription finds in the log between a place and this one's."""
         filter = self._filters[sub]
-        for came in self._between(after, self.place):
+        numbers = self._found(filter, after)
+        for came in self._between(after, self.place) if numbers is None else self._at(numbers):
             told = self._told(sub, filter, came)
             if told is not None:
                 yield told
@@ -188,6 +197,52 @@ class Deltas:
             yield Came(self._store, *self._decoded(epoch, number, envelope))
             if number >= last.number:
                 return
+
+    def _found(self, filter: DeltaFilter, after: Place) -> list[int] | None:
+        """The deltas after a place that a filter may mean, by the index; None where the log itself is to be read."""
+        if not isinstance(self._store, SqliteStore) or self.place.number - after.number <= FEW:
+            return None
+        cut = Cut(epoch=self.place.epoch)
+        source = edge_source(self._store, cut)
+        edge = filter.edge
+        if edge.ids is not None or edge.targets is not None:
+            found = edge.candidates(source)[0]
+        elif filter.entities is not None:
+            found = self._saying("entity", filter.entities, cut)
+        elif edge.contexts is not None:
+            found = edge.candidates(source)[0]
+        elif filter.attributes is not None:
+            if (
+                sum(self._store.size("fact", {"attribute": each}) for each in filter.attributes)
+                > self.place.number // 4
+            ):
+                return None  # so many are meant that they may as well be read in their order
+            found = self._saying("attribute", {*filter.attributes, RETRACTS}, cut)
+        elif (edge.authors, edge.systems, edge.since, edge.until) != (None, None, None, None):
+            found = {
+                self._store.place(delta)  # type: ignore[arg-type]  # the column holds CIDs
+                for delta, author, system, ms, *_ in self._store.scan("delta", {}, cut)
+                if filter.is_said_by(author, system, ms)
+            }
+        else:
+            return None
+        return sorted(number for number in found if after.number < number <= self.place.number)
+
+    def _saying(self, column: str, cells: Iterable[Cell], cut: Cut) -> set[int]:
+        """The deltas that say facts with one of some cells."""
+        facts = ((row[0],) for cell in cells for row in self._store.scan("fact", {column: cell}, cut))
+        deltas = {row[0] for row in self._store.scan_keys("asserts", {}, ("fact",), dict.fromkeys(facts), cut)}
+        return {self._store.place(delta) for delta in deltas}  # type: ignore[arg-type]  # the column holds CIDs
+
+    def _at(self, numbers: list[int]) -> Iterator[Came]:
+        """The deltas of some numbers."""
+        assert isinstance(self._store, SqliteStore), "they were found by its index"
+        for first in range(0, len(numbers), FEW):
+            some = numbers[first : first + FEW]
+            edges = self._store.edges(Cut(epoch=self.place.epoch))
+            for number, epoch in zip(some, edges.epochs(some), strict=True):
+                envelope = self._store.envelope(edges.delta(number))
+                yield Came(self._store, *self._decoded(epoch, number, envelope or b""))
 
     def _decoded(self, epoch: int, number: int, envelope: bytes) -> tuple[Place, Delta]:
         try:

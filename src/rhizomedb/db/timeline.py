@@ -87,6 +87,11 @@ class Timeline:
         return self._at.epoch
 
     @property
+    def is_asleep(self) -> bool:
+        """Never: it is worked out at once."""
+        return False
+
+    @property
     def cut(self) -> Cut:
         """Where it is."""
         return replace(self._window, epoch=self.epoch)

@@ -47,6 +47,11 @@ class Upkeep:
         self._begin(budget)
 
     @property
+    def is_asleep(self) -> bool:
+        """Never: it is worked out at once."""
+        return False
+
+    @property
     def cut(self) -> Cut:
         """Where it is."""
         return replace(self._window, epoch=self.epoch)
