@@ -312,7 +312,7 @@ class Understood:
 
         `meant` has the columns of `stands`; `thing_is(of, is)` and `attribute_is(of, is)` have what is shown for another.
         """
-        using = [*options.pop("using", ()), parse(self.vocabulary.program())]
+        using = [*options.pop("using", ()), self.vocabulary.rules()]
         return self._reader.query(program, parameters, using=using, **options)
 
     def hyperview(
