@@ -119,6 +119,9 @@ def rows_of(expression, tables):
 
 WRONG = {
     "no expression": (lambda: program_of("film"), "is no relational expression"),
+    "no expression to divide": (lambda: division(None, FILM), "None is no relational expression"),
+    "no expression to meet": (lambda: intersection(FILM, 3), "3 is no relational expression"),
+    "no name of an answer": (lambda: program_of(FILM, 3), "3 is no name that a program can write"),
     "no attribute": (lambda: program_of(Unit()), "has no attribute"),
     "no operator of a query": (
         lambda: program_of(Components(Values(("a", "b"), ((1, 2),)), "a", "b", "n", "m", "min")),

@@ -219,6 +219,9 @@ def test_what_is_asked_wrongly_is_said(db):
     for call, message in (
         (lambda: db.as_version("task/3"), "did you mean: task/"),
         (lambda: read.get(TASK, "nam"), "nam"),
+        (lambda: db.as_version([]), "no lens leads to a version"),
+        (lambda: read.get(TASK, []), "list"),
+        (lambda: read.why(TASK, []), "list"),
         (lambda: read.why(TASK, "title"), "shows nothing as 'title'"),
         (lambda: read.get(b"nothing"), "nothing is said about"),
         (lambda: db.lenses(trusted="ann"), "is one, where a list is wanted"),

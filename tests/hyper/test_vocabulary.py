@@ -184,6 +184,9 @@ WRONG = {
     "one author": (lambda db: db.with_vocabulary(trusted="ann"), "is one, where a list is wanted"),
     "nobody": (lambda db: db.vocabulary(trusted=["nobody"]), "nobody called 'nobody'"),
     "nothing is said": (lambda db: db.with_vocabulary().get(b"x"), "nothing is said about"),
+    "a list for a thing": (lambda db: db.with_vocabulary().get([]), "entity"),
+    "a list for a name": (lambda db: db.vocabulary().attributes.all([]), "no name of an attribute, and no thing"),
+    "a number for a schema": (lambda db: db.with_vocabulary().hyperview(A, 3), "neither a schema nor the name of one"),
     "no mapping": (lambda db: db.with_vocabulary().show(A, PERSON, policies="all"), "is no mapping"),
 }
 

@@ -22,7 +22,7 @@ from rhizomedb.errors import RequestError, nearest_names
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.clock import HybridTime
 from rhizomedb.facts.fact import Fact
-from rhizomedb.facts.value import Attribute, Entity, Value, exact, plain
+from rhizomedb.facts.value import Attribute, Entity, Value, check_value, exact, plain
 from rhizomedb.hyper import lens as lenses
 from rhizomedb.hyper.lens import LENS, Lens, Reading, Step
 from rhizomedb.hyper.lens_program import CLAIMED, LOST, READ, program_of
@@ -214,6 +214,8 @@ class Versioned:
         if default is not REFUSE and entity not in self._reader:
             return default
         subject = names.entity(entity)
+        if property is not None:
+            check_value(property)
         found = self._registers(subject)
         if property is None:
             ordered = shown_registers(found.values())
@@ -238,7 +240,7 @@ class Versioned:
         chosen, names = self._reader._policy(policy), self._names()
         subject = names.entity(entity)
         found = self._registers(subject)
-        register = found.get(exact(property))
+        register = found.get(exact(check_value(property)))
         if register is None:
             self._check(property)
             known = [str(each.attribute) for each in found.values()]

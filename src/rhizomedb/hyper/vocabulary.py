@@ -144,11 +144,13 @@ class Classes(Generic[Name]):
 
     def shown(self, name: Name) -> Name:
         """What is shown for a name: itself where nothing ties it to another."""
-        found = self._classes.get(name)
-        return name if found is None else found[0]
+        return self.all(name)[0]
 
     def all(self, name: Name) -> tuple[Name, ...]:
         """Every name that means the same, the one that is shown first."""
+        given: Any = name  # whatever it is said to be
+        if not isinstance(given, str | bytes):
+            raise RequestError("hyper.vocabulary", f"{given!r:.60} is no name of an attribute, and no thing")
         return self._classes.get(name, (name,))
 
     def __iter__(self) -> Iterator[tuple[Name, ...]]:
@@ -164,7 +166,7 @@ class Classes(Generic[Name]):
 
     def why(self, one: Name, other: Name) -> tuple[Hyperedge, ...]:
         """The statements, as few as there can be, by which two names mean the same; none where they do not, or are one."""
-        if one == other or self._classes.get(one, ()) != self._classes.get(other):
+        if one == other or self.all(one) != self.all(other):
             return ()
         came: dict[Name, tuple[Name, Hyperedge] | None] = {one: None}
         waiting = deque([one])
