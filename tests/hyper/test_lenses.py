@@ -17,7 +17,7 @@ from rhizomedb.facts.value import exact
 from rhizomedb.hyper import Add, Convert, Head, Hoist, Join, Remove, Rename, Sink, Split, Wrap, lens_plain
 from rhizomedb.hyper import lens as lenses
 from rhizomedb.hyper.lens import Lens, reading, reverse
-from rhizomedb.hyper.lens_program import COLUMNS, program_of
+from rhizomedb.hyper.lens_program import CLAIMED, COLUMNS, program_of
 
 TASK, PIA = b"task", b"person:pia"
 
@@ -147,6 +147,24 @@ def test_who_said_it_and_as_what(db):
         db.as_version("2")
 
 
+def test_what_hyperedges_say_is_read_as_well(db):
+    db.lens("1", "2", Rename("title", "name"), Hoist("author", "called", "author_name"))
+    said = db.relate(task=(TASK, "title"), title="Milk", author="ann")
+    db.relate(("task", (TASK, "author")), ("author", (PIA, "wrote")))
+    db.relate(who=(PIA, "called"), called="Pia", author="ben")
+    db.transact([(TASK, "name", "Oat milk")], author="cy", scope="own")
+    assert shown(db.as_version("2")) == {"author_name": ["Pia"], "name": ["Milk", "Oat milk"]}
+    assert shown(db.as_version("1")) == {"author": [PIA], "author.called": ["Pia"], "title": ["Milk", "Oat milk"]}
+    why = db.as_version("2").why(TASK, "name", policy="first")
+    assert [(each.author, each.said[1:]) for each in why.support] == [("ann", ("title", "Milk"))]
+    (said_inside,) = db.as_version("2").why(TASK, "author_name").support
+    assert (said_inside.author, said_inside.said[1:]) == ("ben", ("called", "Pia"))
+    program = 'n(of: E, is: V) :- read(entity: E, attribute: "name", value: V).'
+    assert sorted(db.as_version("2").query(program)) == [(TASK, "Milk"), (TASK, "Oat milk")]
+    db.negate(said.edge)
+    assert shown(db.as_version("2"))["name"] == ["Oat milk"]
+
+
 def test_of_several_lenses_the_latest_counts_and_some_are_trusted(db):
     db.lens("1", "2", Rename("title", "name"), author="ann")
     db.lens("2", "1", Rename("label", "title"), author="spammer")
@@ -201,6 +219,9 @@ def test_what_is_asked_wrongly_is_said(db):
     for call, message in (
         (lambda: db.as_version("task/3"), "did you mean: task/"),
         (lambda: read.get(TASK, "nam"), "nam"),
+        (lambda: db.as_version([]), "no lens leads to a version"),
+        (lambda: read.get(TASK, []), "list"),
+        (lambda: read.why(TASK, []), "list"),
         (lambda: read.why(TASK, "title"), "shows nothing as 'title'"),
         (lambda: read.get(b"nothing"), "nothing is said about"),
         (lambda: db.lenses(trusted="ann"), "is one, where a list is wanted"),
@@ -327,18 +348,28 @@ def test_a_step_is_its_reverse_twice_and_its_json(step):
 
 
 @settings(max_examples=25)
-@given(graphs(), st.lists(st.tuples(st.sampled_from(THINGS), WORDS, PLAIN), max_size=5), st.data())
+@given(graphs(), st.lists(st.tuples(st.sampled_from(THINGS), WORDS, PLAIN, st.booleans()), max_size=5), st.data())
 def test_a_database_reads_the_same(lenses_, facts, data):
     with closing(connect(":memory:", author="ann", keyring=Keyring())) as db:
         for each in lenses_:
             db.lens(each.old, each.new, *each.steps)
-        for number, fact in enumerate(facts):
-            db.transact([fact], author="ab"[number % 2], scope="own")
+        edges = []
+        for number, (thing, name, value, is_fact) in enumerate(facts):
+            if is_fact:
+                db.transact([(thing, name, value)], author="ab"[number % 2], scope="own")
+            else:
+                edges.append(db.relate(("at", (thing, name)), (name, value), author="ab"[number % 2]).edge)
         for thing in THINGS:
-            if db.get(thing, default=None) is not None and data.draw(st.booleans()):
+            if db.get(thing, default=None) and data.draw(st.booleans()):
                 db.retract(thing)
-        stands = "s(e: E, p: P, v: V, f: F, d: D, a: A, t: T, n: N) :- stands(entity: E, attribute: P, value: V, fact: F, delta: D, author: A, time: T, counter: N)."
-        rows = [row for row in db.query(stands) if row[0] in THINGS]
+        for edge in edges:
+            if data.draw(st.booleans()):
+                db.negate(edge)
+        stands = (
+            "s(e: E, p: P, v: V, f: F, d: D, a: A, t: T, n: N) :- claimed(entity: E, attribute: P, value: V, fact: F, "
+            f"delta: D, author: A, time: T, counter: N).\n{CLAIMED}"
+        )
+        rows = [row for row in db.query(stands, relation="s") if row[0] in THINGS]
         said = db.lenses().lenses
         assert {replace(each, delta=None, author=b"") for each in said} == {
             replace(each, delta=None, author=b"") for each in lenses_

@@ -11,6 +11,8 @@ from rhizomedb.db.keyring import Keyring
 from rhizomedb.errors import Error
 from rhizomedb.hyper import Condition, HyperSchema, Nest, Property
 from rhizomedb.hyper.resolution import POLICIES, resolve
+from rhizomedb.hyper.vocabulary import Classes, Vocabulary
+from rhizomedb.logic import parse
 
 A, B, C = b"thing:a", b"thing:b", b"thing:c"
 
@@ -109,6 +111,23 @@ def test_a_program_reads_what_is_meant(db):
     assert len(db.with_vocabulary().query("r(of: X, is: Y) :- attribute_is(of: X, is: Y).")) == 2
 
 
+def test_a_program_reads_more_names_than_a_text_holds(db):
+    words = Vocabulary(
+        Classes({}, ()),
+        Classes(dict.fromkeys((A, B), b"class"), [(db.hyperedge(db.same(A, B).edge), [A, B])]),
+    )
+    assert parse(words.program()).rules == words.rules().rules
+    many = [f"name {number} {'x' * 50}" for number in range(900)]
+    for first in range(3):
+        db.alias(*(f"{first} {name}" for name in many))
+    said(db, (A, many[3], 1), (A, f"1 {many[3]}", 2))
+    program = f'm(v: V) :- meant(attribute: "1 {many[0]}", value: V).'
+    assert db.with_vocabulary().query(program).to_dicts() == [{"v": 2}]
+    db.alias(*(f"3 {name}" for name in many))
+    with pytest.raises(Error, match="3,602 names mean the same as others, and a program takes 3,500"):
+        db.with_vocabulary().query(program)
+
+
 PERSON = HyperSchema("person", "Person", selects=["born"])
 MOVIE = HyperSchema(
     "movie",
@@ -165,6 +184,9 @@ WRONG = {
     "one author": (lambda db: db.with_vocabulary(trusted="ann"), "is one, where a list is wanted"),
     "nobody": (lambda db: db.vocabulary(trusted=["nobody"]), "nobody called 'nobody'"),
     "nothing is said": (lambda db: db.with_vocabulary().get(b"x"), "nothing is said about"),
+    "a list for a thing": (lambda db: db.with_vocabulary().get([]), "entity"),
+    "a list for a name": (lambda db: db.vocabulary().attributes.all([]), "no name of an attribute, and no thing"),
+    "a number for a schema": (lambda db: db.with_vocabulary().hyperview(A, 3), "neither a schema nor the name of one"),
     "no mapping": (lambda db: db.with_vocabulary().show(A, PERSON, policies="all"), "is no mapping"),
 }
 

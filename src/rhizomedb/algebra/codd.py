@@ -60,6 +60,7 @@ _New: TypeAlias = Callable[[], str]
 
 def intersection(left: Relation, right: Relation) -> Relation:
     """The tuples that both have; same attributes. It is the natural join of the two."""
+    _relations(left, right)
     if set(left.attributes) != set(right.attributes):
         raise PlanError(
             "algebra.attributes",
@@ -74,6 +75,7 @@ def division(left: Relation, right: Relation) -> Relation:
 
     The attributes of the right are some of the left's, and not all of them. Everything divided by nothing is everything.
     """
+    _relations(left, right)
     kept = tuple(name for name in left.attributes if name not in right.attributes)
     if not kept or not set(right.attributes) < set(left.attributes) or not right.attributes:
         raise PlanError(
@@ -89,14 +91,18 @@ def program_of(expression: Relation, answer: str = ANSWER) -> str:
 
     What it scans are relations of those names. It has at least one attribute, as relations of programs do.
     """
-    if not isinstance(expression, Relation):
-        raise PlanError(
-            "algebra.codd", f"{expression!r:.60} is no relational expression", fix='Scan("film", ("title",))'
-        )
+    _relations(expression)
+    _column(answer)
     made = _Made(answer)
     whole = made.relation(expression)
     made.rules.append(f"{_atom(answer, expression.attributes)} :- {_atom(whole, expression.attributes)}.")
     return "".join(f"{rule}\n" for rule in made.rules)
+
+
+def _relations(*given: object) -> None:
+    for each in given:
+        if not isinstance(each, Relation):
+            raise PlanError("algebra.codd", f"{each!r:.60} is no relational expression", fix='Scan("film", ("title",))')
 
 
 class _Made:
@@ -299,6 +305,6 @@ def _written(relation: str, columns: Mapping[str, str]) -> str:
 
 
 def _column(name: str) -> str:
-    if not name or "`" in name or "\n" in name:
+    if type(name) is not str or not name or "`" in name or "\n" in name:
         raise PlanError("algebra.codd", f"{name!r:.60} is no name that a program can write", fix="rename it")
     return show_name(name)

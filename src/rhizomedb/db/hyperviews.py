@@ -109,6 +109,8 @@ def schemas_for(reader: Viewed, schema: Wanted, more: Iterable[HyperSchema]) -> 
 
 def find_schema(schemas: Schemas, name: str) -> str:
     """The id of the schema that an id or name means."""
+    if not isinstance(name, str):
+        raise RequestError("hyper.schema", f"{name!r:.60} is neither a schema nor the name of one", fix='"Movie"')
     if name in schemas:
         return name
     named = [id for id, each in schemas.items() if each.name == name]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,12 +21,13 @@ from rhizomedb.db.result import Result, show
 from rhizomedb.errors import RequestError, nearest_names
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.clock import HybridTime
-from rhizomedb.facts.value import Attribute, Entity, Value, exact, plain
+from rhizomedb.facts.fact import Fact
+from rhizomedb.facts.value import Attribute, Entity, Value, check_value, exact, plain
 from rhizomedb.hyper import lens as lenses
 from rhizomedb.hyper.lens import LENS, Lens, Reading, Step
-from rhizomedb.hyper.lens_program import COLUMNS as CLAIMED
-from rhizomedb.hyper.lens_program import LOST, READ, program_of
-from rhizomedb.hyper.pointer import Hyperedge
+from rhizomedb.hyper.lens_program import CLAIMED, LOST, READ, program_of
+from rhizomedb.hyper.lens_program import COLUMNS as CLAIM_COLUMNS
+from rhizomedb.hyper.pointer import Hyperedge, Reference
 from rhizomedb.hyper.vocabulary import VOCABULARY
 from rhizomedb.logic import Program, parse
 from rhizomedb.store.store import COLUMNS
@@ -171,7 +172,8 @@ def versioned(reader: Reader, version: str, trusted: Iterable[str] | None) -> Ve
 class Versioned:
     """A database read as one version of a schema; made by `as_version`, of one moment.
 
-    What is said in another version is shown under the properties of this one, by the lenses between them. Attributes that no
+    What is said in another version is shown under the properties of this one, by the lenses between them: by facts, and by
+    hyperedges, of which a context is the property and the role of that name has its value. Attributes that no
     lens names are the same in all versions. A lens is about everything that is read through it: read those things so that
     are of this schema.
     """
@@ -192,7 +194,7 @@ class Versioned:
 
     def program(self) -> str:
         """The PomoLogic program of this version: `read` has what it shows, in the columns of `stands`; `lost` the rest."""
-        return program_of(self._reading)
+        return program_of(self._reading) + CLAIMED
 
     def query(self, program: str | Program, parameters: Mapping[str, object] | None = None, **options: Any) -> Result:
         """The tuples that a program derives, which may also use `read` and `lost` of this version."""
@@ -212,6 +214,8 @@ class Versioned:
         if default is not REFUSE and entity not in self._reader:
             return default
         subject = names.entity(entity)
+        if property is not None:
+            check_value(property)
         found = self._registers(subject)
         if property is None:
             ordered = shown_registers(found.values())
@@ -236,7 +240,7 @@ class Versioned:
         chosen, names = self._reader._policy(policy), self._names()
         subject = names.entity(entity)
         found = self._registers(subject)
-        register = found.get(exact(property))
+        register = found.get(exact(check_value(property)))
         if register is None:
             self._check(property)
             known = [str(each.attribute) for each in found.values()]
@@ -292,15 +296,18 @@ class Versioned:
 
     def _derived(self, subject: Entity) -> dict[str, list[Any]]:
         store, cut = self._reader._store, self._reader.cut
-        own = view.registers(store, cut, [subject], view.VIEW_BUDGET)
-        inside = {
-            claim.value
-            for register in own.values()
-            for claim in register.claims
-            if type(claim.value) is bytes and claim.value != subject
-        }
-        beside = view.registers(store, cut, sorted(inside), view.VIEW_BUDGET) if inside and self._leads_on else {}
-        rows = [
+        rows = self._claims([subject])
+        if self._leads_on:
+            inside = {row[2] for row in rows if type(row[2]) is bytes} - {subject}
+            rows += self._claims(sorted(inside))
+        program = _compiled(program_of(self._reading, _CLAIM))
+        found: Any = view.run(program, store, cut, {_CLAIM: rows}, Budget())
+        return {name: list(found[name]) for name in (READ, LOST)}
+
+    def _claims(self, things: Sequence[Entity]) -> list[Any]:
+        """What is said of some things: the tuples of `claimed`."""
+        reader = self._reader
+        rows: list[Any] = [
             (
                 register.entity,
                 exact(register.attribute),
@@ -311,12 +318,24 @@ class Versioned:
                 claim.time.ms,
                 claim.time.counter,
             )
-            for register in (*own.values(), *beside.values())
+            for register in view.registers(reader._store, reader.cut, things, view.VIEW_BUDGET).values()
             for claim in register.claims
         ]
-        program = _compiled(program_of(self._reading, _CLAIM))
-        found: Any = view.run(program, store, cut, {_CLAIM: rows}, Budget())
-        return {name: list(found[name]) for name in (READ, LOST)}
+        source = edge_source(reader._store, reader.cut)
+        shown = [(thing, context, id) for thing in things for context, id in source.under(thing)]
+        if not shown:
+            return rows
+        away = reader.negated_edges()
+        for (thing, context, _), edge in zip(shown, source.read([id for *_, id in shown]), strict=True):
+            if edge.edge in away:
+                continue
+            for target in edge.targets(context):
+                value = target.entity if isinstance(target, Reference) else target
+                if value not in (thing, edge.edge):
+                    fact = Fact(edge.edge, context, value)
+                    said = edge.delta, edge.author, edge.time.ms, edge.time.counter
+                    rows.append((thing, context, exact(value), fact.cid, *said))
+        return rows
 
     @property
     def _leads_on(self) -> bool:
@@ -332,11 +351,16 @@ class Versioned:
         return SaidIn(claim.value, author, claim.time.ms, (names.label(entity), attribute, value))
 
     def _fact(self, cid: Cid) -> tuple[Entity, Attribute, Value] | None:
-        for row in self._reader._store.scan("fact", {"$cid": cid}, self._reader.cut):
-            return row[1], plain(row[2]), plain(row[3])  # type: ignore[return-value]  # columns hold the kinds that `COLUMNS` says
+        """What a fact says: of a thing; where it is part of a hyperedge, of what shows that under the name of its role."""
+        store, cut = self._reader._store, self._reader.cut
+        for _, entity, attribute, value in store.scan("fact", {"$cid": cid}, cut):
+            for _, thing, context, _ in store.scan("fact", {"value": entity}, cut):
+                if context == attribute:
+                    return thing, plain(attribute), plain(value)  # type: ignore[return-value]  # columns hold the kinds that `COLUMNS` says
+            return entity, plain(attribute), plain(value)  # type: ignore[return-value]  # columns hold the kinds that `COLUMNS` says
         return None  # the lens itself says it
 
 
 @lru_cache(maxsize=PROGRAMS_MAX)
 def _compiled(program: str) -> Compiled:
-    return answering(parse(program), COLUMNS, {_CLAIM: CLAIMED}, None)
+    return answering(parse(program), COLUMNS, {_CLAIM: CLAIM_COLUMNS}, None)

@@ -24,7 +24,7 @@ from rhizomedb.db.negations import negated_among
 from rhizomedb.db.reader import REFUSE, Reader, shown_registers
 from rhizomedb.db.result import Result, show
 from rhizomedb.errors import RequestError, nearest_names
-from rhizomedb.facts.value import Attribute, Entity, Value, check_value
+from rhizomedb.facts.value import Attribute, Entity, Value, check_entity, check_value
 from rhizomedb.hyper import vocabulary as words
 from rhizomedb.hyper.hyperview import HyperView
 from rhizomedb.hyper.json_delta import UNREADABLE, id_of
@@ -312,7 +312,7 @@ class Understood:
 
         `meant` has the columns of `stands`; `thing_is(of, is)` and `attribute_is(of, is)` have what is shown for another.
         """
-        using = [*options.pop("using", ()), parse(self.vocabulary.program())]
+        using = [*options.pop("using", ()), self.vocabulary.rules()]
         return self._reader.query(program, parameters, using=using, **options)
 
     def hyperview(
@@ -376,7 +376,7 @@ class Understood:
         if isinstance(entity, str):
             found = names.find(entity)
         else:
-            found = [each for each in self.vocabulary.things.all(entity) if names.exists(each)]
+            found = [each for each in self.vocabulary.things.all(check_entity(entity)) if names.exists(each)]
         return list(dict.fromkeys(map(self.vocabulary.things.shown, found)))
 
     def _entity(self, names: Names, entity: str | Entity) -> Entity:

@@ -413,7 +413,7 @@ def reading(lenses: Iterable[Lens], version: str) -> Reading:
     for lens in sorted(lenses, key=lambda lens: (lens.old, lens.new)):
         around.setdefault(lens.old, []).append(lens.reverse)  # from the new one back to the old one
         around.setdefault(lens.new, []).append(lens)
-    if version not in around:
+    if type(version) is not str or version not in around:
         raise RequestError(
             "hyper.unknown-version",
             f"no lens leads to a version {version!r:.60}",

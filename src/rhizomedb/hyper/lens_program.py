@@ -1,7 +1,8 @@
 """Lenses as rules: how a version is read, as a PomoLogic program over what is said.
 
 `read` has what the version shows, in the columns of `stands`, and `lost` what it does not show of others, with a `why`. The
-program reads `base`: by default `stands`, which is what stands of all that was ever said. Each node of the tree of versions is a
+program reads `base`: by default `claimed`, which is what stands, and what hyperedges that are not taken back say of the things at
+which they show up, in the role of the context's name. Each node of the tree of versions is a
 relation, so the program is stratified, however the lenses lie.
 """
 
@@ -30,11 +31,23 @@ from rhizomedb.hyper.lens import (
     takes,
 )
 from rhizomedb.hyper.lens_plain import GONE, LIST, NO_TEXT, TABLE
+from rhizomedb.hyper.negation import BY_ANYBODY
 from rhizomedb.logic.syntax import show_value
 from rhizomedb.logic.tokens import TEXT_BYTES_MAX
 
-BASE, READ, LOST = "stands", "read", "lost"
+BASE, READ, LOST = "claimed", "read", "lost"
 """The relation that is read, and the two that answer."""
+
+CLAIMED: Final = f"""\
+// what is said: by facts that stand, and by hyperedges in the role of the name under which they show up
+claimed(entity: E, attribute: P, value: V, fact: F, delta: D, author: A, time: T, counter: N) :-
+    stands(entity: E, attribute: P, value: V, fact: F, delta: D, author: A, time: T, counter: N).
+claimed(entity: E, attribute: P, value: V, fact: G, delta: D, author: A, time: T, counter: N) :-
+    F := fact(entity: E, attribute: P, value: X), asserts(delta: D, fact: F),
+    delta(id: D, edge: X, author: A, time: T, counter: N), !negated(edge: X),
+    G := fact(entity: X, attribute: P, value: V), asserts(delta: D, fact: G), V != E, V != X.
+{BY_ANYBODY}"""
+"""The rules of `claimed`."""
 
 COLUMNS: Final = ("entity", "attribute", "value", "fact", "delta", "author", "time", "counter")
 """The columns of a claim."""

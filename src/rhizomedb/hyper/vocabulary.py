@@ -13,12 +13,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, Final, Generic, TypeVar, final
 
 from rhizomedb.errors import RequestError
-from rhizomedb.facts.value import Entity
+from rhizomedb.facts.value import Entity, Value
 from rhizomedb.hyper.pointer import Hyperedge, Pointer, Reference
-from rhizomedb.logic.syntax import show_value
+from rhizomedb.logic.parse import parse
+from rhizomedb.logic.syntax import Atom, Constant, Program, Rule, show_value
 
 VOCABULARY: Final = b"vocabulary"
 """The thing at which everything of this kind is said."""
@@ -34,6 +36,9 @@ ATTRIBUTE, THING = "attribute", "thing"
 
 MEMBERS_MAX: Final = 1_000
 """How many names or things one statement may tie together."""
+
+NAMES_MAX: Final = 3_500
+"""How many names that mean the same as others a program may take: it has a rule for each, and a limit of them."""
 
 NOTHING: Final = "rhizome/nothing"
 """A name that nothing has, where a relation would have no tuple: a program needs one of each that it reads."""
@@ -59,6 +64,9 @@ same(a: X, b: Z) :- same(a: X, b: Y), step(a: Y, b: Z).
 label(of: X, is: M) :- same(a: X), M := min Y : same(a: X, b: Y).
 class(of: X, is: M) :- member(is: X), label(of: X, is: M).
 """
+
+
+_AT: Final = {context: Reference(VOCABULARY, context) for context in (ALIAS, SAME)}
 
 
 def classes(context: str, is_trusting: bool) -> str:
@@ -105,7 +113,7 @@ def _statement(context: str, members: list[Pointer]) -> tuple[Pointer, ...]:
 
 def members(edge: Hyperedge, context: str) -> list[Any]:
     """What a statement of a context ties together, in its order; nothing where it is none."""
-    if not any(isinstance(at, Reference) and at == Reference(VOCABULARY, context) for at in edge.targets(ROLE)):
+    if _AT[context] not in edge.targets(ROLE):
         return []
     if context == ALIAS:
         return [each for each in edge.targets(ATTRIBUTE) if type(each) is str]
@@ -136,11 +144,13 @@ class Classes(Generic[Name]):
 
     def shown(self, name: Name) -> Name:
         """What is shown for a name: itself where nothing ties it to another."""
-        found = self._classes.get(name)
-        return name if found is None else found[0]
+        return self.all(name)[0]
 
     def all(self, name: Name) -> tuple[Name, ...]:
         """Every name that means the same, the one that is shown first."""
+        given: Any = name  # whatever it is said to be
+        if not isinstance(given, str | bytes):
+            raise RequestError("hyper.vocabulary", f"{given!r:.60} is no name of an attribute, and no thing")
         return self._classes.get(name, (name,))
 
     def __iter__(self) -> Iterator[tuple[Name, ...]]:
@@ -156,7 +166,7 @@ class Classes(Generic[Name]):
 
     def why(self, one: Name, other: Name) -> tuple[Hyperedge, ...]:
         """The statements, as few as there can be, by which two names mean the same; none where they do not, or are one."""
-        if one == other or self._classes.get(one, ()) != self._classes.get(other):
+        if one == other or self.all(one) != self.all(other):
             return ()
         came: dict[Name, tuple[Name, Hyperedge] | None] = {one: None}
         waiting = deque([one])
@@ -190,14 +200,28 @@ class Vocabulary:
 
         `thing_is(of, is)` and `attribute_is(of, is)` have what is shown for another; for all else there is no tuple.
         """
-        said = ["relation attribute_is(of: text, is: text).\nrelation thing_is(of: bytes, is: bytes).\n"]
-        pairs: tuple[tuple[str, list[tuple[str, str]] | list[tuple[Entity, Entity]]], ...] = (
-            ("attribute_is", list(self.attributes.pairs()) or [(NOTHING, NOTHING)]),
-            ("thing_is", list(self.things.pairs()) or [(NOTHING.encode(), NOTHING.encode())]),
-        )
-        for relation, found in pairs:
-            said += [f"{relation}(of: {show_value(of)}, is: {show_value(shown)}).\n" for of, shown in found]
-        return "".join(said) + MEANT
+        return "".join([DECLARED, *(f"{rule}\n" for rule in self._facts()), MEANT])
+
+    def rules(self) -> Program:
+        """The same as a program that was read, which holds more than a text may."""
+        meant, facts = _meant(), tuple(self._facts())
+        if len(facts) > NAMES_MAX:
+            raise RequestError(
+                "hyper.vocabulary",
+                f"{len(facts):,} names mean the same as others, and a program takes {NAMES_MAX:,}",
+                fix="those that some authors say: trusted=[…]; or get and records, which take any number",
+            )
+        return Program((*facts, *meant.rules), meant.declarations)
+
+    def _facts(self) -> Iterator[Rule]:
+        of_attributes: list[tuple[Value, Value]] = list(self.attributes.pairs())
+        of_things: list[tuple[Value, Value]] = list(self.things.pairs())
+        for relation, pairs in (
+            ("attribute_is", of_attributes or [(NOTHING, NOTHING)]),
+            ("thing_is", of_things or [(NOTHING.encode(), NOTHING.encode())]),
+        ):
+            for name, shown in pairs:
+                yield Rule(Atom(relation, (("of", Constant(name)), ("is", Constant(shown)))))
 
     def __repr__(self) -> str:
         return f"<Vocabulary: {len(self.attributes)} attributes and {len(self.things)} things with several names>"
@@ -216,3 +240,10 @@ meant(entity: X, attribute: B, {_REST}) :-
     stands(entity: E, attribute: A, {_REST}), thing_is(of: E, is: X), attribute_is(of: A, is: B).
 """
 """What stands, by the things and attributes that are shown."""
+
+DECLARED: Final = "relation attribute_is(of: text, is: text).\nrelation thing_is(of: bytes, is: bytes).\n"
+
+
+@cache
+def _meant() -> Program:
+    return parse(DECLARED + MEANT)
