@@ -20,34 +20,35 @@ from rhizomedb import crdt, hyper, logic
 from rhizomedb.algebra import Derivation
 from rhizomedb.cli.parser import DESCRIPTION, EXIT_CODES, VERBS, build
 from rhizomedb.crdt.library import LIBRARY
-from rhizomedb.db import attachment, explanation, intake, reader, transaction
+from rhizomedb.db import explanation, reader, transaction
+from rhizomedb.db.attachments import attachment, intake
+from rhizomedb.db.attachments.filling import Filling
 from rhizomedb.db.care import Limit
-from rhizomedb.db.checking import Checked
-from rhizomedb.db.differing import ViewDiff, ViewDifference
-from rhizomedb.db.disagreement import SaidBy, SaidValue, ViewConflict, ViewConflicts
 from rhizomedb.db.doctor import Ailment
-from rhizomedb.db.filling import Filling
-from rhizomedb.db.live_hyperviews import LiveHyperViews
-from rhizomedb.db.live_view import View
+from rhizomedb.db.graph.differing import ViewDiff, ViewDifference
+from rhizomedb.db.graph.disagreement import SaidBy, SaidValue, ViewConflict, ViewConflicts
+from rhizomedb.db.graph.relating import PassedOn, Related
+from rhizomedb.db.graph.saving import Saved
+from rhizomedb.db.graph.versions import LensesSaid, LostClaim, SaidIn, Versioned, Versioning
+from rhizomedb.db.graph.vocabulary import SaidAs, Understanding, Understood
+from rhizomedb.db.live.live_hyperviews import LiveHyperViews
+from rhizomedb.db.live.live_view import View
+from rhizomedb.db.live.outlet import Sink, ViewWatch
+from rhizomedb.db.live.subscription import Counts, Subscription, Told, ToldView
+from rhizomedb.db.live.view_change import Difference, ViewChange
+from rhizomedb.db.live.watch import Arrived
 from rhizomedb.db.log import Logged, Saying
-from rhizomedb.db.outlet import Sink, ViewWatch
 from rhizomedb.db.pending import PendingDelta, PendingGroup
-from rhizomedb.db.relating import PassedOn, Related
-from rhizomedb.db.replicated import GrowOnlyCounter, GrowOnlySet, ReplicatedCounter, ReplicatedSet, TwoPhaseSet
-from rhizomedb.db.replicated_list import ReplicatedList
-from rhizomedb.db.replicated_map import ReplicatedMap
-from rhizomedb.db.replicated_register import ReplicatedRegister
-from rhizomedb.db.replicated_tree import ReplicatedTree
+from rhizomedb.db.programs.checking import Checked
+from rhizomedb.db.programs.stored_programs import Defined, Once, ProgramsSaid
 from rhizomedb.db.reverting import Reversal, Undone
-from rhizomedb.db.saving import Saved
-from rhizomedb.db.stored_programs import Defined, Once, ProgramsSaid
-from rhizomedb.db.subscription import Counts, Subscription, Told, ToldView
-from rhizomedb.db.text import Batch, Text
-from rhizomedb.db.text_watch import Splice, TextChange, TextWatch
-from rhizomedb.db.versions import LensesSaid, LostClaim, SaidIn, Versioned, Versioning
-from rhizomedb.db.view_change import Difference, ViewChange
-from rhizomedb.db.vocabulary import SaidAs, Understanding, Understood
-from rhizomedb.db.watch import Arrived
+from rhizomedb.db.types.replicated import GrowOnlyCounter, GrowOnlySet, ReplicatedCounter, ReplicatedSet, TwoPhaseSet
+from rhizomedb.db.types.replicated_list import ReplicatedList
+from rhizomedb.db.types.replicated_map import ReplicatedMap
+from rhizomedb.db.types.replicated_register import ReplicatedRegister
+from rhizomedb.db.types.replicated_tree import ReplicatedTree
+from rhizomedb.db.types.text import Batch, Text
+from rhizomedb.db.types.text_watch import Splice, TextChange, TextWatch
 from rhizomedb.db.what_if import WhatIf
 from rhizomedb.errors import CODES, Span
 from rhizomedb.hyper import generated, typed

@@ -9,8 +9,8 @@ import rhizomedb
 from bench.flow import checksum
 from bench.flow.programs import PROGRAMS
 from rhizomedb.budget import UNLIMITED
-from rhizomedb.db import query as queries
-from rhizomedb.db.compiled import compiled  # imported now, so that no first question has to
+from rhizomedb.db.programs import query as queries
+from rhizomedb.db.programs.compiled import compiled  # imported now, so that no first question has to
 from rhizomedb.flow.engine import Engine
 from rhizomedb.flow.relation import Batch, Change, Table
 from rhizomedb.flow.stored import TableReading

@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from rhizomedb.budget import Budget as Budget
     from rhizomedb.crdt.together import Together as Together
     from rhizomedb.db.care import restore as restore
-    from rhizomedb.db.checking import check as check
     from rhizomedb.db.connection import Connection as Connection
     from rhizomedb.db.connection import connect as open  # noqa: F401
     from rhizomedb.db.database import Database as Database
-    from rhizomedb.db.differing import diff as diff
+    from rhizomedb.db.graph.differing import diff as diff
     from rhizomedb.db.identity import entity as entity
     from rhizomedb.db.identity import new_entity as new_entity
-    from rhizomedb.db.query import evaluate as evaluate
-    from rhizomedb.db.result import Result as Result
-    from rhizomedb.db.steps import Step as Step
-    from rhizomedb.db.steps import steps as steps
+    from rhizomedb.db.programs.checking import check as check
+    from rhizomedb.db.programs.query import evaluate as evaluate
+    from rhizomedb.db.programs.result import Result as Result
+    from rhizomedb.db.programs.steps import Step as Step
+    from rhizomedb.db.programs.steps import steps as steps
     from rhizomedb.errors import BudgetExceeded as BudgetExceeded
     from rhizomedb.errors import Error as Error
     from rhizomedb.errors import ProgramError as ProgramError
@@ -56,12 +56,12 @@ _HOMES = {
     "Fact": "rhizomedb.facts.fact",
     "Program": "rhizomedb.logic.syntax",
     "ProgramError": "rhizomedb.errors",
-    "Result": "rhizomedb.db.result",
+    "Result": "rhizomedb.db.programs.result",
     "backend": "rhizomedb._native",
-    "check": "rhizomedb.db.checking",
-    "diff": "rhizomedb.db.differing",
+    "check": "rhizomedb.db.programs.checking",
+    "diff": "rhizomedb.db.graph.differing",
     "entity": "rhizomedb.db.identity",
-    "evaluate": "rhizomedb.db.query",
+    "evaluate": "rhizomedb.db.programs.query",
     "new_entity": "rhizomedb.db.identity",
     "open": "rhizomedb.db.connection:connect",
     "parse": "rhizomedb.logic.parse",
@@ -69,8 +69,8 @@ _HOMES = {
     "push": "rhizomedb.remote.pushing",
     "restore": "rhizomedb.db.care",
     "Together": "rhizomedb.crdt.together",
-    "Step": "rhizomedb.db.steps",
-    "steps": "rhizomedb.db.steps",
+    "Step": "rhizomedb.db.programs.steps",
+    "steps": "rhizomedb.db.programs.steps",
     "user_aggregate": "rhizomedb.logic.builtins",
 }
 """Where each public name lives."""

@@ -33,7 +33,7 @@ from rhizomedb.algebra.relation import (
 )
 from rhizomedb.db.connection import connect
 from rhizomedb.db.keyring import Keyring
-from rhizomedb.db.query import evaluate
+from rhizomedb.db.programs.query import evaluate
 from rhizomedb.errors import Error
 from rhizomedb.hyper import table
 

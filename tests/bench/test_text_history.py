@@ -11,8 +11,8 @@ from bench.flow import ours as engines
 from bench.flow.programs import PROGRAMS
 
 from rhizomedb.budget import UNLIMITED
-from rhizomedb.db.compiled import standing
-from rhizomedb.db.query import prepare
+from rhizomedb.db.programs.compiled import standing
+from rhizomedb.db.programs.query import prepare
 from rhizomedb.flow.engine import Engine
 from rhizomedb.flow.relation import Batch, Change
 

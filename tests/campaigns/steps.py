@@ -25,8 +25,8 @@ import apsw
 from workload import Broken, examine_nothing_wrong, opened, require, small_thresholds
 
 from rhizomedb.db.connection import Connection
-from rhizomedb.db.outlet import ViewWatch
-from rhizomedb.db.view_change import ViewChange
+from rhizomedb.db.live.outlet import ViewWatch
+from rhizomedb.db.live.view_change import ViewChange
 from rhizomedb.errors import Error
 from rhizomedb.facts.fact import Fact
 from rhizomedb.store import ALL

@@ -29,7 +29,7 @@ import pytest
 import rhizomedb
 from rhizomedb.cli import main, read
 from rhizomedb.cli.parser import VERBS
-from rhizomedb.db.checking import EARLY
+from rhizomedb.db.programs.checking import EARLY
 from rhizomedb.exchange.git import Commit
 from rhizomedb.exchange.importer import commit_facts
 from rhizomedb.facts.value import VALUE_BYTES_MAX

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from rhizomedb.budget import Budget
 from rhizomedb.crdt.library import LIBRARY, data_type
-from rhizomedb.db.compiled import compiled
-from rhizomedb.db.query import cells_of, prepare
-from rhizomedb.db.source import StoreSource
+from rhizomedb.db.programs.compiled import compiled
+from rhizomedb.db.programs.query import cells_of, prepare
+from rhizomedb.db.programs.source import StoreSource
 from rhizomedb.errors import RequestError
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.clock import HybridTime

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from rhizomedb.crdt.policy import RULES, Claim, agreed, policy
 from rhizomedb.crdt.register import LAST_WRITER, MULTI_VALUE, RETRACTS
 from rhizomedb.db import view
-from rhizomedb.db.compiled import answering
-from rhizomedb.db.query import prepare
-from rhizomedb.db.source import StoreSource
+from rhizomedb.db.programs.compiled import answering
+from rhizomedb.db.programs.query import prepare
+from rhizomedb.db.programs.source import StoreSource
 from rhizomedb.db.view import VIEW_BUDGET
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.clock import HybridTime

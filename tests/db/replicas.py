@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.errors import FlakyFailure
 
 import rhizomedb
-from rhizomedb.db import replicated
 from rhizomedb.db.connection import Connection
+from rhizomedb.db.types import replicated
 
 
 def doings(does: dict[str, Any], copies: int, most: int = 9) -> st.SearchStrategy[list[tuple[Any, ...]]]:

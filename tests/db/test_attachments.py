@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 import rhizomedb
 from rhizomedb import Cid, Fact
-from rhizomedb.db import intake
+from rhizomedb.db.attachments import intake
 from rhizomedb.db.connection import Connection, connect
 from rhizomedb.db.keyring import Keyring
 from rhizomedb.db.limits import Limits, bytes_of
@@ -506,7 +506,7 @@ def test_what_was_altered_is_not_given_out(tmp_path: Path) -> None:
 KILLED = """
 import os, sys
 import rhizomedb
-from rhizomedb.db import intake
+from rhizomedb.db.attachments import intake
 intake.WRITE_BYTES = 300_000
 class Content:
     at = 0

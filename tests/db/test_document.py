@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rhizomedb.crdt.document import KIND, NULL, element, elements
-from rhizomedb.db import document_reading
 from rhizomedb.db.connection import Connection, connect
-from rhizomedb.db.document import DEPTH_MAX, Document, DocumentList
-from rhizomedb.db.document_reading import LEVELS_MAX, Nodes
+from rhizomedb.db.types import document_reading
+from rhizomedb.db.types.document import DEPTH_MAX, Document, DocumentList
+from rhizomedb.db.types.document_reading import LEVELS_MAX, Nodes
 from rhizomedb.errors import Error
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.entity import mint

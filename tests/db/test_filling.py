@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rhizomedb.db.attachments.filling import gaps
 from rhizomedb.db.connection import Connection, connect
-from rhizomedb.db.filling import gaps
 from rhizomedb.db.keyring import Keyring
 from rhizomedb.db.limits import Limits
 from rhizomedb.errors import AttachmentError
@@ -87,7 +87,7 @@ def test_it_is_as_the_plain_walk(trees: list[tuple[list[int], int]], seed: int, 
     for root in (each.cid for each in one.attachments()):
         assert {gap.cid for gap in gaps(one._store, root, Limits())} == set(one.missing_blocks(root))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("rhizomedb.db.filling.WANTED_MAX", limit)
+        patch.setattr("rhizomedb.db.attachments.filling.WANTED_MAX", limit)
         filling = fill(one, source)
     plainly(two, source)
     assert held(one) == held(two)
@@ -128,7 +128,7 @@ def test_what_is_not_wanted_is_not_taken(db: Connection) -> None:
 
 def test_it_is_written_as_it_comes(db: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     """However much is taken at once, no more than a write of it is in memory."""
-    monkeypatch.setattr("rhizomedb.db.filling.WRITE_BYTES", 100_000)
+    monkeypatch.setattr("rhizomedb.db.attachments.filling.WRITE_BYTES", 100_000)
     db.attach("A", "file", CONTENT)
     copy = copy_of(db)
     seen = []

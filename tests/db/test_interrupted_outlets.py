@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from rhizomedb.db.outlet import Outlet
-from rhizomedb.db.view_change import Difference
+from rhizomedb.db.live.outlet import Outlet
+from rhizomedb.db.live.view_change import Difference
 
 MOVES = 6
 PLACES_MAX = 1_000

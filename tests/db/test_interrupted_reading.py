@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from rhizomedb.db import reading
 from rhizomedb.db.connection import Connection, connect
-from rhizomedb.db.stored import NumberStored, PlainStored
+from rhizomedb.db.live.stored import NumberStored, PlainStored
+from rhizomedb.db.programs import reading
 from rhizomedb.flow.dictionary import Interned
 from rhizomedb.flow.engine import Engine
 from rhizomedb.store.numbering import Numbering
@@ -130,7 +130,7 @@ def test_long_texts_that_were_computed_are_not_held_from_question_to_question(
 
 def test_long_texts_that_went_are_forgotten_by_their_length(db: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     """65,536 cells were held before anybody looked, were they of 10 or of 200,000 characters."""
-    monkeypatch.setattr("rhizomedb.db.upkeep.SWEPT_BYTES_MIN", 5_000)
+    monkeypatch.setattr("rhizomedb.db.live.upkeep.SWEPT_BYTES_MIN", 5_000)
     program = TEXTS.replace("fact(", "stands(").replace('V + "!" + V', "concat(V, V, V, V)")
     view = db.view(program, relation="shown")
     for number in range(40):

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from replicas import meet
 
 from rhizomedb.db.connection import connect
-from rhizomedb.db.edge_source import NumberedEdges
+from rhizomedb.db.graph.edge_source import NumberedEdges
 from rhizomedb.errors import Error
 from rhizomedb.hyper import HyperSchema, Nest
 

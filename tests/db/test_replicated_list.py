@@ -9,9 +9,9 @@ from replicas import all_writers_alike, doings, holds, is_caught, meet, meet_all
 import rhizomedb
 from rhizomedb import Fact
 from rhizomedb.crdt import LIBRARY
-from rhizomedb.db import replicated_list
 from rhizomedb.db.connection import Connection
-from rhizomedb.db.replicated_list import ReplicatedList
+from rhizomedb.db.types import replicated_list
+from rhizomedb.db.types.replicated_list import ReplicatedList
 from rhizomedb.errors import RequestError, ValueRefused
 
 ENTITY = rhizomedb.entity(list="shopping")

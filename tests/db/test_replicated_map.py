@@ -11,9 +11,9 @@ from replicas import all_writers_alike, doings, holds, is_caught, meet, meet_all
 import rhizomedb
 from rhizomedb import Fact
 from rhizomedb.crdt import LIBRARY
-from rhizomedb.db import replicated_map
 from rhizomedb.db.connection import Connection
 from rhizomedb.db.reader import is_register
+from rhizomedb.db.types import replicated_map
 from rhizomedb.errors import RequestError
 from rhizomedb.facts.value import exact
 

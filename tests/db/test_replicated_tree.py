@@ -8,9 +8,9 @@ from replicas import all_writers_alike, doings, holds, is_caught, meet, meet_all
 
 from rhizomedb import Fact
 from rhizomedb.crdt import LIBRARY
-from rhizomedb.db import replicated_tree
 from rhizomedb.db.connection import Connection
-from rhizomedb.db.replicated_tree import ROOT
+from rhizomedb.db.types import replicated_tree
+from rhizomedb.db.types.replicated_tree import ROOT
 from rhizomedb.errors import RequestError
 
 NODES = [b"a", b"b", b"c", b"d"]

@@ -10,7 +10,7 @@ import pytest
 import rhizomedb
 from rhizomedb import Fact
 from rhizomedb.crdt.register import CLAIMS, LAST_WRITER, MULTI_VALUE
-from rhizomedb.db.query import prepare
+from rhizomedb.db.programs.query import prepare
 from rhizomedb.errors import Error
 from rhizomedb.facts.value import Exact
 from rhizomedb.store.store import COLUMNS
@@ -52,7 +52,7 @@ def test_D5_the_programs_behind_the_views_are_pomologic():
 
 def test_D6_the_same_program_by_two_ways_of_running_it(db):
     from rhizomedb.algebra import evaluate
-    from rhizomedb.db.source import StoreSource
+    from rhizomedb.db.programs.source import StoreSource
 
     for value in range(6):
         db.transact([(E, "v", value), (E, "w", value % 2)])

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import rhizomedb
 from rhizomedb import Fact
-from rhizomedb.db import timeline as timelines
-from rhizomedb.db.stepping import Stepping
+from rhizomedb.db.programs import timeline as timelines
+from rhizomedb.db.programs.stepping import Stepping
 from rhizomedb.errors import BudgetExceeded, Error, ProgramError
 from rhizomedb.logic import parse
 from rhizomedb.logic.monotone import monotonicity

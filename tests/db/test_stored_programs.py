@@ -9,9 +9,9 @@ from replicas import meet
 
 import rhizomedb
 from rhizomedb.budget import Budget
-from rhizomedb.db import stored_programs
 from rhizomedb.db.connection import connect
 from rhizomedb.db.keyring import Keyring
+from rhizomedb.db.programs import stored_programs
 from rhizomedb.errors import Error
 from rhizomedb.hyper import json_delta
 from rhizomedb.hyper.program_edges import PROGRAM, entity_of_program, is_name

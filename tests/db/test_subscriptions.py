@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rhizomedb.budget import Budget
-from rhizomedb.db import subscriptions
 from rhizomedb.db.connection import connect
-from rhizomedb.db.delta_filter import DeltaFilter
 from rhizomedb.db.keyring import Keyring
+from rhizomedb.db.live import subscriptions
+from rhizomedb.db.live.delta_filter import DeltaFilter
 from rhizomedb.errors import Error
 from rhizomedb.facts.delta import Delta
 from rhizomedb.facts.fact import Fact

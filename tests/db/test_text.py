@@ -17,12 +17,12 @@ import rhizomedb
 from rhizomedb.budget import Budget
 from rhizomedb.crdt import rope, text_order
 from rhizomedb.crdt.library import LIBRARY
-from rhizomedb.db import text as texts
-from rhizomedb.db import text_batch
 from rhizomedb.db.connection import Connection, connect
-from rhizomedb.db.live_view import View
-from rhizomedb.db.query import prepare
-from rhizomedb.db.source import StoreSource
+from rhizomedb.db.live.live_view import View
+from rhizomedb.db.programs.query import prepare
+from rhizomedb.db.programs.source import StoreSource
+from rhizomedb.db.types import text as texts
+from rhizomedb.db.types import text_batch
 from rhizomedb.errors import Error, RequestError
 from rhizomedb.facts.fact import Fact
 from rhizomedb.facts.value import plain

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rhizomedb.db import open_views, view_state
 from rhizomedb.db.care import restore
 from rhizomedb.db.connection import connect
+from rhizomedb.db.live import open_views, view_state
 from rhizomedb.errors import Error
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.fact import Fact

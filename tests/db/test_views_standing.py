@@ -20,10 +20,10 @@ import rhizomedb
 from rhizomedb._native import backend
 from rhizomedb.budget import Budget
 from rhizomedb.db.connection import Connection, connect
-from rhizomedb.db.live_view import View
-from rhizomedb.db.outlet import Outlet
-from rhizomedb.db.stored import NumberStored, PlainStored
-from rhizomedb.db.view_change import ViewChange
+from rhizomedb.db.live.live_view import View
+from rhizomedb.db.live.outlet import Outlet
+from rhizomedb.db.live.stored import NumberStored, PlainStored
+from rhizomedb.db.live.view_change import ViewChange
 from rhizomedb.errors import BudgetExceeded, ProgramError, RequestError
 from rhizomedb.facts.clock import AHEAD_MS_MAX
 from rhizomedb.facts.fact import Fact
@@ -460,7 +460,7 @@ def test_ctrl_c_leaves_the_view_as_it_was(db: Connection, monkeypatch: pytest.Mo
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    place = "rhizomedb.flow.counted.terms" if where == "step" else "rhizomedb.db.live_view.tuples"
+    place = "rhizomedb.flow.counted.terms" if where == "step" else "rhizomedb.db.live.live_view.tuples"
     monkeypatch.setattr(place, interrupted)
     with pytest.raises(KeyboardInterrupt):
         say(db, 137)
@@ -484,7 +484,7 @@ def test_after_ctrl_c_what_comes_next_is_taken_in_as_it_is(monkeypatch: pytest.M
         def interrupted(*_: object) -> None:
             raise KeyboardInterrupt
 
-        monkeypatch.setattr("rhizomedb.db.live_view.tuples", interrupted)
+        monkeypatch.setattr("rhizomedb.db.live.live_view.tuples", interrupted)
         with pytest.raises(KeyboardInterrupt):
             db.transact([("Brazil", "by", "Gilliam")])
         monkeypatch.undo()
@@ -613,7 +613,7 @@ def test_an_epoch_is_read_and_not_what_is_stored(db: Connection, monkeypatch: py
 
 
 def test_what_is_computed_and_goes_is_forgotten(db: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rhizomedb.db.upkeep.SWEPT_MIN", 40)
+    monkeypatch.setattr("rhizomedb.db.live.upkeep.SWEPT_MIN", 40)
     view = db.view('text(of: T) :- N := count : fact(attribute: "n"), T := concat("there are ", text(N)).')
     held = []
     for number in range(200):

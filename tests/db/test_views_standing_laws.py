@@ -17,13 +17,13 @@ from rhizomedb.algebra.optimize import STANDING_RULES
 from rhizomedb.algebra.plan import plan_standing
 from rhizomedb.budget import Budget
 from rhizomedb.crdt.register import with_stands
-from rhizomedb.db import open_views, upkeep
-from rhizomedb.db.compiled import standing
-from rhizomedb.db.live_view import View
-from rhizomedb.db.outlet import ViewWatch
-from rhizomedb.db.query import prepare
-from rhizomedb.db.source import StoreSource
-from rhizomedb.db.stored import Arrivals, NumberStored, PlainStored, Stored
+from rhizomedb.db.live import open_views, upkeep
+from rhizomedb.db.live.live_view import View
+from rhizomedb.db.live.outlet import ViewWatch
+from rhizomedb.db.live.stored import Arrivals, NumberStored, PlainStored, Stored
+from rhizomedb.db.programs.compiled import standing
+from rhizomedb.db.programs.query import prepare
+from rhizomedb.db.programs.source import StoreSource
 from rhizomedb.flow.body import Input
 from rhizomedb.logic.rewrites import STANDING_REWRITES
 from rhizomedb.store.sqlite import SqliteStore

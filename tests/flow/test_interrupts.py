@@ -19,8 +19,8 @@ from test_engine_failures import Counting
 from rhizomedb._native import backend
 from rhizomedb.algebra import Relations
 from rhizomedb.algebra.formula import Attribute, Comparison
-from rhizomedb.db.result import Result
-from rhizomedb.db.view_change import named, tuples
+from rhizomedb.db.live.view_change import named, tuples
+from rhizomedb.db.programs.result import Result
 from rhizomedb.flow import bounded, cells
 from rhizomedb.flow.body import Input
 from rhizomedb.flow.dictionary import Interned

@@ -52,7 +52,7 @@ def test_a_query_after_one_that_failed(db: Connection, monkeypatch, error):
         raise error
 
     with monkeypatch.context() as patch:
-        for reading in ("rhizomedb.db.reading.NumberReading.read", "rhizomedb.flow.stored.CellReading.read"):
+        for reading in ("rhizomedb.db.programs.reading.NumberReading.read", "rhizomedb.flow.stored.CellReading.read"):
             patch.setattr(reading, fails)
         with pytest.raises(type(error)):
             db.query(program)

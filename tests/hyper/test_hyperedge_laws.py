@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rhizomedb.db.connection import connect
-from rhizomedb.db.edge_source import LayeredEdges, NumberedEdges, ScannedEdges, edge_source
-from rhizomedb.db.negations import by_program, by_walk, negated, negated_among
-from rhizomedb.db.query import evaluate
+from rhizomedb.db.graph.edge_source import LayeredEdges, NumberedEdges, ScannedEdges, edge_source
+from rhizomedb.db.graph.negations import by_program, by_walk, negated, negated_among
+from rhizomedb.db.programs.query import evaluate
 from rhizomedb.facts.clock import HybridTime
 from rhizomedb.facts.delta import Delta
 from rhizomedb.facts.fact import Fact

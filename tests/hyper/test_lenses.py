@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rhizomedb.db.connection import connect
 from rhizomedb.db.keyring import Keyring
-from rhizomedb.db.query import evaluate
+from rhizomedb.db.programs.query import evaluate
 from rhizomedb.errors import Error
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.value import exact

@@ -170,6 +170,6 @@ def test_a_step_that_fails_is_made_good(db, monkeypatch):
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            patch.setattr("rhizomedb.db.live_hyperviews.entries_of", interrupted)
+            patch.setattr("rhizomedb.db.live.live_hyperviews.entries_of", interrupted)
             live["m"]
         assert len(live["m"]["title"]) == 1

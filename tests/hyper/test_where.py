@@ -160,7 +160,7 @@ USAGE = {
     "conditions": (lambda db: db.where(Movie, ["year"]), "maps no names to values"),
     "conditions by numbers": (lambda db: db.where(Movie, {5: 6}), "maps no names to values"),
     "schema": (lambda db: db.where("Moovie"), "there is no schema 'Moovie'"),
-    "no schema": (lambda db: db.where(None), "there is no schema None"),
+    "no schema": (lambda db: db.where(None), "None is neither a schema nor the name of one"),
     "a class that is none": (lambda db: db.where(int), "neither a dataclass"),
     "policy": (lambda db: db.where(Movie, policy="newest"), "there is no policy"),
     "budget": (lambda db: db.where(Movie, budget=5), "a budget is a rhizomedb.Budget"),
@@ -245,7 +245,7 @@ def test_a_budget_ends_it(films):
 
 
 def test_only_candidates_are_looked_at(films, monkeypatch):
-    from rhizomedb.db import finding
+    from rhizomedb.db.graph import finding
 
     asked = []
     views_of = finding.views_of

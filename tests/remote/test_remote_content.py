@@ -169,7 +169,7 @@ def test_a_tree_of_manifests(dictionary: Back, another: Another, small_packs: No
 def test_more_than_is_looked_for_at_once(
     dictionary: Back, another: Another, monkeypatch: pytest.MonkeyPatch, small_packs: None
 ) -> None:
-    monkeypatch.setattr("rhizomedb.db.filling.WANTED_MAX", 3)
+    monkeypatch.setattr("rhizomedb.db.attachments.filling.WANTED_MAX", 3)
     monkeypatch.setattr("rhizomedb.remote.content.HEADS_BYTES_MAX", 200)  # and heads are read again
     a, b = another(), another()
     attach(a, BIG, b"small", b"other", BIG[:300_000])

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from store_helpers import VALUES, delta, deltas, write
 
-from rhizomedb.db.reading import NumberReading, reading_of
-from rhizomedb.db.source import StoreSource
+from rhizomedb.db.programs.reading import NumberReading, reading_of
+from rhizomedb.db.programs.source import StoreSource
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.fact import Fact
 from rhizomedb.facts.value import exact

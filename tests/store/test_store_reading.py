@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from store_helpers import KEYS, UNKNOWN, VALUES, delta, deltas, write
 
-from rhizomedb.db.reading import NumberReading
-from rhizomedb.db.source import StoreSource
+from rhizomedb.db.programs.reading import NumberReading
+from rhizomedb.db.programs.source import StoreSource
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.fact import Fact
 from rhizomedb.facts.value import INTEGER_MAX, INTEGER_MIN, exact

@@ -12,9 +12,9 @@ from rhizomedb.cli.progress import ProgressBar
 from rhizomedb.cli.session import at_moment, attribute_named, column_of, opened, print_lines
 from rhizomedb.cli.terminal import bytes_text
 from rhizomedb.cli.write import check_target, means_new_entity
-from rhizomedb.db.attachment import Attachment, Place
+from rhizomedb.db.attachments.attachment import Attachment, Place
+from rhizomedb.db.programs.result import show
 from rhizomedb.db.reader import Reader
-from rhizomedb.db.result import show
 from rhizomedb.errors import AttachmentError, RequestError
 from rhizomedb.exchange.output import opened_exactly
 from rhizomedb.exchange.source import standard_input

@@ -8,8 +8,8 @@ from argparse import Namespace
 
 from rhizomedb.cli import out
 from rhizomedb.cli.session import parts, print_lines, text_of_file
-from rhizomedb.db.checking import EARLY, LATE
-from rhizomedb.db.checking import check as checked
+from rhizomedb.db.programs.checking import EARLY, LATE
+from rhizomedb.db.programs.checking import check as checked
 
 REASONS_MAX = 3
 """How many reasons are told of one relation; `--json` has all."""

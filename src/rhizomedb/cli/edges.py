@@ -10,11 +10,11 @@ from typing import Any
 from rhizomedb.cli import out
 from rhizomedb.cli.session import at_moment, file_stem, opened, print_lines, value_of
 from rhizomedb.db.connection import Connection
-from rhizomedb.db.hyperedges import show_id
+from rhizomedb.db.graph.hyperedges import show_id
+from rhizomedb.db.graph.relating import Related
 from rhizomedb.db.moment import show_ms
 from rhizomedb.db.naming import Names
 from rhizomedb.db.reader import Reader
-from rhizomedb.db.relating import Related
 from rhizomedb.errors import RequestError
 from rhizomedb.exchange.json_deltas import import_json_deltas
 from rhizomedb.exchange.source import Source

@@ -13,7 +13,7 @@ from rhizomedb.cli.terminal import fit, terminal_width
 from rhizomedb.crdt.register import RETRACTS, WITHDRAWS
 from rhizomedb.db.log import Logged, Saying
 from rhizomedb.db.moment import show_ms
-from rhizomedb.db.result import show
+from rhizomedb.db.programs.result import show
 
 VALUE_WIDTH_MAX = 40
 """A longer value is cut: a line tells what a delta is about."""

@@ -9,8 +9,8 @@ from typing import Any, Final
 from rhizomedb.cli import out
 from rhizomedb.cli.session import at_moment, budget_of, opened, pairs, print_lines, text_of_file, value_of
 from rhizomedb.db.moment import show_ms
+from rhizomedb.db.programs.stored_programs import Defined, of_version, unknown
 from rhizomedb.db.reader import Reader
-from rhizomedb.db.stored_programs import Defined, of_version, unknown
 from rhizomedb.errors import RequestError
 from rhizomedb.hyper.json_delta import id_of
 from rhizomedb.hyper.program_edges import StoredHyperViews, StoredProgram, StoredView

@@ -27,8 +27,8 @@ from rhizomedb.cli.terminal import bytes_text
 from rhizomedb.db.connection import Connection
 from rhizomedb.db.explanation import Conflicts, Explanation, Record, Said
 from rhizomedb.db.moment import show_ms
+from rhizomedb.db.programs.result import show
 from rhizomedb.db.reader import Reader, Stats
-from rhizomedb.db.result import show
 from rhizomedb.db.search import Match
 from rhizomedb.errors import RequestError
 from rhizomedb.facts.value import Attribute
@@ -36,8 +36,8 @@ from rhizomedb.store.storage import Storage
 
 if TYPE_CHECKING:
     from rhizomedb.cli.wording import Reading
-    from rhizomedb.db.versions import Versioning
-    from rhizomedb.db.vocabulary import Understanding
+    from rhizomedb.db.graph.versions import Versioning
+    from rhizomedb.db.graph.vocabulary import Understanding
 
 PER_FACT_FROM = 10_000
 """From how many facts on it says something how many bytes there are for each: before, most are what SQLite needs itself."""

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from rhizomedb.cli import out
 from rhizomedb.cli.session import at_moment, opened, print_lines, text_of_file
-from rhizomedb.db.hyperedges import show_id
-from rhizomedb.db.hyperviews import find_schema
+from rhizomedb.db.graph.hyperedges import show_id
+from rhizomedb.db.graph.hyperviews import find_schema
 from rhizomedb.db.moment import show_ms
 from rhizomedb.db.reader import Reader
 from rhizomedb.errors import RequestError

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Literal
 from rhizomedb.budget import Budget
 from rhizomedb.cli import out
 from rhizomedb.db.connection import Connection, connect
+from rhizomedb.db.programs.result import show
 from rhizomedb.db.reader import Reader
-from rhizomedb.db.result import show
 from rhizomedb.errors import ExchangeError, RequestError, StoreError, ValueRefused, nearest_names
 from rhizomedb.exchange.output import to_cell, to_line
 from rhizomedb.exchange.source import NOT_UTF8, Source, leads_nowhere, near_files, not_found
@@ -26,7 +26,7 @@ from rhizomedb.store.memory import MEMORY
 from rhizomedb.store.open import WAIT_MS
 
 if TYPE_CHECKING:
-    from rhizomedb.db.composing import Part
+    from rhizomedb.db.programs.composing import Part
     from rhizomedb.store.file import Durability
 
 PAIRS = {"--type": "runtime=int", "--rename": "length=runtime", "--param": "limit=180", "--budget": "time=60"}

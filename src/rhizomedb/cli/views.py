@@ -9,8 +9,8 @@ from typing import Any
 from rhizomedb.cli import out
 from rhizomedb.cli.session import at_moment, opened, print_lines, value_of
 from rhizomedb.cli.show import policies_of
-from rhizomedb.db.constraint import MARK
-from rhizomedb.db.disagreement import SaidBy, SaidValue, ViewConflicts, as_data, brief, show_shown, things_in
+from rhizomedb.db.graph.constraint import MARK
+from rhizomedb.db.graph.disagreement import SaidBy, SaidValue, ViewConflicts, as_data, brief, show_shown, things_in
 from rhizomedb.db.reader import Reader
 from rhizomedb.errors import RequestError
 from rhizomedb.facts.value import Entity

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from rhizomedb.cli import out
 from rhizomedb.cli.session import budget_of, opened, pairs, parts, print_lines, text_of_file, value_of
 from rhizomedb.db.connection import Connection
-from rhizomedb.db.cursor import epoch_before
+from rhizomedb.db.live.cursor import epoch_before
+from rhizomedb.db.live.view_change import ViewChange, signed
+from rhizomedb.db.live.watch import Arrived
 from rhizomedb.db.moment import show_ms
 from rhizomedb.db.naming import Names
-from rhizomedb.db.result import show
-from rhizomedb.db.view_change import ViewChange, signed
-from rhizomedb.db.watch import Arrived
+from rhizomedb.db.programs.result import show
 from rhizomedb.errors import RequestError
 
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rhizomedb.cli import out
 from rhizomedb.cli.session import at_moment, opened, print_lines, text_of_file
-from rhizomedb.db.hyperedges import show_id
+from rhizomedb.db.graph.hyperedges import show_id
+from rhizomedb.db.graph.relating import Related
 from rhizomedb.db.moment import show_ms
 from rhizomedb.db.reader import Reader
-from rhizomedb.db.relating import Related
 from rhizomedb.errors import RequestError
 from rhizomedb.hyper import lens as lenses
 from rhizomedb.hyper.json_delta import id_of
@@ -20,8 +20,8 @@ from rhizomedb.hyper.pointer import Hyperedge
 from rhizomedb.hyper.vocabulary import ALIAS, SAME, VOCABULARY, members
 
 if TYPE_CHECKING:
-    from rhizomedb.db.versions import Versioned
-    from rhizomedb.db.vocabulary import Understood
+    from rhizomedb.db.graph.versions import Versioned
+    from rhizomedb.db.graph.vocabulary import Understood
 
 _STEP = '\'{"rename": ["title", "name"]}\''
 

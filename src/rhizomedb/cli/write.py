@@ -24,8 +24,8 @@ from rhizomedb.cli.session import (
 from rhizomedb.db.connection import Connection
 from rhizomedb.db.doctor import FETCH, not_here
 from rhizomedb.db.limits import bytes_of
+from rhizomedb.db.programs.result import show
 from rhizomedb.db.quotas import quota_of
-from rhizomedb.db.result import show
 from rhizomedb.db.transaction import Transaction
 from rhizomedb.errors import ExchangeError, RequestError, StoreError, nearest_names
 from rhizomedb.exchange.archive import write_archive

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from rhizomedb._record import dataclass
 from rhizomedb.budget import Budget, budget_of
-from rhizomedb.db.notices import unknown_attributes
-from rhizomedb.db.query import parsed_of
+from rhizomedb.db.live.watch import POLL_S, Arrived, watch
+from rhizomedb.db.programs.notices import unknown_attributes
+from rhizomedb.db.programs.query import parsed_of
 from rhizomedb.db.reader import Moment, Reader
-from rhizomedb.db.watch import POLL_S, Arrived, watch
 from rhizomedb.errors import RequestError
 from rhizomedb.facts.clock import AHEAD_MS_MAX
 from rhizomedb.facts.delta import ENVELOPE_BYTES_MAX
@@ -21,11 +21,11 @@ from rhizomedb.facts.payload import FACTS_MAX
 from rhizomedb.facts.value import VALUE_BYTES_MAX
 
 if TYPE_CHECKING:
-    from rhizomedb.db.composing import Part
     from rhizomedb.db.doctor import Ailment
     from rhizomedb.db.keyring import Keyring
-    from rhizomedb.db.live_view import View
-    from rhizomedb.db.open_views import OpenViews
+    from rhizomedb.db.live.live_view import View
+    from rhizomedb.db.live.open_views import OpenViews
+    from rhizomedb.db.programs.composing import Part
     from rhizomedb.logic import Aggregate, Program
     from rhizomedb.store.backup import Backup
     from rhizomedb.store.compact import Compaction
@@ -139,7 +139,7 @@ class Care(Reader):
 
     def _open_views(self) -> OpenViews:
         if self._views is None:
-            from rhizomedb.db.open_views import OpenViews  # it loads asyncio, which most programs never need
+            from rhizomedb.db.live.open_views import OpenViews  # it loads asyncio, which most programs never need
 
             self._views = OpenViews(self._store, self._newest)
         return self._views

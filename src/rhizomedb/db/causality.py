@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final, Protocol, cast
 
 from rhizomedb.db.identity import as_cid
-from rhizomedb.db.result import Result
+from rhizomedb.db.programs.result import Result
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.fact import Fact
 

@@ -15,21 +15,22 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
 from rhizomedb.db import view
-from rhizomedb.db.attaching import AttachingWriter
+from rhizomedb.db.attachments.attaching import AttachingWriter
+from rhizomedb.db.attachments.intake import Progress
 from rhizomedb.db.database import Database
+from rhizomedb.db.graph.hypergraph import HypergraphWriter
+from rhizomedb.db.graph.viewing import ViewingWriter
+from rhizomedb.db.graph.wording import WordingWriter
 from rhizomedb.db.handing_on import sound_among, sound_deltas
-from rhizomedb.db.hypergraph import HypergraphWriter
-from rhizomedb.db.intake import Progress
 from rhizomedb.db.keyring import Keyring
 from rhizomedb.db.limits import Limits
+from rhizomedb.db.live.subscribing import Subscribing
 from rhizomedb.db.naming import Authors, Names
-from rhizomedb.db.programming import ProgramsWriter
+from rhizomedb.db.programs.programming import ProgramsWriter
+from rhizomedb.db.programs.result import show
 from rhizomedb.db.quotas import quota_of
 from rhizomedb.db.reader import now_ms
-from rhizomedb.db.replicated import Replicating, held_by
-from rhizomedb.db.result import show
 from rhizomedb.db.standing import Changed, sort_out
-from rhizomedb.db.subscribing import Subscribing
 from rhizomedb.db.taking_back import TakingBack
 from rhizomedb.db.transaction import (
     Columns,
@@ -46,8 +47,7 @@ from rhizomedb.db.transaction import (
     retractions,
     whole_batches,
 )
-from rhizomedb.db.viewing import ViewingWriter
-from rhizomedb.db.wording import WordingWriter
+from rhizomedb.db.types.replicated import Replicating, held_by
 from rhizomedb.errors import Error, RequestError, ValueRefused
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.clock import AHEAD_MS_MAX, ZERO, tick
@@ -62,8 +62,8 @@ from rhizomedb.store.store import Cut, Finding, Held, Store
 from rhizomedb.store.writing import Result, write
 
 if TYPE_CHECKING:
-    from rhizomedb.db.document import Document
     from rhizomedb.db.pending import PendingGroup
+    from rhizomedb.db.types.document import Document
     from rhizomedb.store.file import Durability
     from rhizomedb.store.holder import Waiting
 
@@ -171,7 +171,7 @@ class Connection(
         Read as plain dicts and lists, written by keys and positions. Copies that met agree on it; what was written at the
         same time in one place is listed by its `conflicts`.
         """
-        from rhizomedb.db.document import Document  # most programs have none
+        from rhizomedb.db.types.document import Document  # most programs have none
 
         return Document(self, held_by(self, entity), self, author, ())
 

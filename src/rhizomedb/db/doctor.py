@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from rhizomedb._record import dataclass
-from rhizomedb.db.attachment import unnamed
+from rhizomedb.db.attachments.attachment import unnamed
 from rhizomedb.db.keyring import Keyring
 from rhizomedb.db.moment import show_ms
 from rhizomedb.errors import Error, RequestError, StoreError

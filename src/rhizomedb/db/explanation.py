@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rhizomedb._record import dataclass
 from rhizomedb.crdt.policy import Choice, Claim
 from rhizomedb.db.moment import show_ms
-from rhizomedb.db.result import show
+from rhizomedb.db.programs.result import show
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.value import Attribute, Entity, Value, plain
 

@@ -14,7 +14,7 @@ from itertools import chain
 from itertools import combinations as combinations_of
 
 from rhizomedb.budget import Budget
-from rhizomedb.db.result import show
+from rhizomedb.db.programs.result import show
 from rhizomedb.db.view import Key, Register, asked
 from rhizomedb.errors import RequestError, nearest_names
 from rhizomedb.facts.cid import Cid

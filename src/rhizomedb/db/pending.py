@@ -15,7 +15,7 @@ from rhizomedb._record import dataclass
 from rhizomedb.db.log import Saying
 from rhizomedb.db.moment import show_ms
 from rhizomedb.db.naming import Authors, Names
-from rhizomedb.db.result import show
+from rhizomedb.db.programs.result import show
 from rhizomedb.errors import Error
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.delta import Delta, Group

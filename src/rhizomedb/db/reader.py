@@ -15,12 +15,9 @@ from rhizomedb.budget import Budget, budget_of
 from rhizomedb.crdt import policy as policies
 from rhizomedb.crdt.library import OPERATIONS
 from rhizomedb.crdt.policy import Policy, agreed
-from rhizomedb.db import notices, view
-from rhizomedb.db import query as queries
-from rhizomedb.db.arriving import with_arrivals
-from rhizomedb.db.attaching import Attaching
+from rhizomedb.db import view
+from rhizomedb.db.attachments.attaching import Attaching
 from rhizomedb.db.causality import Causality
-from rhizomedb.db.composing import Part
 from rhizomedb.db.explanation import (
     Conflict,
     Conflicts,
@@ -30,21 +27,25 @@ from rhizomedb.db.explanation import (
     Records,
     Said,
 )
+from rhizomedb.db.graph.viewing import Viewing
+from rhizomedb.db.graph.wording import Wording
 from rhizomedb.db.identity import as_cid
 from rhizomedb.db.limits import Limits
 from rhizomedb.db.log import Logged, log
 from rhizomedb.db.moment import to_ms
 from rhizomedb.db.naming import Authors, Names
-from rhizomedb.db.programming import Programming
-from rhizomedb.db.reading import reading_of
-from rhizomedb.db.result import Result, show
+from rhizomedb.db.programs import notices
+from rhizomedb.db.programs import query as queries
+from rhizomedb.db.programs.arriving import with_arrivals
+from rhizomedb.db.programs.composing import Part
+from rhizomedb.db.programs.programming import Programming
+from rhizomedb.db.programs.reading import reading_of
+from rhizomedb.db.programs.result import Result, show
+from rhizomedb.db.programs.source import StoreSource
 from rhizomedb.db.search import Match, matching, mentions
-from rhizomedb.db.source import StoreSource
 from rhizomedb.db.statements import Statements
 from rhizomedb.db.supposing import Supposing
-from rhizomedb.db.viewing import Viewing
 from rhizomedb.db.whole_records import choices, groups_of
-from rhizomedb.db.wording import Wording
 from rhizomedb.errors import RequestError, nearest_names
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.fact import Fact
@@ -58,10 +59,10 @@ from rhizomedb.store.store import COLUMNS, AttributeSummary, Cut, Epoch, Store
 if TYPE_CHECKING:
     from rhizomedb.crdt.together import Given, Together
     from rhizomedb.db.database import Database
-    from rhizomedb.db.disagreement import ViewConflicts
-    from rhizomedb.db.document import Document
-    from rhizomedb.db.hyperedges import Thing
-    from rhizomedb.db.hyperviews import Wanted
+    from rhizomedb.db.graph.disagreement import ViewConflicts
+    from rhizomedb.db.graph.hyperedges import Thing
+    from rhizomedb.db.graph.hyperviews import Wanted
+    from rhizomedb.db.types.document import Document
     from rhizomedb.hyper.resolution import Choose
     from rhizomedb.hyper.schema import HyperSchema
 
@@ -390,7 +391,7 @@ class Reader(Causality, Programming, Viewing, Wording, Attaching, Supposing):
 
     def doc(self, entity: str | Entity) -> Document:
         """An entity read as a document: its attributes as keys, and nested maps, lists and texts."""
-        from rhizomedb.db.document import Document  # most programs have none
+        from rhizomedb.db.types.document import Document  # most programs have none
 
         return Document(self, self.entity(entity) if isinstance(entity, str) else check_entity(entity), None, None, ())
 
@@ -492,8 +493,8 @@ class Reader(Causality, Programming, Viewing, Wording, Attaching, Supposing):
         budget: Budget,
     ) -> Result:
         """The tuples of a program with steps, run from the first epoch on."""
-        from rhizomedb.db.stored import Arrivals  # what few programs need need not be loaded by all
-        from rhizomedb.db.timeline import timeline_of
+        from rhizomedb.db.live.stored import Arrivals  # what few programs need need not be loaded by all
+        from rhizomedb.db.programs.timeline import timeline_of
 
         answer = queries.answer_relation(program, relation)
         cut = self.cut if self.cut.epoch is not None else replace(self.cut, epoch=self._store.epoch())

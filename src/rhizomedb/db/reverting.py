@@ -19,12 +19,12 @@ from rhizomedb._record import dataclass
 from rhizomedb.crdt.library import OPERATIONS
 from rhizomedb.crdt.register import RETRACTS, WITHDRAWS, WRITER
 from rhizomedb.db import view
-from rhizomedb.db.edge_source import edge_source
+from rhizomedb.db.graph.edge_source import edge_source
+from rhizomedb.db.graph.hyperedges import check_list, set_of
 from rhizomedb.db.handing_on import sound_among
-from rhizomedb.db.hyperedges import check_list, set_of
 from rhizomedb.db.moment import to_ms
 from rhizomedb.db.naming import Names
-from rhizomedb.db.result import show
+from rhizomedb.db.programs.result import show
 from rhizomedb.db.transaction import DELTA_BYTES_MAX, DELTA_FACTS_MAX, Part, Transaction, batches, group_of
 from rhizomedb.errors import RequestError, nearest_names
 from rhizomedb.facts.cid import Cid
@@ -40,7 +40,7 @@ from rhizomedb.store.store import Cut, Store
 
 if TYPE_CHECKING:
     from rhizomedb.db.connection import Connection
-    from rhizomedb.db.hyperedges import Moment
+    from rhizomedb.db.graph.hyperedges import Moment
 
 ENTITIES_AT_ONCE: Final = 1_000
 """Of how many entities what is said is looked at together."""

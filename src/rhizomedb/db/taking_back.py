@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from rhizomedb.db.connection import Connection
-    from rhizomedb.db.hyperedges import Moment
+    from rhizomedb.db.graph.hyperedges import Moment
     from rhizomedb.db.reverting import Reversal
     from rhizomedb.db.transaction import Transaction
 

@@ -16,10 +16,10 @@ from rhizomedb.algebra import Table
 from rhizomedb.budget import Budget
 from rhizomedb.crdt.policy import Claim, agreed, distinct
 from rhizomedb.crdt.register import CLAIMS, claims_of_subjects
-from rhizomedb.db.compiled import Compiled, Prepared, answering
-from rhizomedb.db.query import prepare
-from rhizomedb.db.reading import reading_of
-from rhizomedb.db.source import StoreSource
+from rhizomedb.db.programs.compiled import Compiled, Prepared, answering
+from rhizomedb.db.programs.query import prepare
+from rhizomedb.db.programs.reading import reading_of
+from rhizomedb.db.programs.source import StoreSource
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.clock import HybridTime
 from rhizomedb.facts.value import Attribute, Cell, Entity, Value, plain

@@ -8,8 +8,8 @@ from typing import Any
 
 from rhizomedb._record import dataclass
 from rhizomedb.db.connection import Connection
+from rhizomedb.db.graph.relating import TAKEN, PassedOn
 from rhizomedb.db.reader import Reader
-from rhizomedb.db.relating import TAKEN, PassedOn
 from rhizomedb.errors import Error, ExchangeError, RequestError
 from rhizomedb.exchange.source import Source
 from rhizomedb.exchange.table import BadRow, BadRows, Progress

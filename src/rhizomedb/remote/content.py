@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import field
 
 from rhizomedb._record import dataclass
+from rhizomedb.db.attachments.filling import Filling
 from rhizomedb.db.connection import Connection
-from rhizomedb.db.filling import Filling
 from rhizomedb.errors import Error
 from rhizomedb.facts.cid import Cid
 from rhizomedb.remote.catalog import HEADS_BYTES_MAX, Catalog, Entry

@@ -1,0 +1,182 @@
+"""What is taken back at a moment: by the program of negation, or from the negations of a file, which are remembered.
+
+A file may hold many hyperedges and few negations. Those that were read are kept with who said them and when, so that any
+moment, whatever it leaves out, is answered from them alone; a law holds that to the program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Container, Iterable, Iterator
+from functools import cache
+from typing import Any, Final, NamedTuple
+from weakref import WeakKeyDictionary
+
+from rhizomedb.db import view
+from rhizomedb.db.graph.edge_source import edge_source
+from rhizomedb.db.programs.compiled import Compiled, answering
+from rhizomedb.facts.value import Entity
+from rhizomedb.hyper.negation import BY_ANYBODY, BY_AUTHORISED, negated_by
+from rhizomedb.hyper.pointer import NEGATES, Hyperedge
+from rhizomedb.logic import parse
+from rhizomedb.store.sqlite import SqliteStore
+from rhizomedb.store.store import COLUMNS, Cut, Store
+
+_NEGATED: Final = "negated"
+_TRUSTED: Final = {"trusted": ("author",)}
+
+ANSWERS_MAX: Final = 64
+"""Of how many moments of one file the answers are remembered."""
+
+
+FEW: Final = 2_000
+"""So many edges are asked after one by one where nothing says how many negations there are."""
+
+
+def negated(store: Store, cut: Cut, trusted: frozenset[bytes] | None) -> frozenset[Entity]:
+    """The edges that are taken back at a cut: by anybody, or by those alone who said them or are `trusted`."""
+    if not isinstance(store, SqliteStore):
+        return by_program(store, cut, trusted)
+    return _known(store).at(store, cut, trusted)
+
+
+def negated_among(
+    store: Store, cut: Cut, trusted: frozenset[bytes] | None, edges: Collection[Entity]
+) -> Container[Entity]:
+    """Which of some edges are taken back, and maybe others.
+
+    A file may hold so many negations that to read all would take longer than to ask after the few edges of a first view.
+    So edges are asked after one by one, until as many were asked after as there are negations.
+    """
+    if not isinstance(store, SqliteStore):
+        return by_walk(store, cut, trusted, edges) if len(edges) <= FEW else by_program(store, cut, trusted)
+    known = _known(store)
+    known.asked_after += len(edges)
+    if known.is_read or known.asked_after > store.edges(Cut()).how_many(NEGATES):
+        return known.at(store, cut, trusted)
+    return by_walk(store, cut, trusted, edges)
+
+
+def by_walk(store: Store, cut: Cut, trusted: frozenset[bytes] | None, edges: Iterable[Entity]) -> frozenset[Entity]:
+    """The same of some edges, from what takes them back, what takes that back, and so on."""
+    source = edge_source(store, cut)
+    pairs: list[tuple[Entity, Entity]] = []
+    found = set(edges)
+    waiting = found
+    while waiting:
+        negations = source.negating(waiting)
+        said = source.read([name for name, _ in negations])
+        counted = [
+            (by.edge, of)
+            for by, (_, of) in zip(said, negations, strict=True)
+            if trusted is None
+            or by.author in trusted
+            or any(by.author == each.author for each in source.read(source.of_edges([of])))
+        ]
+        pairs += counted
+        waiting = {by for by, _ in counted} - found
+        found |= waiting
+    return frozenset(negated_by(pairs))
+
+
+def _known(store: SqliteStore) -> Negations:
+    """What is known of the negations of a file."""
+    known = _KNOWN.get(store)
+    if known is None or known.beginnings != store.beginnings() or not store.is_settled:
+        known = Negations(store)
+        if store.is_settled:
+            _KNOWN[store] = known
+    return known
+
+
+def by_program(store: Store, cut: Cut, trusted: frozenset[bytes] | None) -> frozenset[Entity]:
+    """The same by the program: what the other way is held to."""
+    tuples = {} if trusted is None else {"trusted": [(author,) for author in trusted]}
+    found: frozenset[Any] = frozenset(
+        edge for (edge,) in view.run(_taking_back(trusted is None), store, cut, tuples, view.VIEW_BUDGET)[_NEGATED]
+    )
+    return found
+
+
+@cache
+def _taking_back(is_trusting: bool) -> Compiled:
+    if is_trusting:
+        return answering(parse(BY_ANYBODY), COLUMNS, {}, _NEGATED)
+    return answering(parse(f"relation trusted(author: bytes).\n{BY_AUTHORISED}"), COLUMNS, _TRUSTED, _NEGATED)
+
+
+class Negation(NamedTuple):
+    """A negation, what it takes back, and when and by whom it is said."""
+
+    by: Entity
+    of: Entity
+    epoch: int
+    ms: int
+    author: bytes
+
+
+class Negations:
+    """The negations of one file, followed as it grows."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self.beginnings = store.beginnings()
+        self.asked_after = 0
+        """After how many edges somebody asked before all negations were read."""
+        self._all: list[Negation] = []
+        self._reached = self._epoch = 0
+        self._answers: dict[object, frozenset[Entity]] = {}
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the negations were read, all but what came since."""
+        return self._reached > 0
+
+    def at(self, store: SqliteStore, cut: Cut, trusted: frozenset[bytes] | None) -> frozenset[Entity]:
+        """What is taken back at a cut."""
+        self._follow(store)
+        epoch = cut.epoch if cut.epoch is not None and cut.epoch < self._epoch else None  # the newest is all there is
+        moment = (
+            epoch,
+            cut.since,
+            cut.until,
+            cut.authors,
+            trusted,
+            self._reached if trusted is not None else len(self._all),
+        )
+        found = self._answers.get(moment)
+        if found is None:
+            visible = [each for each in self._all if cut.admits(each.epoch, each.ms, each.author)]
+            counted = visible if trusted is None else _authorised(store, cut, visible, trusted)
+            found = frozenset(negated_by((each.by, each.of) for each in counted))
+            if len(self._answers) >= ANSWERS_MAX:
+                self._answers.clear()
+            self._answers[moment] = found
+        return found
+
+    def _follow(self, store: SqliteStore) -> None:
+        """Read the negations that came since."""
+        edges = store.edges(Cut())
+        if edges.last == self._reached:
+            self._epoch = store.epoch()
+            return
+        source = edge_source(store, Cut())
+        seqs = edges.with_role(NEGATES) if not self._reached else edges.after(self._reached)
+        for epoch, edge in zip(edges.epochs(seqs), source.read(seqs), strict=True):
+            self._all += [Negation(edge.edge, of, epoch, edge.time.ms, edge.author) for of in edge.negates]
+        self._reached, self._epoch = edges.last, store.epoch()
+
+
+def _authorised(
+    store: SqliteStore, cut: Cut, negations: list[Negation], trusted: frozenset[bytes]
+) -> Iterator[Negation]:
+    source = edge_source(store, cut)
+    authors: dict[Entity, set[bytes]] = {}
+    for each in negations:
+        if each.author not in trusted and each.of not in authors:
+            said: list[Hyperedge] = source.read(source.of_edges([each.of]))
+            authors[each.of] = {edge.author for edge in said}
+        if each.author in trusted or each.author in authors[each.of]:
+            yield each
+
+
+_KNOWN: WeakKeyDictionary[SqliteStore, Negations] = WeakKeyDictionary()
+"""The negations that were read of each file."""
