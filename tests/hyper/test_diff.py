@@ -125,6 +125,16 @@ def test_two_copies(films, another):
         assert told(rhizomedb.diff(films, other, schema="Movie")) == [("matrix", "year", None, 2000)]
 
 
+def test_what_would_change(films):
+    with films.what_if() as supposed:
+        movie = supposed.load("matrix", Movie)
+        movie.year = 2005
+        supposed.save(movie)
+        assert told(rhizomedb.diff(films, supposed, schema=Movie)) == [("matrix", "year", None, 2005)]
+        assert [each.id for each in supposed.where(Movie, year=2005)] == ["matrix"]
+    assert films.where(Movie, year=2005) == []
+
+
 def test_it_is_narrowed(films):
     def ask(*things, **options):
         return films.diff(*things, schema=Movie, epochs=(films.epoch_before, None), **options)

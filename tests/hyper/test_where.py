@@ -189,6 +189,21 @@ def test_a_property_that_is_called_like_an_option_or_with_underscores(db):
     assert len(db.where("S", {"limit": 5}, limit=1)) == 1
 
 
+ODD = ["constructor", "__proto__", "__class__", '"); x', "a b", "é", "id[]", "x__", "__", "a__gt"]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_no_name_of_a_property_spoils_a_search(db, name):
+    property = "id" if name == "id[]" else name
+    db.relate(("of", (b"m", property)), (property, 5))
+    db.relate(("of", (b"n", property)), (property, '"); x'))
+    for schema in (HyperSchema("s", "S"), HyperSchema("s", "S", frozenset([property]))):
+        assert [each["id"] for each in db.where(schema, {name: 5})] == ["m"]
+        assert [each["id"] for each in db.where(schema, {f"{name}__ge": 5})] == ["m"]
+        assert [each["id"] for each in db.where(schema, {f"{name}__contains": '");'})] == ["n"]
+        assert [each["id"] for each in db.where(schema)] == ["m", "n"]
+
+
 def test_a_way_through_what_hyperedges_say_by_role(db):
     db.define(HyperSchema("person", "Person"))
     db.define(HyperSchema("movie", "Movie", nests={"actor": Nest("person")}))

@@ -20,6 +20,7 @@ from rhizomedb.db.graph.disagreement import (
     entities_of,
     named,
     properties_of,
+    said_by,
     show_shown,
     shown_of,
     things_in,
@@ -224,14 +225,11 @@ class _Side:
         self._known = known
         self._id = id
         self._trusted = trusted
+        self.name = reader._authors().name
 
     def views(self, things: Sequence[Entity]) -> list[HyperView]:
         """The views of some things."""
         return views_of(self.reader, self._known, self._id, things, self._trusted)
-
-    def said_by(self, edge: Hyperedge) -> SaidBy:
-        """Who says a hyperedge."""
-        return SaidBy(self.reader.author_name(edge.author), edge.claimed_author, edge.time.ms, edge)
 
 
 class _Comparing:
@@ -313,7 +311,7 @@ def _why(side: _Side, view: HyperView, property: str, shown: Any) -> tuple[SaidB
     said = said_of(view, property, named)
     keys = {key_of(each) for each in (shown if isinstance(shown, list) else [shown])}
     those = [each for each in said if each.key in keys] or said
-    return tuple(dict.fromkeys(side.said_by(each.edge) for each in those))
+    return tuple(dict.fromkeys(said_by(each.edge, side.name) for each in those))
 
 
 def _explained(
@@ -326,11 +324,11 @@ def _explained(
     for said in (said for each in found for said in each.said_before):
         authors.setdefault(said.edge.edge, set()).add(said.edge.author)
     by: dict[Entity, list[SaidBy]] = {}
+    name = after._authors().name
     for edge in _negations(after, authors.keys(), trusted):
         for target in edge.negates:
             if target in authors and (trusted is None or edge.author in trusted | authors[target]):
-                name = after.author_name(edge.author)
-                by.setdefault(target, []).append(SaidBy(name, edge.claimed_author, edge.time.ms, edge))
+                by.setdefault(target, []).append(said_by(edge, name))
     for each in found:
         negations = [negation for said in each.said_before for negation in by.get(said.edge.edge, ())]
         yield replace(each, label=labels[each.entity], labels=labels, taken_back=tuple(dict.fromkeys(negations)))

@@ -157,7 +157,7 @@ def view_conflicts(
     else:
         entities = entities_of(reader, things)
         views = iter(views_of(reader, known, id, entities, set_of(trusted, reader.author_key)))
-    found = _conflicts(views, chosen, wanted, reader.author_name, meter)
+    found = _conflicts(views, chosen, wanted, reader._authors().name, meter)
     some = list(islice(found, None if limit is None else limit + 1))
     more = limit is not None and len(some) > limit
     some = some[:limit]
@@ -225,11 +225,9 @@ def _conflict(
     """The conflict about a property, if there is one; of one that has many values there is none."""
     if view.schema.properties.get(property, Property()).many:
         return
-    values: dict[object, tuple[Any, list[SaidBy]]] = {}
+    values: dict[object, tuple[Any, list[Hyperedge]]] = {}
     for said in said_of(view, property, named):
-        edge = said.edge
-        by = SaidBy(name(edge.author), edge.claimed_author, edge.time.ms, edge)
-        values.setdefault(key_of(said.value), (said.value, []))[1].append(by)
+        values.setdefault(key_of(said.value), (said.value, []))[1].append(said.edge)
     if len(values) > 1:
         yield ViewConflict(
             view.entity,
@@ -238,9 +236,17 @@ def _conflict(
             view.schema.name,
             property,
             path,
-            tuple(SaidValue(value, tuple(dict.fromkeys(said))) for value, said in values.values()),
+            tuple(
+                SaidValue(value, tuple(said_by(edge, name) for edge in dict.fromkeys(edges)))
+                for value, edges in values.values()
+            ),
             shown_of(view, property, chosen),
         )
+
+
+def said_by(edge: Hyperedge, name: Callable[[bytes], str]) -> SaidBy:
+    """Who says a hyperedge, and when; `name` is what the author of a key is called."""
+    return SaidBy(name(edge.author), edge.claimed_author, edge.time.ms, edge)
 
 
 def shown_of(view: HyperView, property: str, chosen: Choosing) -> Any:
