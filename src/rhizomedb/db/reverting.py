@@ -13,9 +13,11 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from rhizomedb._record import dataclass
+from rhizomedb.budget import Budget
 from rhizomedb.crdt.library import OPERATIONS
 from rhizomedb.crdt.register import RETRACTS, WITHDRAWS, WRITER
 from rhizomedb.db import view
@@ -33,7 +35,7 @@ from rhizomedb.facts.delta import Delta
 from rhizomedb.facts.entity import ENTITY_BYTES
 from rhizomedb.facts.fact import Fact
 from rhizomedb.facts.reserved import is_reserved
-from rhizomedb.facts.value import Attribute, Cell, Entity, Value, exact
+from rhizomedb.facts.value import Attribute, Cell, Entity, Value, exact, plain
 from rhizomedb.hyper.json_delta import id_of
 from rhizomedb.hyper.pointer import NEGATED_BY, NEGATES, Hyperedge, Pointer, Reference, facts_of, hyperedge_of
 from rhizomedb.store.store import Cut, Store
@@ -44,6 +46,15 @@ if TYPE_CHECKING:
 
 ENTITIES_AT_ONCE: Final = 1_000
 """Of how many entities what is said is looked at together."""
+
+FACTS_AT_ONCE: Final = 10_000
+"""How many facts are read together."""
+
+LABELS_MAX: Final = 200
+"""How many things are called by their names; others by their ids."""
+
+BUDGET: Final = Budget(facts=10_000_000, rounds=None, seconds=None, bytes=None)
+"""How many statements one reversal may be about."""
 
 SHOWN_MAX: Final = 20
 """How many statements a reversal prints."""
@@ -271,7 +282,13 @@ class _Plan:
         self._items: list[_Item] = []
         self._edges: dict[Entity, tuple[Delta, Hyperedge]] = {}
         self._edge_fates: dict[Entity, str] = {}
+        self._known: dict[Cid, Fact] = {}
+        self._said: dict[Cid, Delta | None] = {}
+        self._meter = BUDGET.meter()
         self.of = tuple(self._deltas)
+        about = [fact for delta in deltas for fact in delta.facts if fact.attribute in (RETRACTS, WITHDRAWS)]
+        self._learn(cause for fact in about for cause in fact.causes)
+        self._learn(cause for fact in list(self._known.values()) if fact.attribute == RETRACTS for cause in fact.causes)
         for delta in deltas:
             self._sort(delta)
 
@@ -293,17 +310,20 @@ class _Plan:
         """Every statement, and what becomes of it, as people read it."""
         authors, names = self._db._authors(), Names(self._store, self._cut)
         found = []
-        for some in view.batches(dict.fromkeys(item.register[0] for item in self._items), ENTITIES_AT_ONCE):
-            names.learn(some)
+        things = list(dict.fromkeys(item.register[0] for item in self._items))
+        names.learn(things[:LABELS_MAX])
+        labels = {thing: names.label(thing) for thing in things[:LABELS_MAX]}
         for item in self._items:
-            said = f"{names.label(item.register[0])} · {show(item.attribute)} = {show(item.value)}"
+            thing = item.register[0]
+            said = f"{labels.get(thing) or f'0x{thing.hex()[:12]}'} · {show(item.attribute)} = {show(item.value)}"
             if item.takes_back:
                 said = f"that {said} is taken back"
             text = f"the reversal of {said}" if item.what == "reversal" and item.becomes == "left" else said
             found.append(
                 Undone(item.what, text, authors.name(item.delta.author), item.delta.id, item.becomes, item.reason)
             )
-        labels = self._db.labels({each.entity for _, edge in self._edges.values() for each in edge.references})
+        ends = dict.fromkeys(each.entity for _, edge in self._edges.values() for each in edge.references)
+        labels = self._db.labels(islice(ends, LABELS_MAX))
         for id, (delta, edge) in self._edges.items():
             parts = (f"{each.role} {_target(each, labels)}" for each in edge.pointers)
             text = f"{id_of(id).removeprefix('rhizome:'):.20}: {', '.join(parts):.200}"
@@ -336,16 +356,31 @@ class _Plan:
                 self._items.append(self._item("value", fact, delta, fact))
 
     def _item(self, what: What, fact: Fact, delta: Delta, about: Fact, takes_back: bool = False) -> _Item:
+        self._meter.spend(1)
         register = about.entity, exact(about.attribute)
         return _Item(what, fact, delta, register, about.attribute, about.value, takes_back)
 
     def _facts(self, cids: Iterable[Cid]) -> list[Fact]:
         """Those of some facts that are here."""
-        found = []
-        for cid in cids:
-            if any(True for _ in self._store.scan("fact", {"$cid": cid}, self._cut)):
-                found.append(self._db.fact(cid))
-        return found
+        return [self._known[cid] for cid in cids if cid in self._known]
+
+    def _learn(self, cids: Iterable[Cid]) -> None:
+        """Read some facts, as far as they are here."""
+        waiting = iter(dict.fromkeys(cid for cid in cids if cid not in self._known))
+        while some := list(islice(waiting, FACTS_AT_ONCE)):
+            self._meter.spend(len(some))
+            rows = list(self._store.scan_keys("fact", {}, ("$cid",), ((cid,) for cid in some), self._cut))
+            causes: dict[Cell, list[Cell]] = {}
+            for effect, cause in self._store.scan_keys("cause", {}, ("from",), ((row[0],) for row in rows), Cut()):
+                causes.setdefault(effect, []).append(cause)
+            for cid, entity, attribute, value in rows:
+                self._known[cid] = Fact(entity, plain(attribute), plain(value), causes.get(cid, ()))  # type: ignore[index, arg-type]  # columns hold the kinds that `COLUMNS` says
+
+    def _delta(self, id: Cid) -> Delta | None:
+        """A delta that was withdrawn, if it is here."""
+        if id not in self._said:
+            self._said[id] = next(sound_among(self._store, [id], None), None)
+        return self._said[id]
 
     # -- registers --------------------------------------------------------------------------------------------------
 
@@ -393,7 +428,7 @@ class _Plan:
         if moved:
             item.reason = "what was said since stays as it was said"
             return
-        first = next(sound_among(self._store, [of], None), None)
+        first = self._delta(of)
         if first is None:
             item.reason = "what it takes back is not here"
             return
@@ -458,14 +493,12 @@ class _Around:
         self._causes: dict[Cid, list[Cid]] = {}
         self._times: dict[Any, tuple[HybridTime, bytes]] = {}
         self._seen: dict[Register, bool] = {}
-        self._replicated: dict[Entity, bool] = {}
+        writers = store.scan_keys("fact", {"attribute": WRITER}, ("entity",), ((entity,) for entity in entities), cut)
+        self._replicated = {row[1] for row in writers}
 
     def is_replicated(self, entity: Entity) -> bool:
         """Whether an entity holds a value of a data type, whose programs read what was said and not what stands."""
-        if entity not in self._replicated:
-            bound: dict[str, Cell] = {"entity": entity, "attribute": WRITER}
-            self._replicated[entity] = any(True for _ in self._store.scan("fact", bound, self._cut))
-        return self._replicated[entity]
+        return entity in self._replicated
 
     def moved(self, item: _Item, items: Iterable[_Item]) -> bool:
         """Whether somebody has said anything of its register since, having seen it."""
@@ -548,7 +581,7 @@ def _that_fit(edges: Sequence[Entity]) -> Iterator[list[Entity]]:
 
 def _target(pointer: Pointer, labels: Mapping[Entity, str]) -> str:
     target = pointer.target
-    return labels[target.entity] if isinstance(target, Reference) else show(target)
+    return (labels.get(target.entity) or id_of(target.entity)) if isinstance(target, Reference) else show(target)
 
 
 def _plural(count: int, word: str) -> str:
