@@ -43,11 +43,10 @@ class Condition:
             )
 
     def holds(self, edge: Hyperedge) -> bool:
-        """Whether a hyperedge says such a value."""
+        """Whether a hyperedge says such a value; a thing counts as its entity, as it does for the program of the schema."""
         return any(
-            _compares(target, self.comparison, self.value)
+            _compares(target.entity if isinstance(target, Reference) else target, self.comparison, self.value)
             for target in edge.targets(self.role)
-            if not isinstance(target, Reference)
         )
 
 

@@ -495,9 +495,9 @@ class Subscriptions:
                     sub._fail(error)
                 self.settle(sub)
             while self.due:
-                sub = next(iter(self.due))
-                del self.due[sub]
-                self.settle(sub)
+                for sub in list(self.due):
+                    self.due.pop(sub, None)
+                    self.settle(sub)
         finally:
             self._is_delivering = False
 
