@@ -28,6 +28,9 @@ ANSWERS_MAX: Final = 64
 """Of how many moments of one file the answers are remembered."""
 
 
+DEARER: Final = 8
+"""How many times as long it takes to ask after an edge as to read a negation, and more: who asks soon asks often."""
+
 FEW: Final = 2_000
 """So many edges are asked after one by one where nothing says how many negations there are."""
 
@@ -45,13 +48,13 @@ def negated_among(
     """Which of some edges are taken back, and maybe others.
 
     A file may hold so many negations that to read all would take longer than to ask after the few edges of a first view.
-    So edges are asked after one by one, until as many were asked after as there are negations.
+    So edges are asked after one by one, until that has cost about a fifth of it.
     """
     if not isinstance(store, SqliteStore):
         return by_walk(store, cut, trusted, edges) if len(edges) <= FEW else by_program(store, cut, trusted)
     known = _known(store)
     known.asked_after += len(edges)
-    if known.is_read or known.asked_after > store.edges(Cut()).how_many(NEGATES):
+    if known.is_read or known.asked_after * DEARER > store.edges(Cut()).how_many(NEGATES):
         return known.at(store, cut, trusted)
     return by_walk(store, cut, trusted, edges)
 
@@ -159,9 +162,12 @@ class Negations:
             self._epoch = store.epoch()
             return
         source = edge_source(store, Cut())
-        seqs = edges.with_role(NEGATES) if not self._reached else edges.after(self._reached)
-        for epoch, edge in zip(edges.epochs(seqs), source.read(seqs), strict=True):
-            self._all += [Negation(edge.edge, of, epoch, edge.time.ms, edge.author) for of in edge.negates]
+        if not self._reached:
+            self._all = [Negation(*each) for each in edges.pairs(NEGATES)]
+        else:
+            seqs = edges.after(self._reached)
+            for epoch, edge in zip(edges.epochs(seqs), source.read(seqs), strict=True):
+                self._all += [Negation(edge.edge, of, epoch, edge.time.ms, edge.author) for of in edge.negates]
         self._reached, self._epoch = edges.last, store.epoch()
 
 
