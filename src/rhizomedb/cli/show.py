@@ -62,7 +62,7 @@ class _Tree:
     """The lines of a view: a property, a mark where that is what the policy shows, the value, and who says it."""
 
     def __init__(self, reader: Reader, made: Made, labels: Mapping[Entity, str]) -> None:
-        self._reader = reader
+        self._authors = reader._authors()
         self._made = made
         self._labels = labels
         self._done: set[int] = set()
@@ -112,7 +112,7 @@ class _Tree:
         return any(Said(each, edge).key == key for each in among)
 
     def _who(self, edge: Hyperedge) -> str:
-        author = self._reader.author_name(edge.author)
+        author = self._authors.name(edge.author)
         named = author if edge.claimed_author is None else f"{edge.claimed_author} (as {author} claims)"
         return f"{named} {show_ms(edge.time.ms)}"
 

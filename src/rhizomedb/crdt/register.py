@@ -131,7 +131,9 @@ survivor(entity: E, attribute: A, value: V, fact: C, delta: D, author: W, time: 
 """
 
 CLAIMS: Final = (
-    _SAID + _NOT_WITHDRAWN + _STANDING.replace("{unless}", ", asserts(delta: X, fact: T), !withdrawal(fact: T, delta: X)")
+    _SAID
+    + _NOT_WITHDRAWN
+    + _STANDING.replace("{unless}", ", asserts(delta: X, fact: T), !withdrawal(fact: T, delta: X)")
 )
 
 CLAIMS_WITHOUT_WITHDRAWALS: Final = _SAID.replace("written(", "write(") + _STANDING.replace("{unless}", "")

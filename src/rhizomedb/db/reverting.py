@@ -56,6 +56,9 @@ LABELS_MAX: Final = 200
 BUDGET: Final = Budget(facts=10_000_000, rounds=None, seconds=None, bytes=None)
 """How many statements one reversal may be about."""
 
+EPOCHS_MAX: Final = 100
+"""What came in so many epochs is looked up epoch by epoch; of more, all that is here is gone through."""
+
 SHOWN_MAX: Final = 20
 """How many statements a reversal prints."""
 
@@ -144,12 +147,7 @@ def revert(
 
     def meant() -> list[Cid]:
         cut = Cut(db.cut.epoch, first, last, authors)
-        rows = list(db._store.scan("arrival", {}, cut))
-        found = [
-            delta
-            for delta, epoch, _, brought in rows
-            if (origin is None or brought == origin) and (numbers is None or epoch in numbers)
-        ]
+        found = list(_arrived(db._store, cut, origin, numbers))
         if not found:
             known = [epoch.origin for epoch in db.arrivals()]
             raise RequestError(
@@ -158,9 +156,25 @@ def revert(
                 nearest=nearest_names(origin, dict.fromkeys(known)) if origin is not None else (),
                 fix="rhizome history FILE NAME shows what brought a statement, and who said it",
             )
-        return found  # type: ignore[return-value]  # the first column holds CIDs
+        return found
 
     return _done(db, meant, author, dry_run, "revert")
+
+
+def _arrived(store: Store, cut: Cut, origin: str | None, numbers: Collection[int] | None) -> Iterator[Cid]:
+    """The deltas of a cut, those that one origin brought and that came in some epochs."""
+    if origin is None and numbers is None:
+        return (row[0] for row in store.scan("arrival", {}, cut))  # type: ignore[misc]  # a delta is a CID
+    epochs = {
+        each.number
+        for each in store.epochs()
+        if (origin is None or each.origin == origin) and (numbers is None or each.number in numbers)
+    }
+    if len(epochs) > EPOCHS_MAX:
+        scans = [store.scan("arrival", {}, cut)]
+    else:
+        scans = [store.scan("arrival", {"epoch": number}, cut) for number in sorted(epochs)]
+    return (delta for scan in scans for delta, epoch, *_ in scan if epoch in epochs)  # type: ignore[misc]  # a delta is a CID
 
 
 def undo(db: Connection, transaction: Transaction | None, author: str | None, dry_run: bool) -> Reversal:
