@@ -145,7 +145,9 @@ class View:
 
     def deltas_after(self, last: int) -> Iterator[tuple[int, Any]]:
         """The number of every visible delta after one, and its row in the index."""
-        return ((seq, row) for seqs in self._deltas(None, last) for seq, row, _ in self._read_deltas(seqs))
+        for seqs in self._deltas(None, last):
+            rows = self.index.deltas(list(seqs))
+            yield from (each for each in zip(seqs, rows, strict=True) if self.is_seen(*each))
 
     def deltas_of(self, cids: Iterable[Cid]) -> Iterator[tuple[Cid, Any]]:
         """Those of some deltas that are here and visible, each with its row in the index: digest, cells and numbers."""

@@ -34,7 +34,7 @@ from rhizomedb.errors import RequestError
 from rhizomedb.facts.value import Entity
 from rhizomedb.hyper.hyperview import HyperView
 from rhizomedb.hyper.pointer import Hyperedge
-from rhizomedb.hyper.resolution import Choose, key_of, said_of
+from rhizomedb.hyper.resolution import POLICIES, Choose, key_of, said_of
 from rhizomedb.hyper.schema import HyperSchema, Schemas
 
 if TYPE_CHECKING:
@@ -263,6 +263,8 @@ class _Comparing:
             self._seen.add(key)
             for property in sorted({*before.properties, *after.properties}):
                 self._meter.spend(len(before[property]) + len(after[property]))
+                if self._is_same(before, after, property):
+                    continue
                 shown = [
                     shown_of(view, property, side.chosen)
                     for side, view in ((self._before, before), (self._after, after))
@@ -276,6 +278,17 @@ class _Comparing:
                     for each, view in _inside(before, property).items()
                     if each in there and view.entity in inside
                 ]
+
+    def _is_same(self, before: HyperView, after: HyperView, property: str) -> bool:
+        """Whether both sides show the same without a look at it: values of the same hyperedges, chosen by the same policy."""
+        one, other = self._before.chosen, self._after.chosen
+        return (
+            not before.schema.nests
+            and one.choose is other.choose
+            and one.choose in POLICIES.values()
+            and not (one.special or other.special)
+            and [entry.edge for entry in before[property]] == [entry.edge for entry in after[property]]
+        )
 
     def _difference(
         self, before: HyperView, after: HyperView, property: str, path: tuple[str, ...], was: Any, now: Any

@@ -59,6 +59,17 @@ class EdgeFilter:
             and (self.contexts is None or any(each.context in self.contexts for each in edge.references))
         )
 
+    def within(self, cut: Cut) -> Cut:
+        """What of a cut may be meant: who says a hyperedge and when is known before it is read."""
+        after = None if self.since is None else self.since - 1  # a cut leaves out its beginning
+        both = cut.authors is not None and self.authors is not None
+        return replace(
+            cut,
+            since=max((each for each in (cut.since, after) if each is not None), default=None),
+            until=min((each for each in (cut.until, self.until) if each is not None), default=None),
+            authors=cut.authors & self.authors if both else self.authors if cut.authors is None else cut.authors,  # type: ignore[operator]  # both are there
+        )
+
     def candidates(self, source: EdgeSource) -> tuple[Ids, EdgeFilter]:
         """The hyperedges that an index gives by one part, and what of this is still to be looked at."""
         if self.ids is not None:
@@ -111,11 +122,12 @@ def ask(
 ) -> list[Hyperedge]:
     """The hyperedges that a filter means, oldest first; see `Hypergraph.hyperedges`."""
     _check(negated, limit)
-    source = edge_source(reader._store, reader.cut)
+    cut = reader.cut
+    source = edge_source(reader._store, wanted.within(cut))
     ids, rest = wanted.candidates(source)
     read = source.read(ids)
     found = _once(sorted(read if rest == ALL else filter(rest.holds, read), key=RANK))
-    away = negated_among(reader._store, reader.cut, set_of(trusted, reader.author_key), {edge.edge for edge in found})
+    away = negated_among(reader._store, cut, set_of(trusted, reader.author_key), {edge.edge for edge in found})
     kept = (edge for edge in _sifted(found, away, negated) if predicate is None or predicate(edge))
     return list(islice(kept, limit))
 
