@@ -23,6 +23,7 @@ from rhizomedb.crdt.register import RETRACTS, WITHDRAWS, WRITER
 from rhizomedb.db import view
 from rhizomedb.db.graph.edge_source import edge_source
 from rhizomedb.db.graph.hyperedges import check_list, set_of
+from rhizomedb.db.graph.negations import negated_among
 from rhizomedb.db.handing_on import sound_among
 from rhizomedb.db.moment import to_ms
 from rhizomedb.db.naming import Names
@@ -464,7 +465,7 @@ class _Plan:
         """The hyperedges that take back the ones that are reverted, many at once."""
         if not self._edges:
             return []
-        away = self._db.negated_edges()
+        away = negated_among(self._store, self._cut, None, self._edges.keys())
         source = edge_source(self._store, self._cut)
         taken: list[Entity] = []
         for id, (_, edge) in self._edges.items():

@@ -13,6 +13,7 @@ from rhizomedb.db import view
 from rhizomedb.db.explanation import Record, shown_of
 from rhizomedb.db.graph.edge_source import edge_source
 from rhizomedb.db.graph.hyperedges import RANK, set_of
+from rhizomedb.db.graph.negations import negated_among
 from rhizomedb.db.moment import show_ms
 from rhizomedb.db.naming import Names
 from rhizomedb.db.programs.compiled import Compiled, answering
@@ -140,9 +141,9 @@ def lens(db: HypergraphWriter, old: str, new: str, steps: tuple[Step, ...], auth
 def lenses_said(reader: Any, trusted: Iterable[str] | None) -> LensesSaid:
     """See `Wording.lenses`."""
     believed = set_of(trusted, reader.author_key)
-    away = reader.negated_edges(trusted)
     source = edge_source(reader._store, reader.cut)
     found = source.read([id for context, id in source.under(VOCABULARY) if context == LENS])
+    away = negated_among(reader._store, reader.cut, believed, {each.edge for each in found})
     edges = sorted(
         {each for each in found if each.edge not in away and (believed is None or each.author in believed)}, key=RANK
     )
@@ -325,8 +326,9 @@ class Versioned:
         shown = [(thing, context, id) for thing in things for context, id in source.under(thing)]
         if not shown:
             return rows
-        away = reader.negated_edges()
-        for (thing, context, _), edge in zip(shown, source.read([id for *_, id in shown]), strict=True):
+        edges = source.read([id for *_, id in shown])
+        away = negated_among(reader._store, reader.cut, None, {edge.edge for edge in edges})
+        for (thing, context, _), edge in zip(shown, edges, strict=True):
             if edge.edge in away:
                 continue
             for target in edge.targets(context):

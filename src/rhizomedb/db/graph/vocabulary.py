@@ -62,14 +62,16 @@ def same(db: HypergraphWriter, things: tuple[Thing, ...], author: str | None) ->
 def vocabulary(reader: Any, trusted: Iterable[str] | None) -> Vocabulary:
     """See `Wording.vocabulary`."""
     believed = set_of(trusted, reader.author_key)
-    away = reader.negated_edges(trusted)
     source = edge_source(reader._store, reader.cut)
     said = [(context, id) for context, id in source.under(words.VOCABULARY) if context in (ALIAS, SAME)]
     if not said:
         return Vocabulary(Classes({}, ()), Classes({}, ()))
+    read = source.read([id for _, id in said])
+    maybe = negated_among(reader._store, reader.cut, believed, {edge.edge for edge in read})
+    away = frozenset(edge.edge for edge in read if edge.edge in maybe)
     edges = [
         (context, edge)
-        for (context, _), edge in zip(said, source.read([id for _, id in said]), strict=True)
+        for (context, _), edge in zip(said, read, strict=True)
         if edge.edge not in away and (believed is None or edge.author in believed)
     ]
 
