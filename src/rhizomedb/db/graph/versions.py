@@ -17,6 +17,7 @@ from rhizomedb.db.graph.negations import negated_among
 from rhizomedb.db.moment import show_ms
 from rhizomedb.db.naming import Names
 from rhizomedb.db.programs.compiled import Compiled, answering
+from rhizomedb.db.programs.composing import parts_of
 from rhizomedb.db.programs.result import Result, show
 from rhizomedb.db.reader import REFUSE, Reader, shown_registers
 from rhizomedb.errors import RequestError, nearest_names
@@ -199,7 +200,7 @@ class Versioned:
 
     def query(self, program: str | Program, parameters: Mapping[str, object] | None = None, **options: Any) -> Result:
         """The tuples that a program derives, which may also use `read` and `lost` of this version."""
-        using = [*options.pop("using", ()), parse(self.program())]
+        using = [*parts_of(options.pop("using", ())), parse(self.program())]
         return self._reader.query(program, parameters, using=using, **options)
 
     def get(
