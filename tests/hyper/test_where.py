@@ -349,3 +349,22 @@ def test_a_schema_that_shows_everything_shows_neither_schemas_nor_what_is_only_n
     assert [each["id"] for each in db.where("X")] == ["m"] == [each["id"] for each in db.where("Y")]
     db.negate(said.edge)
     assert db.where("X") == []
+
+
+def test_all_that_is_found_is_of_one_moment_whoever_writes_meanwhile(tmp_path):
+    schema = HyperSchema("film", "Film")
+    things = [f"film-{number}".encode() for number in range(100)]
+    with connect(tmp_path / "a.db", author="ann") as db, connect(tmp_path / "a.db", author="ben") as other:
+        for thing in things:
+            db.relate(film=(thing, "year"), year=1999)
+
+        def writing(said):
+            for thing in [things.pop() for _ in range(len(things))]:
+                other.relate(film=(thing, "year"), year=2000)
+            return said[-1].value
+
+        before = db.snapshot()
+        assert {each["year"] for each in db.where(schema, policy=writing)} == {1999}
+        assert other.show(b"film-99", schema) == {"id": "film-99", "year": 2000}
+        assert {each["year"] for each in before.where(schema)} == {1999}
+        assert {each["year"] for each in db.where(schema)} == {2000}

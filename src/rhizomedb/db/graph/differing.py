@@ -27,7 +27,7 @@ from rhizomedb.db.graph.disagreement import (
 )
 from rhizomedb.db.graph.edge_source import edge_source
 from rhizomedb.db.graph.finding import AT_ONCE_MAX, AT_ONCE_MIN, check_limit, is_shown, things_of
-from rhizomedb.db.graph.hyperedges import RANK, Thing, check_list, set_of
+from rhizomedb.db.graph.hyperedges import RANK, Thing, at_one_moment, check_list, set_of
 from rhizomedb.db.graph.hyperviews import Wanted, schemas_for, views_of
 from rhizomedb.db.graph.negations import negated_among
 from rhizomedb.errors import RequestError
@@ -184,6 +184,9 @@ def differences(
 ) -> ViewDiff:
     """See `diff`: of things that are known, by schemas that are."""
     check_limit(limit)
+    is_one = before is after
+    before = at_one_moment(before)
+    after = before if is_one else at_one_moment(after)
     allowed = budget_of(budget)
     meter = allowed.meter()
     names = None if trusted is None else list(check_list(trusted))

@@ -12,7 +12,7 @@ from rhizomedb._record import dataclass
 from rhizomedb.budget import Budget, Meter, budget_of
 from rhizomedb.db.graph.choosing import Choosing, choosing
 from rhizomedb.db.graph.finding import check_limit, things_of, things_shown
-from rhizomedb.db.graph.hyperedges import Thing, check_list, set_of
+from rhizomedb.db.graph.hyperedges import Thing, at_one_moment, check_list, set_of
 from rhizomedb.db.graph.hyperviews import Wanted, schemas_for, views_of
 from rhizomedb.db.moment import show_ms
 from rhizomedb.db.programs.result import show
@@ -147,6 +147,7 @@ def view_conflicts(
 ) -> ViewConflicts:
     """See `Reader.conflicts`."""
     check_limit(limit)
+    reader = at_one_moment(reader)
     allowed, chosen = budget_of(budget), choosing(reader, policy, policies)
     trusted = None if trusted is None else list(check_list(trusted))
     known, id = schemas_for(reader, schema, schemas)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from operator import attrgetter
-from typing import Any, Final, Literal, Protocol, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, get_args
 
 from rhizomedb._record import dataclass
 from rhizomedb.db.graph.edge_source import EdgeSource, Ids, edge_source
@@ -19,6 +19,9 @@ from rhizomedb.facts.value import Entity, check_entity
 from rhizomedb.hyper.json_delta import UNREADABLE, entity_of, id_of
 from rhizomedb.hyper.pointer import Hyperedge
 from rhizomedb.store.store import Cut, Store
+
+if TYPE_CHECKING:
+    from rhizomedb.db.reader import Reader
 
 Taken: TypeAlias = Literal["exclude", "mark", "only"]
 """What becomes of hyperedges that are taken back: left out, given with `is_negated` set, or given alone."""
@@ -110,6 +113,12 @@ class Asked(Protocol):
     def author_key(self, author: str) -> bytes:
         """The key of an author."""
         ...
+
+
+def at_one_moment(reader: Reader) -> Reader:
+    """A reader that stays where it is, whatever is said while a question is answered piece by piece."""
+    still: Reader = reader.snapshot() if hasattr(reader, "snapshot") else reader
+    return still
 
 
 def ask(

@@ -12,7 +12,7 @@ from rhizomedb.crdt.policy import Claim, agreed
 from rhizomedb.db import view
 from rhizomedb.db.explanation import Record, shown_of
 from rhizomedb.db.graph.edge_source import edge_source
-from rhizomedb.db.graph.hyperedges import RANK, set_of
+from rhizomedb.db.graph.hyperedges import RANK, at_one_moment, set_of
 from rhizomedb.db.graph.negations import negated_among
 from rhizomedb.db.moment import show_ms
 from rhizomedb.db.naming import Names
@@ -167,7 +167,7 @@ def lenses_said(reader: Any, trusted: Iterable[str] | None) -> LensesSaid:
 
 def versioned(reader: Reader, version: str, trusted: Iterable[str] | None) -> Versioned:
     """See `Wording.as_version`."""
-    now = reader.snapshot() if hasattr(reader, "snapshot") else reader  # one moment, whatever is said meanwhile
+    now = at_one_moment(reader)
     return Versioned(now, lenses.reading(lenses_said(now, trusted).lenses, version))
 
 

@@ -15,7 +15,7 @@ from rhizomedb.crdt.policy import Claim, agreed
 from rhizomedb.db import view
 from rhizomedb.db.explanation import Conflict, Conflicts, Record, Said, shown_of
 from rhizomedb.db.graph.edge_source import edge_source
-from rhizomedb.db.graph.hyperedges import RANK, Thing, check_list, set_of
+from rhizomedb.db.graph.hyperedges import RANK, Thing, at_one_moment, check_list, set_of
 from rhizomedb.db.graph.hyperviews import Wanted, schemas_for
 from rhizomedb.db.graph.negations import negated_among
 from rhizomedb.db.moment import show_ms
@@ -100,7 +100,7 @@ def _closing(context: str, is_trusting: bool) -> Compiled:
 
 def understood(reader: Reader, trusted: Iterable[str] | None) -> Understood:
     """See `Wording.with_vocabulary`."""
-    now = reader.snapshot() if hasattr(reader, "snapshot") else reader  # one moment, whatever is said meanwhile
+    now = at_one_moment(reader)
     return Understood(now, vocabulary(now, trusted))
 
 
