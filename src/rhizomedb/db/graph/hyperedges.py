@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, get_args
+from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar, get_args
 
 from rhizomedb._record import dataclass
 from rhizomedb.db.graph.edge_source import EdgeSource, Ids, edge_source
@@ -20,8 +20,7 @@ from rhizomedb.hyper.json_delta import UNREADABLE, entity_of, id_of
 from rhizomedb.hyper.pointer import Hyperedge
 from rhizomedb.store.store import Cut, Store
 
-if TYPE_CHECKING:
-    from rhizomedb.db.reader import Reader
+R = TypeVar("R")
 
 Taken: TypeAlias = Literal["exclude", "mark", "only"]
 """What becomes of hyperedges that are taken back: left out, given with `is_negated` set, or given alone."""
@@ -115,10 +114,10 @@ class Asked(Protocol):
         ...
 
 
-def at_one_moment(reader: Reader) -> Reader:
+def at_one_moment(reader: R) -> R:
     """A reader that stays where it is, whatever is said while a question is answered piece by piece."""
-    still: Reader = reader.snapshot() if hasattr(reader, "snapshot") else reader
-    return still
+    snapshot: Callable[[], R] | None = getattr(reader, "snapshot", None)
+    return reader if snapshot is None else snapshot()
 
 
 def ask(

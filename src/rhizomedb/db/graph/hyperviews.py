@@ -43,10 +43,11 @@ def _latest(said: tuple[Hyperedge, ...]) -> SchemasSaid:
 
 def said_of_schemas(reader: Asked, policy: Policy = "latest", trusted: Iterable[str] | None = None) -> SchemasSaid:
     """What is said of schemas at a moment; see `Hypergraph.schemas_said`."""
-    source = edge_source(reader._store, reader.cut)
+    cut = reader.cut
+    source = edge_source(reader._store, cut)
     edges = source.read(source.with_roles([SCHEMA]))
     believed = set_of(trusted, reader.author_key)
-    away = negated_among(reader._store, reader.cut, believed, {edge.edge for edge in edges})
+    away = negated_among(reader._store, cut, believed, {edge.edge for edge in edges})
     said = tuple(sorted((edge for edge in edges if edge.edge not in away), key=RANK))
     if policy == "latest":
         return _latest(said)

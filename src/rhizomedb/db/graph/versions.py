@@ -141,6 +141,7 @@ def lens(db: HypergraphWriter, old: str, new: str, steps: tuple[Step, ...], auth
 
 def lenses_said(reader: Any, trusted: Iterable[str] | None) -> LensesSaid:
     """See `Wording.lenses`."""
+    reader = at_one_moment(reader)
     believed = set_of(trusted, reader.author_key)
     source = edge_source(reader._store, reader.cut)
     found = source.read([id for context, id in source.under(VOCABULARY) if context == LENS])

@@ -62,6 +62,7 @@ def same(db: HypergraphWriter, things: tuple[Thing, ...], author: str | None) ->
 
 def vocabulary(reader: Any, trusted: Iterable[str] | None) -> Vocabulary:
     """See `Wording.vocabulary`."""
+    reader = at_one_moment(reader)
     believed = set_of(trusted, reader.author_key)
     source = edge_source(reader._store, reader.cut)
     said = [(context, id) for context, id in source.under(words.VOCABULARY) if context in (ALIAS, SAME)]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeAlias, Type
 from rhizomedb._record import dataclass
 from rhizomedb.crdt.library import DataType, known_types
 from rhizomedb.db.graph.edge_source import edge_source
-from rhizomedb.db.graph.hyperedges import RANK, Asked, set_of
+from rhizomedb.db.graph.hyperedges import RANK, Asked, at_one_moment, set_of
 from rhizomedb.db.graph.negations import negated_among
 from rhizomedb.db.programs.checking import Checked, check_with
 from rhizomedb.db.programs.compiled import parsed
@@ -82,10 +82,10 @@ class Definitions:
     """The definitions of programs at the moment of a reader: each read when it is asked for, and once."""
 
     def __init__(self, reader: Asked, policy: Policy = "latest") -> None:
-        self._reader = reader
+        self._reader = at_one_moment(reader)
         self._policy = policy
         self._choose = chooser(reader, policy)
-        self._source = edge_source(reader._store, reader.cut)
+        self._source = edge_source(reader._store, self._reader.cut)
         self._known: dict[str, list[StoredProgram]] = {}
 
     @property
@@ -165,7 +165,8 @@ class Definitions:
 
 def standing(reader: Asked, role: str, trusted: Iterable[str] | None) -> list[Hyperedge]:
     """The definitions that were not taken back, oldest first."""
-    return _standing(reader, every(reader, role), trusted)
+    now = at_one_moment(reader)
+    return _standing(now, every(now, role), trusted)
 
 
 def _standing(reader: Asked, edges: Iterable[Hyperedge], trusted: Iterable[str] | None) -> list[Hyperedge]:
@@ -270,8 +271,9 @@ def unknown(name: object, known: Iterable[str], what: str) -> RequestError:
 
 def history(reader: Asked, name: str, author_name: Callable[[bytes], str]) -> list[Once]:
     """Every definition of a name, newest first."""
-    edges = every(reader, program_edges.PROGRAM)
-    stands = {edge.delta for edge in _standing(reader, edges, None)}
+    now = at_one_moment(reader)
+    edges = every(now, program_edges.PROGRAM)
+    stands = {edge.delta for edge in _standing(now, edges, None)}
     found, _ = program_edges.programs_of(edges)
     if not isinstance(name, str) or name not in found:
         raise unknown(name, found, "program")
