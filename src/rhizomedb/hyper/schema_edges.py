@@ -151,7 +151,7 @@ def _read(edge: Hyperedge, context: str | None) -> Iterator[tuple[str, Any]]:
                 ):
                     raise RequestError("hyper.schema", "rules map roles to the schemas that they lead to")
                 for role, rule in listed.items():
-                    yield f"{TRANSFORM} {check_value(role)}", Nest(str(check_value(rule["schema"])))
+                    yield f"{TRANSFORM} {_said(role)}", Nest(_said(rule["schema"]))
             for role in edge.targets("on-context"):
                 applied = [id_of(each.entity) for each in edge.targets("apply-schema") if isinstance(each, Reference)]
                 if type(role) is not str or len(applied) != 1:
@@ -173,10 +173,15 @@ def _made(id: str, said: Mapping[str, PartSaid]) -> HyperSchema:
     return HyperSchema(id, said[NAME].said, selects, nests, properties)
 
 
+def _said(text: Any) -> str:
+    """A text in JSON, which may hold what is none."""
+    return str(check_value(text))
+
+
 def _condition(said: Any) -> Condition:
     if not isinstance(said, list) or len(said) != 3 or type(said[0]) is not str:
         raise RequestError("hyper.schema", "a condition is a role, a comparison and a value")
-    return Condition(str(check_value(said[0])), said[1], check_value(said[2]))
+    return Condition(_said(said[0]), said[1], check_value(said[2]))
 
 
 def _endless(schemas: Mapping[str, HyperSchema]) -> dict[str, str]:
