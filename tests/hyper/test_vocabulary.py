@@ -352,3 +352,11 @@ def test_a_view_is_that_of_what_would_have_been_said_with_the_names_shown(histor
         found = db.with_vocabulary().hyperviews(THINGS, schema, schemas=[inner])
         choose = POLICIES["all"]
         assert [resolve(each, choose, {}) for each in found] == [resolve(each, choose, {}) for each in expected]
+
+
+def test_a_class_of_many_takes_no_more_than_its_members():
+    edge = object()
+    many = Classes(dict.fromkeys(map(str, range(20_000)), 0), [(edge, [str(n) for n in range(20_000)])])
+    assert len(many) == 1
+    assert many.all("7") is many.all("19999")
+    assert many.why("7", "19999") == (edge,)
