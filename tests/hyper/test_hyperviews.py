@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from rhizomedb.db.connection import connect
 from rhizomedb.errors import BudgetExceeded, Error
 from rhizomedb.facts.clock import HybridTime
-from rhizomedb.hyper import Pointer, Reference
+from rhizomedb.hyper import Pointer, Reference, schema_edges
 from rhizomedb.hyper.json_delta import JsonDelta, read
 from rhizomedb.hyper.primitive import PRIMITIVES
-from rhizomedb.hyper.schema import Condition, HyperSchema, Nest, Property, Schemas
+from rhizomedb.hyper.schema import DEPTH_MAX, TOO_DEEP, Condition, HyperSchema, Nest, Property, Schemas
 
 FILMS = Path(__file__).parent.parent / "data" / "films" / "movies.deltas.jsonl.gz"
 
@@ -277,6 +277,15 @@ POISON = {
     "no pattern": [("pattern", "x")],
     "a rule to two": [("on-context", "r"), ("apply-schema", Reference(b"x")), ("apply-schema", Reference(b"y"))],
     "rules that are none": [("rules", '{"x": null}')],
+    "rules that are a list": [("rules", "[]")],
+    "rules that are a number": [("rules", "5")],
+    "rules that lead nowhere": [("rules", '{"x": {}}')],
+    "rules with half a character": [("rules", '{"x": {"schema": "\\ud800"}}')],
+    "a condition about half a character": [
+        ("on-context", "r"),
+        ("apply-schema", Reference(b"x")),
+        ("when", '["\\ud800", "==", 1]'),
+    ],
     "rules that are no JSON": [("rules", "{")],
     "deep rules": [("rules", "[" * 100_000)],
     "a condition that is none": [("on-context", "r"), ("apply-schema", Reference(b"x")), ("when", "[1]")],
@@ -301,6 +310,60 @@ def test_poison_spoils_one_schema_at_most_and_is_listed(db, pointers):
     found = db.schemas_said()
     assert found.schemas["good"].name == "Good"
     assert len(found.refused) == 1
+
+
+@pytest.mark.parametrize("first", ["a", "z"])
+def test_nobody_puts_a_schema_away_by_leading_to_it(db, first):
+    db.define(HyperSchema("movie", "Movie", nests={"director": Nest("person"), "writer": Nest("person")}))
+    db.define(HyperSchema("person", "Person"))
+    ids = [f"{first}{n:03}" for n in range(DEPTH_MAX + 5)]
+    for id, to in zip(ids, [*ids[1:], "movie"], strict=True):
+        db.relate(("schema", Reference(id.encode(), "name")), name=id)
+        db.relate(
+            ("schema", Reference(id.encode(), "transform")),
+            ("on-context", "r"),
+            ("apply-schema", Reference(to.encode())),
+        )
+    found = db.schemas_said()
+    assert {"movie", "person"} < set(found.schemas)
+    ((edge, why),) = found.refused
+    assert (edge.targets("name"), why) == ([ids[-DEPTH_MAX + 1]], TOO_DEEP)
+    assert found.schemas.depth(ids[-DEPTH_MAX + 2]) == DEPTH_MAX
+
+
+@given(st.dictionaries(st.sampled_from("abcdefgh"), st.frozensets(st.sampled_from("abcdefgh"), max_size=3), max_size=8))
+def test_what_is_refused_is_what_leads_back_to_itself_or_lies_between(leads):
+    made = {id: HyperSchema(id, id, nests={to: Nest(to) for to in some - {id}}) for id, some in leads.items()}
+    found = schema_edges._endless(made)
+    left = {id: schema for id, schema in made.items() if id not in found}
+    Schemas(left.values())  # no ring is left
+
+    def reached(id, by):
+        seen, waiting = set(), [id]
+        while waiting:
+            for to in by(waiting.pop()):
+                if to in made and to not in seen:
+                    seen.add(to)
+                    waiting.append(to)
+        return seen
+
+    ahead = {id: reached(id, lambda at: made[at].nests) for id in made}
+    in_ring = {id for id in made if id in ahead[id]}
+    between = {id for id in made if ahead[id] & in_ring and any(id in ahead[each] for each in in_ring)}
+    assert set(found) == in_ring | between
+
+
+def test_views_that_share_much_are_compared_once_each(db):
+    schemas = [HyperSchema(f"s{n}", f"S{n}", nests={"r": Nest(f"s{n + 1}")}) for n in range(40)]
+    schemas.append(HyperSchema("s40", "S40"))
+    say(
+        db,
+        *(edge(f"{side}{n}", 1, ("e", (f"o{n}", "p")), ("r", (f"o{n + 1}", "q"))) for n in range(40) for side in "ab"),
+    )
+    one, two = (db.hyperview("o0", schemas[0], schemas=schemas) for _ in range(2))
+    assert one == two  # by all ways there would be 2**40 of them
+    say(db, negation("n", 2, "b39"))
+    assert db.hyperview("o0", schemas[0], schemas=schemas) != one
 
 
 def test_schemas_that_met_and_make_a_ring_are_refused_and_the_others_go_on(db):

@@ -14,6 +14,7 @@ import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from itertools import islice
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from rhizomedb._record import dataclass
@@ -412,7 +413,7 @@ class _Plan:
             if exact(item.attribute) in OPERATIONS or around.is_replicated(item.register[0]):
                 item.reason = "a value of a data type is taken back by its own means"
                 continue
-            moved = around.moved(item, items)
+            moved = around.moved(item)
             if item.what == "reversal":
                 self._say_again(item, moved, around, taking, again)
             elif (item.fact.cid, item.delta.id) in around.withdrawn:
@@ -501,7 +502,9 @@ class _Around:
         self.withdrawn: set[tuple[Any, Any]] = {(row[0], row[1]) for row in derived["withdrawn"]}
         survivors = list(derived[view.SURVIVOR])
         self.standing: set[tuple[Any, Any]] = {(row[3], row[4]) for row in survivors}
-        self._survivors = survivors
+        self._survivors: dict[Register, list[tuple[Cell, ...]]] = {}
+        for row in survivors:
+            self._survivors.setdefault((row[0], row[1]), []).append(row)  # type: ignore[arg-type]  # as above
         self._taken_by: dict[tuple[Any, Any], list[Any]] = {}
         for fact, delta, by in derived["retracted"]:
             self._taken_by.setdefault((fact, delta), []).append(by)
@@ -510,28 +513,37 @@ class _Around:
         self._seen: dict[Register, bool] = {}
         writers = store.scan_keys("fact", {"attribute": WRITER}, ("entity",), ((entity,) for entity in entities), cut)
         self._replicated = {row[1] for row in writers}
+        self._last: dict[Register, tuple[HybridTime, bytes] | None] = {}
+        self._writers: dict[Register, set[Cid]] = {}
 
     def is_replicated(self, entity: Entity) -> bool:
         """Whether an entity holds a value of a data type, whose programs read what was said and not what stands."""
         return entity in self._replicated
 
-    def moved(self, item: _Item, items: Iterable[_Item]) -> bool:
+    def moved(self, item: _Item) -> bool:
         """Whether somebody has said anything of its register since, having seen it."""
         register = item.register
-        others = [each for each in self._writes.get(register, ()) if each[1] not in self._reverted]
         if item.what == "value" or (item.what == "retraction" and self._writes_too(item)):
             if register not in self._seen:
-                self._seen[register] = self._is_seen(register, others)
+                self._seen[register] = self._is_seen(register)
             return self._seen[register]
         # Nobody names a retraction as what they have seen; who says anything later is taken to have.
-        return any(self._time(delta) > self._time(item.delta.id) for _, delta in others)
+        if register not in self._last:
+            others = (self._time(by) for _, by in self._writes.get(register, ()) if by not in self._reverted)
+            self._last[register] = max(others, default=None)
+        last = self._last[register]
+        return last is not None and last > self._time(item.delta.id)
 
     def _writes_too(self, item: _Item) -> bool:
         """Whether a retraction goes with a new value of its register: then they are one statement."""
-        return any(delta == item.delta.id for _, delta in self._writes.get(item.register, ()))
+        if item.register not in self._writers:
+            self._writers[item.register] = {delta for _, delta in self._writes.get(item.register, ())}
+        return item.delta.id in self._writers[item.register]
 
-    def _is_seen(self, register: Register, others: Sequence[tuple[Cid, Cid]]) -> bool:
-        mine = [each for each in self._writes.get(register, ()) if each[1] in self._reverted]
+    def _is_seen(self, register: Register) -> bool:
+        writes = self._writes.get(register, ())
+        others = [each for each in writes if each[1] not in self._reverted]
+        mine = [each for each in writes if each[1] in self._reverted]
         for each in mine:  # taken back by name
             for by in self._taken_by.get(each, ()):
                 said = [delta for delta, _ in self._store.scan("asserts", {"fact": by}, self._cut)]
@@ -542,20 +554,33 @@ class _Around:
         theirs = {fact for fact, _ in others}
         if not self._past(list(theirs)).isdisjoint(fact for fact, _ in mine if fact not in theirs):
             return True
-        for fact, delta in mine:  # said by somebody else too: who has seen the fact, may have seen it from them
-            if fact in theirs:
-                later = [other for other, by in others if self._time(by) > self._time(delta)]
-                if fact in self._past(later):
-                    return True
-        return False
+        both = [each for each in mine if each[0] in theirs]
+        if not both:
+            return False
+        seen = self._last_seen(others)  # said by somebody else too: who has seen the fact, may have seen it from them
+        return any(fact in seen and seen[fact] > self._time(delta) for fact, delta in both)
+
+    def _last_seen(self, writes: Iterable[tuple[Cid, Cid]]) -> dict[Cid, tuple[HybridTime, bytes]]:
+        """When each fact was last seen by one of some writes: each cause is gone to once, from the latest of them."""
+        found: dict[Cid, tuple[HybridTime, bytes]] = {}
+        for time, last in sorted(
+            ((self._time(delta), fact) for fact, delta in writes), key=itemgetter(0), reverse=True
+        ):
+            waiting = [last]
+            while waiting:
+                for cause in self._causes[waiting.pop()]:  # `_past` has read them
+                    if cause not in found:
+                        found[cause] = time
+                        waiting.append(cause)
+        return found
 
     def replaced_by(self, register: Register, fact: Fact, delta: Delta) -> list[tuple[Cid, Cid]]:
         """The standing claims that a write, now withdrawn, had replaced: those of its author, or of everybody by its scope."""
         past = self._past([fact.cid])
         return [
             (row[3], row[4])  # type: ignore[misc]  # columns hold the kinds that `COLUMNS` says
-            for row in self._survivors
-            if (row[0], row[1]) == register and row[3] in past and (delta.scope == "seen" or row[5] == delta.author)
+            for row in self._survivors.get(register, ())
+            if row[3] in past and (delta.scope == "seen" or row[5] == delta.author)
         ]
 
     def _past(self, facts: Sequence[Cid]) -> set[Cid]:

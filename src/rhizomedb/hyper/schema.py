@@ -24,6 +24,8 @@ Comparison: TypeAlias = Literal["==", "!=", "<", "<=", ">", ">="]
 DEPTH_MAX: Final = 64
 """How many schemas may follow one another."""
 
+TOO_DEEP: Final = f"more than {DEPTH_MAX} schemas follow one another"
+
 _RULES_MAX: Final = 1_000
 
 
@@ -230,7 +232,7 @@ class Schemas(Mapping[str, HyperSchema]):
 
 def _sorted(schemas: Mapping[str, HyperSchema]) -> Iterator[str]:
     """The ids, each after those that it leads to; a schema that is not here leads nowhere."""
-    done: set[str] = set()
+    done: dict[str, int] = {}  # each with how many schemas follow one another from it on
     for start in sorted(schemas):
         path: list[tuple[str, Iterator[str]]] = []
         on_path: dict[str, None] = {}
@@ -241,8 +243,6 @@ def _sorted(schemas: Mapping[str, HyperSchema]) -> Iterator[str]:
                     names = [*on_path]
                     ring = [*names[names.index(ahead) :], ahead]
                     raise cycle([schemas[each].name for each in ring])
-                if len(path) >= DEPTH_MAX:
-                    raise RequestError("hyper.schema", f"more than {DEPTH_MAX} schemas follow one another")
                 on_path[ahead] = None
                 nested = sorted({nest.schema for nest in schemas[ahead].nests.values() if nest.schema in schemas})
                 path.append((ahead, iter(nested)))
@@ -254,7 +254,10 @@ def _sorted(schemas: Mapping[str, HyperSchema]) -> Iterator[str]:
                 path.pop()
                 del on_path[last]
                 if last not in done:
-                    done.add(last)
+                    nests = schemas[last].nests.values()
+                    done[last] = 1 + max((done.get(nest.schema, 0) for nest in nests), default=0)
+                    if done[last] > DEPTH_MAX:
+                        raise RequestError("hyper.schema", TOO_DEEP)
                     yield last
 
 

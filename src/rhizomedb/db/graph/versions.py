@@ -20,7 +20,7 @@ from rhizomedb.db.programs.compiled import Compiled, answering
 from rhizomedb.db.programs.composing import parts_of
 from rhizomedb.db.programs.result import Result, show
 from rhizomedb.db.reader import REFUSE, Reader, shown_registers
-from rhizomedb.errors import RequestError, nearest_names
+from rhizomedb.errors import Error, RequestError, nearest_names
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.clock import HybridTime
 from rhizomedb.facts.fact import Fact
@@ -155,7 +155,7 @@ def lenses_said(reader: Any, trusted: Iterable[str] | None) -> LensesSaid:
     for edge in edges:
         try:
             said = lenses.lens_of(edge)
-        except RequestError as error:
+        except Error as error:  # what is no value among it
             refused.append((edge, error.message))
             continue
         if said is not None:
