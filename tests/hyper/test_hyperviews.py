@@ -169,6 +169,31 @@ def test_h45_what_was_said_since_is_shown(db):
     assert ids(db.hyperview("o", STANDARD)) == {"p": ["b"]}
 
 
+def test_what_is_taken_back_is_marked_where_that_is_asked_for(db):
+    movie = HyperSchema("m", "M", nests={"to": Nest("std")}, properties={"p": Property(required=True)})
+    say(
+        db,
+        said("a", 1, "o", "p", 1),
+        edge("b", 2, ("from", ("o", "q")), ("to", ("x", None))),
+        said("c", 3, "x", "p", 1),
+    )
+    say(db, negation("n1", 4, "a"), negation("n2", 5, "b"), negation("n3", 6, "c"), negation("n4", 7, "n3"))
+    assert ids(db.hyperview("o", movie, schemas=[STANDARD])) == {}
+    view = db.hyperview("o", movie, schemas=[STANDARD], negated="mark")
+    assert shape(view) == {"p": [("a", {})], "q": [("b", {"to": {"p": [("c", {})]}})]}
+    (nested,) = view["q"][0].values("to")
+    assert [entry.edge.is_negated for entry in (view["p"][0], view["q"][0], nested["p"][0])] == [True, True, False]
+    assert view.missing() == ["p"]
+    written = view.to_dict()
+    assert written["p"][0]["is_negated"] is True
+    assert "is_negated" not in written["q"][0]["pointers"][1]["target"]["p"][0]
+    db.negate(db.relate(e=("x", "q"), q=1, author="ann").edge, author="ben")
+    found = [db.hyperview("x", STANDARD, negated="mark", trusted=some)["q"][0] for some in (None, [], ["ben"])]
+    assert [entry.edge.is_negated for entry in found] == [True, False, True]
+    with pytest.raises(Error, match="a view has no negated='only'"):
+        db.hyperview("o", movie, negated="only")
+
+
 def test_h46_order_depth_and_dependents():
     schemas = Schemas([HyperSchema("A", "A", nests={"r": Nest("B")}), HyperSchema("B", "B")])
     assert (schemas.order, schemas.depth("A"), schemas.depth("B"), schemas.dependents("B")) == (("B", "A"), 2, 1, {"A"})
@@ -315,6 +340,11 @@ def test_schemas_that_met_and_make_a_ring_are_refused_and_the_others_go_on(db):
     found = db.schemas_said()
     assert set(found.schemas) == {"x", "c"}
     assert len(found.refused) == 2
+    assert repr(found.schemas) == "<Schemas c, x; cannot be used: A, B, a, b>"
+    for name in ("A", "c", "b"):
+        with pytest.raises(Error, match="is said here and cannot be used: schemas would nest without end: A → B → A"):
+            db.hyperview("o", name, schemas=[STANDARD])
+    assert db.hyperview("o", "X").id == "o"
 
 
 def test_the_schema_deltas_of_the_reference_are_read(db):
@@ -386,6 +416,20 @@ def test_the_films_have_the_published_sizes(tmp_path):
                 for entry in entries
             )
 
+        edges = db.hyperedges(claimed_authors=["seed"])
+        things = {each.entity.decode() for found in edges for each in found.references}
+        kinds = {each.partition("_")[0] for each in things}
+        of_a_kind = {kind: [each for each in things if each.startswith(kind)] for kind in sorted(kinds)}
+        assert {kind: len(some) for kind, some in of_a_kind.items()} == {
+            "movie": 51,
+            "person": 159,
+            "role": 238,
+            "trilogy": 10,
+        }
+        shown = {kind: sum(sizes(each, kind.title())[0] for each in some) for kind, some in of_a_kind.items()}
+        assert shown == {"movie": 294, "person": 332, "role": 714, "trilogy": 39}
+        assert sum(shown.values()) == len(edges) == 1379
+        assert sizes("movie_lotr_fellowship", "Movie")[0] == 7
         assert sizes("movie_matrix", "Movie") == (7, 15)
         assert sizes("person_reeves_keanu", "Person") == (4, 4)
         assert sizes("role_matrix_neo", "Role") == (3, 22)
@@ -439,6 +483,8 @@ def test_a_view_is_what_a_walk_finds(kind, tmp_path_factory, world):
         for thing in THINGS:
             found = shape(db.hyperview(thing, schemas[0], schemas=schemas))
             assert found == walk(known, edges, away, thing.encode(), known["s0"])
+            marked = shape(db.hyperview(thing, schemas[0], schemas=schemas, negated="mark"))
+            assert marked == walk(known, edges, frozenset(), thing.encode(), known["s0"])
 
 
 def walk(schemas, edges, away, thing, schema):

@@ -117,19 +117,22 @@ def schemas_of(edges: Iterable[Hyperedge], choose: Callable[[list[PartSaid]], Pa
             conflicts.append(SchemaConflict(id_of(entity), part, tuple(each.edge for each in found), counts.edge))
         chosen.setdefault(entity, {})[part] = counts
     made: dict[str, HyperSchema] = {}
+    unusable: dict[str, str] = {}
     for entity, said in chosen.items():
         if NAME in said:
             try:
                 made[id_of(entity)] = _made(id_of(entity), said)
             except RequestError as error:
                 refused.append((said[NAME].edge, error.message))
+                unusable[id_of(entity)] = unusable[said[NAME].said] = error.message
     named = {schema.id: chosen[entity_of(schema.id)][NAME].edge for schema in made.values()}
     while True:
         try:
-            return SchemasSaid(Schemas(made.values()), tuple(conflicts), tuple(refused))
+            return SchemasSaid(Schemas(made.values(), unusable), tuple(conflicts), tuple(refused))
         except RequestError as error:
             for id in _in_rings(made):  # nobody can use them, and everybody else goes on
                 refused.append((named[id], error.message))
+                unusable[id] = unusable[made[id].name] = error.message
                 del made[id]
 
 

@@ -144,15 +144,16 @@ class Hypergraph:
         *,
         schemas: Iterable[HyperSchema] = (),
         trusted: Iterable[str] | None = None,
+        negated: Literal["exclude", "mark"] = "exclude",
     ) -> HyperView:
         """What a schema shows of a thing: the hyperedges that point at it, property by property, and nested views.
 
             db.hyperview("movie_matrix", "Movie").to_dict()
 
         `schemas` are others than those that are said here, as is a `schema` that is given itself. What was taken back is
-        left out, as by `hyperedges`.
+        left out, as by `hyperedges`; with `negated="mark"` it is there, its `edge.is_negated` set.
         """
-        return self.hyperviews([thing], schema, schemas=schemas, trusted=trusted)[0]
+        return self.hyperviews([thing], schema, schemas=schemas, trusted=trusted, negated=negated)[0]
 
     def hyperviews(
         self,
@@ -161,11 +162,12 @@ class Hypergraph:
         *,
         schemas: Iterable[HyperSchema] = (),
         trusted: Iterable[str] | None = None,
+        negated: Literal["exclude", "mark"] = "exclude",
     ) -> list[HyperView]:
-        """The views of several things, evaluated together."""
+        """The views of several things, evaluated together; see `hyperview`."""
         from rhizomedb.db.graph.hyperviews import views
 
-        return views(self, things, schema, schemas, trusted)
+        return views(self, things, schema, schemas, trusted, negated)
 
     def show(
         self,
