@@ -461,7 +461,7 @@ def _views_where(add: Add) -> None:
         "conditions",
         metavar="CONDITION",
         nargs="*",
-        help='year__gt=1990, director__name="Lana Wachowski", year__in=1996,1999; after two underscores eq, ne, lt, le, gt, ge, in, contains, startswith',
+        help='"year > 1990", director__name="Lana Wachowski", "title ~ moon", or after two underscores eq, ne, lt, le, gt, ge, in, contains, startswith: year__in=1996,1999',
     )
     _policies(add)
     _trusted(add)
