@@ -448,6 +448,7 @@ def _show(add: Add) -> None:
     _policies(add)
     add("--said", action="store_true", help="with --json: the hyperedges themselves, instead of what is chosen of them")
     _trusted(add)
+    add("--negated", choices=["exclude", "mark"], default="exclude", help="what was taken back (default: exclude)")
     add("--vocabulary", action="store_true", help="with what is said to mean the same as one: rhizome vocabulary FILE")
     add("--believe", metavar="AUTHOR", action="append", help="with that: only what this author says of it (repeat)")
     _moment(add)
