@@ -199,17 +199,17 @@ class Schemas(Mapping[str, HyperSchema]):
         cannot = f"; cannot be used: {', '.join(sorted(self.refused))}" if self.refused else ""
         return f"<Schemas {', '.join(sorted(self._schemas)) or 'none'}{cannot}>"
 
-    def unknown(self, id: str) -> RequestError:
+    def unknown(self, id: str, led: str = "") -> RequestError:
         """The error for a schema that is not here, or that is said and cannot be used."""
         if id in self.refused:
             return RequestError(
                 "hyper.unknown-schema",
-                f"the schema {id!r:.60} is said here and cannot be used: {self.refused[id]}",
+                f"the schema {id!r:.60}{led and f'{led},'} is said here and cannot be used: {self.refused[id]}",
                 fix="db.define says it anew, without what is wrong; db.schemas_said().refused has who said it",
             )
         return RequestError(
             "hyper.unknown-schema",
-            f"there is no schema {id!r:.60}",
+            f"there is no schema {id!r:.60}{led}",
             nearest=nearest_names(str(id), [*self._schemas, *(each.name for each in self._schemas.values())]),
             fix="db.define(HyperSchema(…))",
         )
@@ -232,7 +232,10 @@ class Schemas(Mapping[str, HyperSchema]):
         found = {id: self[id]}
         waiting = [id]
         while waiting:
-            for nest in found[waiting.pop()].nests.values():
+            last = found[waiting.pop()]
+            for role, nest in last.nests.items():
+                if nest.schema not in self._schemas:
+                    raise self.unknown(nest.schema, f", to which {last.name:.60} leads by {role:.60}")
                 if nest.schema not in found:
                     found[nest.schema] = self[nest.schema]
                     waiting.append(nest.schema)
