@@ -116,6 +116,20 @@ def test_two_policies(films):
     assert [(each.after, len(each.said_after)) for each in made_up] == [(7, 2)]
 
 
+def test_who_says_which_thing(db):
+    """A thing that no schema shows inside, alone and in a role."""
+    for author, person in (("ann", b"lana"), ("ben", b"lilly")):
+        db.relate(movie=(b"bound", "writer"), writer=(person, None), author=author)
+        db.relate(movie=(b"bound", "crew"), who=(person, None), job="writer", author=author)
+    found = db.diff("bound", schema=HyperSchema("s", "S"), policy=("latest", "first"))
+    assert [
+        (each.property, *([by.author for by in said] for said in (each.said_before, each.said_after))) for each in found
+    ] == [
+        ("crew", ["ben"], ["ann"]),
+        ("writer", ["ben"], ["ann"]),
+    ]
+
+
 def test_two_copies(films, another):
     with another() as other:
         assert told(rhizomedb.diff(other, films, schema="Movie"))[0] == ("bound", "director", None, Ref("lana"))

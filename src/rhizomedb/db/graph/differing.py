@@ -309,8 +309,9 @@ def _why(side: _Side, view: HyperView, property: str, shown: Any) -> tuple[SaidB
     if shown is None:
         return ()
     said = said_of(view, property, named)
-    keys = {key_of(each) for each in (shown if isinstance(shown, list) else [shown])}
-    those = [each for each in said if each.key in keys] or said
+    # As data: a thing that nothing shows inside is its id where it is shown, and a thing where it is said.
+    keys = {key_of(as_data(each)) for each in (shown if isinstance(shown, list) else [shown])}
+    those = [each for each in said if key_of(as_data(each.value)) in keys] or said
     return tuple(dict.fromkeys(said_by(each.edge, side.name) for each in those))
 
 
