@@ -17,6 +17,7 @@ from rhizomedb.db.graph.choosing import Choosing, choosing
 from rhizomedb.db.graph.disagreement import (
     SaidBy,
     as_data,
+    as_said,
     entities_of,
     named,
     properties_of,
@@ -287,8 +288,8 @@ class _Comparing:
             before.schema.name,
             property,
             path,
-            was,
-            now,
+            as_said(was, [each.value for each in said_of(before, property, named)]),
+            as_said(now, [each.value for each in said_of(after, property, named)]),
             _why(self._before, before, property, was),
             _why(self._after, after, property, now),
         )
