@@ -266,6 +266,37 @@ def test_schemas_are_said_evolved_travelled_and_taken_back(db, wall):
         db.hyperview("o", "Movie")
 
 
+def test_every_version_of_a_schema_is_listed(db, wall):
+    versions = [
+        HyperSchema("m", "Movie"),
+        HyperSchema("m", "Movie", nests={"director": Nest("p")}),
+        HyperSchema("m", "Film", frozenset(["title"])),
+        HyperSchema("m", "Movie"),
+    ]
+    moments = []
+    for author, version in zip(("ann", "ben", "ann", "ben"), versions, strict=True):
+        wall.forward(1000)
+        db.define(version, author=author)
+        db.define(HyperSchema("p", f"P {len(moments)}"))  # nothing of this one
+        moments.append(db.schemas()["m"])
+    assert moments == versions
+    found = db.schema_history("Movie")
+    assert [once.schema for once in found] == versions[::-1]
+    assert [once.version for once in found] == [each.version for each in versions[::-1]]
+    assert [once.authors for once in found] == [("ben",), ("ann",), ("ben",), ("ann",)]
+    assert all(db.at_epoch(once.epoch).schemas()["m"] == once.schema for once in found)
+    assert db.at_epoch(found[1].epoch).schema_history("m") == found[1:]
+    wall.forward(1000)
+    gone = [db.negate(edge.edge).edge for edge in db.hyperedges(targets=["m"], contexts=["name"])]
+    assert [once.version for once in db.schema_history("m")] == [None, *(once.version for once in found)]
+    wall.forward(1000)
+    db.negate(gone[0])
+    assert [once.schema for once in db.schema_history("m")][:2] == [versions[-1], None]
+    for wrong in ("nothing", 3, ""):
+        with pytest.raises(Error, match="schema"):
+            db.schema_history(wrong)
+
+
 def test_what_is_said_of_a_schema_in_several_ways_is_listed_and_the_latest_counts(db, wall):
     db.define(HyperSchema("m", "Movie"), author="ann")
     wall.forward(10)

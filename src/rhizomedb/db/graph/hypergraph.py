@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from rhizomedb.db.graph.hyperedges import Moment, Taken, Thing
     from rhizomedb.db.graph.hyperviews import Wanted
     from rhizomedb.db.graph.relating import PassedOn, Related, Target
+    from rhizomedb.db.graph.schema_history import SchemaOnce
     from rhizomedb.db.live.live_hyperviews import LiveHyperViews
     from rhizomedb.db.naming import Authors
     from rhizomedb.db.programs.stored_programs import Policy
+    from rhizomedb.db.reader import Reader
     from rhizomedb.db.transaction import Transaction
     from rhizomedb.facts.signature import Key
     from rhizomedb.facts.value import Entity
@@ -136,6 +138,19 @@ class Hypergraph:
         from rhizomedb.db.graph.hyperviews import said_of_schemas
 
         return said_of_schemas(self, policy, trusted)
+
+    def schema_history(self, schema: str) -> list[SchemaOnce]:
+        """Every version of a schema that was said, newest first, each with the epoch and who changed it.
+
+            [once.version for once in db.schema_history("Movie")]
+
+        The schema of each is one like any other: `db.show("matrix", once.schema)` shows by it. In the order in
+        which this copy learned of it; where several things are said the latest counts, as in `schemas`. None where it was
+        taken back.
+        """
+        from rhizomedb.db.graph.schema_history import schema_history
+
+        return schema_history(cast("Reader", self), schema)
 
     def hyperview(
         self,
