@@ -253,6 +253,22 @@ def test_other_moments_authors_and_policies(db, wall):
     assert [len(db.where(Movie, year=year, trusted=[])) for year in (1990, 2000)] == [0, 1]
 
 
+def test_one_schema_is_asked_by_itself(films):
+    movies, plain = films.things(Movie), films.things("Movie")
+    assert movies.where(year__gt=1990) == films.where(Movie, year__gt=1990) != []
+    assert plain.where({"released__gt": 1990}, limit=1) == films.where("Movie", {"released__gt": 1990}, limit=1) != []
+    assert [each.id for each in movies] == sorted(each.id for each in MOVIES)
+    before = films.snapshot().things(Movie)
+    with films.what_if() as supposed:
+        supposed.save(Movie("heat", "Heat", 1995))
+        assert len(supposed.things(Movie).where()) == len(before.where()) + 1
+    assert repr(plain) == "<Things of Movie>"
+    with pytest.raises(Error, match="there is no schema 'Moive'"):
+        films.things("Moive")
+    with pytest.raises(Error, match="no property 'yaer'"):
+        movies.where(yaer=1)
+
+
 def test_a_budget_ends_it(films):
     with pytest.raises(BudgetExceeded):
         films.where(Movie, budget=Budget(facts=3))

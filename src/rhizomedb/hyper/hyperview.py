@@ -182,13 +182,14 @@ class HyperView:  # noqa: PLW1641  # the decorator makes its hash
         return f"<HyperView of {self.id} by {self.schema.name}: {shown or 'nothing'}>"
 
     def missing(self) -> list[str]:
-        """The properties that the schema requires and that nothing shows."""
-        return [name for name, each in self.schema.properties.items() if each.required and not self[name]]
+        """The properties that the schema requires and that nothing shows, or only what is taken back."""
+        required = (name for name, each in self.schema.properties.items() if each.required)
+        return [name for name in required if all(entry.edge.is_negated for entry in self[name])]
 
     def to_dict(self, name: Callable[[bytes], str] = bytes.hex, most: int = ENTRIES_MAX) -> dict[str, Any]:
         """The view as plain data: `id`, and of each property a list of JSON deltas, nested views in the place of targets.
 
-        A property that is itself called `id` is written as `id[]`.
+        A property that is itself called `id` is written as `id[]`, and what is marked as taken back has `is_negated`.
         `name` says what an author's key is called. More than `most` entries, counted wherever they are written, are
         `budget.facts`.
         """
@@ -209,7 +210,7 @@ class HyperView:  # noqa: PLW1641  # the decorator makes its hash
         def entry(each: Entry) -> dict[str, Any]:
             said = json_delta.of_hyperedge(each.edge, name(each.edge.author))
             targets = [{"role": role, "target": _plain(target, written)} for role, target in each.targets]
-            return {**said, "pointers": targets}
+            return {**said, "pointers": targets, **({"is_negated": True} if each.edge.is_negated else {})}
 
         return written(self)
 

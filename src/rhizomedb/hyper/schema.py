@@ -172,10 +172,11 @@ def _shown(value: Value) -> list[str]:
 
 
 class Schemas(Mapping[str, HyperSchema]):
-    """Schemas by their ids, none of which leads back to itself."""
+    """Schemas by their ids, none of which leads back to itself; and why others, by id and name, cannot be used."""
 
-    def __init__(self, schemas: Iterable[HyperSchema] = ()) -> None:
+    def __init__(self, schemas: Iterable[HyperSchema] = (), refused: Mapping[str, str] | None = None) -> None:
         self._schemas: dict[str, HyperSchema] = {}
+        self.refused: Mapping[str, str] = refused or {}
         for schema in schemas:
             self._schemas[schema.id] = schema
         self.order = tuple(_sorted(self._schemas))
@@ -196,11 +197,21 @@ class Schemas(Mapping[str, HyperSchema]):
     def __len__(self) -> int:
         return len(self._schemas)
 
-    def unknown(self, id: str) -> RequestError:
-        """The error for a schema that is not here."""
+    def __repr__(self) -> str:
+        cannot = f"; cannot be used: {', '.join(sorted(self.refused))}" if self.refused else ""
+        return f"<Schemas {', '.join(sorted(self._schemas)) or 'none'}{cannot}>"
+
+    def unknown(self, id: str, led: str = "") -> RequestError:
+        """The error for a schema that is not here, or that is said and cannot be used."""
+        if id in self.refused:
+            return RequestError(
+                "hyper.unknown-schema",
+                f"the schema {id!r:.60}{led and f'{led},'} is said here and cannot be used: {self.refused[id]}",
+                fix="db.define says it anew, without what is wrong; db.schemas_said().refused has who said it",
+            )
         return RequestError(
             "hyper.unknown-schema",
-            f"there is no schema {id!r:.60}",
+            f"there is no schema {id!r:.60}{led}",
             nearest=nearest_names(str(id), [*self._schemas, *(each.name for each in self._schemas.values())]),
             fix="db.define(HyperSchema(…))",
         )
@@ -223,7 +234,10 @@ class Schemas(Mapping[str, HyperSchema]):
         found = {id: self[id]}
         waiting = [id]
         while waiting:
-            for nest in found[waiting.pop()].nests.values():
+            last = found[waiting.pop()]
+            for role, nest in last.nests.items():
+                if nest.schema not in self._schemas:
+                    raise self.unknown(nest.schema, f", to which {last.name:.60} leads by {role:.60}")
                 if nest.schema not in found:
                     found[nest.schema] = self[nest.schema]
                     waiting.append(nest.schema)

@@ -117,17 +117,20 @@ def schemas_of(edges: Iterable[Hyperedge], choose: Callable[[list[PartSaid]], Pa
             conflicts.append(SchemaConflict(id_of(entity), part, tuple(each.edge for each in found), counts.edge))
         chosen.setdefault(entity, {})[part] = counts
     made: dict[str, HyperSchema] = {}
+    unusable: dict[str, str] = {}
     for entity, said in chosen.items():
         if NAME in said:
             try:
                 made[id_of(entity)] = _made(id_of(entity), said)
             except RequestError as error:
                 refused.append((said[NAME].edge, error.message))
+                unusable[id_of(entity)] = unusable[said[NAME].said] = error.message
     named = {schema.id: chosen[entity_of(schema.id)][NAME].edge for schema in made.values()}
     for id, message in _endless(made).items():  # nobody can use them, and everybody else goes on
         refused.append((named[id], message))
+        unusable[id] = unusable[made[id].name] = message
         del made[id]
-    return SchemasSaid(Schemas(made.values()), tuple(conflicts), tuple(refused))
+    return SchemasSaid(Schemas(made.values(), unusable), tuple(conflicts), tuple(refused))
 
 
 def _read(edge: Hyperedge, context: str | None) -> Iterator[tuple[str, Any]]:

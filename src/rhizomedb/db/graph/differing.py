@@ -17,6 +17,7 @@ from rhizomedb.db.graph.choosing import Choosing, choosing
 from rhizomedb.db.graph.disagreement import (
     SaidBy,
     as_data,
+    as_said,
     entities_of,
     named,
     properties_of,
@@ -303,8 +304,8 @@ class _Comparing:
             before.schema.name,
             property,
             path,
-            was,
-            now,
+            as_said(was, [each.value for each in said_of(before, property, named)]),
+            as_said(now, [each.value for each in said_of(after, property, named)]),
             _why(self._before, before, property, was),
             _why(self._after, after, property, now),
         )
@@ -325,8 +326,9 @@ def _why(side: _Side, view: HyperView, property: str, shown: Any) -> tuple[SaidB
     if shown is None:
         return ()
     said = said_of(view, property, named)
-    keys = {key_of(each) for each in (shown if isinstance(shown, list) else [shown])}
-    those = [each for each in said if each.key in keys] or said
+    # As data: a thing that nothing shows inside is its id where it is shown, and a thing where it is said.
+    keys = {key_of(as_data(each)) for each in (shown if isinstance(shown, list) else [shown])}
+    those = [each for each in said if key_of(as_data(each.value)) in keys] or said
     return tuple(dict.fromkeys(said_by(each.edge, side.name) for each in those))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from itertools import islice
 from types import MappingProxyType
@@ -241,7 +241,7 @@ def _conflict(
                 SaidValue(value, tuple(said_by(edge, name) for edge in dict.fromkeys(edges)))
                 for value, edges in values.values()
             ),
-            shown_of(view, property, chosen),
+            as_said(shown_of(view, property, chosen), [value for value, _ in values.values()]),
         )
 
 
@@ -261,6 +261,17 @@ def shown_of(view: HyperView, property: str, chosen: Choosing) -> Any:
     said = said_of(view, property, plain)
     shown = policy_for(view, property, chosen.choose, chosen.special, plain)(said) if said else NOTHING
     return None if shown is NOTHING else brief(shown)
+
+
+def as_said(shown: Any, said: Collection[Any]) -> Any:
+    """What is shown, as it is said: the id of a thing that no schema shows inside is that thing."""
+    same = {key_of(each) for each in said}
+    by_data = {key_of(as_data(each)): each for each in said}
+
+    def one(value: Any) -> Any:
+        return value if key_of(value) in same else by_data.get(key_of(as_data(value)), value)
+
+    return [one(each) for each in shown] if isinstance(shown, list) else one(shown)
 
 
 def brief(shown: Any) -> Any:
