@@ -97,8 +97,25 @@ WRONG = {
     "no role": (("relate", "a.db", "Neo"), "'Neo' is no ROLE=TARGET"),
     "no thing": (("relate", "a.db", "movie=@"), "names no thing"),
     "no such edge": (("negate", "a.db", "nothing"), "no hyperedge here has the id 'nothing'"),
+    "nothing of that name": (("edges", "a.db", "film:43"), "nothing here is called 'film:43'"),
     "a bad line": (("import", "a.db", "bad.jsonl"), "bad.jsonl line 1"),
 }
+
+
+def test_why_nothing_is_found_is_said(run):
+    run("import", "a.db", "said.jsonl")
+    out, err = run(
+        "edges", "a.db", "--context", "rumtime", "--id", "d9", "--system", "laptopp", "--claimed-author", "x"
+    )
+    assert out == "0 hyperedges\n"
+    assert err == (
+        "note: no hyperedge here has the context rumtime; did you mean runtime?\n"
+        "note: no hyperedge here has the id d9\n"
+        "note: no hyperedge here has the system laptopp; did you mean laptop?\n"
+        "note: no hyperedge here has the claimed author x\n"
+    )
+    run("relate", "new.db", "movie=@Heat:title", "title=Heat")
+    assert "  rhizome edges new.db\n" in run("new.db")[0]
 
 
 @pytest.mark.parametrize(("words", "message"), WRONG.values(), ids=WRONG)

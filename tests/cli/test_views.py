@@ -92,11 +92,11 @@ def test_conflicts_of_a_schema(films):
         [1999, 1998],
         1998,
     )
-    assert films("conflicts", "a.db", "--as", "Movie", "--limit", "0") == "1 conflict, 1 more not shown\n"
+    assert films("conflicts", "a.db", "--schema", "Movie", "--limit", "0") == "1 conflict, 1 more not shown\n"
 
 
 def test_diff(films):
-    text = films("diff", "a.db", "The Matrix", "--as", "Movie", "--authors", "ann", "ben")
+    text = films("diff", "a.db", "The Matrix", "--schema", "Movie", "--authors", "ann", "ben")
     assert text.startswith("The Matrix · director\n  -  → Lana")
     assert text.endswith("3 differences\n")
     (found,) = rows(films("diff", "a.db", "--as", "Movie", "--policies", "first", "latest", "--json"))
@@ -107,16 +107,35 @@ def test_diff(films):
     )
 
 
+def test_what_chooses_or_compares_nothing_is_noted(films, capsys):
+    def notes(*words):
+        assert main(words) == 0
+        return capsys.readouterr().err
+
+    for words in (("show", "a.db", "The Matrix", "--schema", "Movie"), ("where", "a.db", "Movie")):
+        assert notes(*words, "--policy", "yaer=first") == (
+            "note: no property here is called yaer, and its policy chooses nothing; did you mean year?\n"
+        )
+        assert notes(*words, "--policy", "year=first", "--policy", "Person.born=max") == ""
+    assert notes("define", "a.db", "[]") == "note: there is no schema in it, and nothing was said\n"
+    assert notes("conflicts", "a.db") == (
+        "what hyperedges say is compared by a schema: rhizome conflicts a.db --schema Movie\n"
+    )
+    assert films("a.db").endswith("  rhizome where a.db Movie\n  rhizome conflicts a.db --schema Movie\n")
+
+
 WRONG = {
     "no condition": (["where", "a.db", "Movie", "year"], 2, "'year' is not NAME=VALUE"),
     "twice": (["where", "a.db", "Movie", "year=1", "year=2"], 2, "'year' is there twice"),
     "a slip": (["where", "a.db", "Movie", "yaer=1"], 1, "did you mean: year?"),
     "an operator": (["where", "a.db", "Movie", "year__gtt=1"], 1, "did you mean: gt?"),
     "a kind": (["where", "a.db", "Movie", "year=soon"], 1, "compared with a number"),
+    "said without JSON": (["show", "a.db", "The Matrix", "--said"], 2, "--said goes with --json"),
     "a schema": (["where", "a.db", "Moovie"], 1, "there is no schema 'Moovie'"),
-    "no sides": (["diff", "a.db", "--as", "Movie"], 2, "--moments yesterday now"),
+    "no sides": (["diff", "a.db", "--schema", "Movie"], 2, "--moments yesterday now"),
     "one side": (["diff", "a.db", "--as", "Movie", "--authors", "ann"], 2, "expected 2 arguments"),
-    "no schema": (["diff", "a.db", "--authors", "ann", "ben"], 2, "--as"),
+    "no schema": (["diff", "a.db", "--authors", "ann", "ben"], 2, "also needs --schema"),
+    "no schema, no condition": (["where", "a.db"], 2, "also needs SCHEMA\n"),
     "an author": (["diff", "a.db", "--as", "Movie", "--authors", "ann", "zoe"], 1, "zoe"),
     "a property": (["conflicts", "a.db", "--as", "Movie", "--attribute", "yaer"], 1, "did you mean: year?"),
 }

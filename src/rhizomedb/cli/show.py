@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
 from rhizomedb.cli import out
 from rhizomedb.cli.session import at_moment, opened, print_lines
+from rhizomedb.db.graph.hyperviews import find_schema
 from rhizomedb.db.moment import show_ms
 from rhizomedb.db.reader import Reader
-from rhizomedb.errors import RequestError
+from rhizomedb.errors import RequestError, nearest_names
 from rhizomedb.facts.value import Entity
 from rhizomedb.hyper.hyperview import HyperView
 from rhizomedb.hyper.pointer import Hyperedge, Reference
@@ -37,7 +38,10 @@ def show(options: Namespace) -> int:
         view = read.hyperview(options.name, schema, trusted=options.trusted)
         if not view and not reader.is_known(view.entity):
             reader.get(options.name)  # the error that says what is near, or what is held of it otherwise
+        if options.said and not options.json:
+            raise RequestError("db.usage", "--said goes with --json", fix="rhizome show FILE NAME --said --json")
         general, special = policies_of(reader, options.policy)
+        note_unknown(reader, schema, special)
         made: Made = {}
         shown = resolve(view, policy_of(general, reader.author_key), special, made=made)
         if options.json:
@@ -141,6 +145,23 @@ def _things(view: HyperView) -> set[Entity]:
                         seen.add(id(target))
                         waiting.append(target)
     return found
+
+
+def note_unknown(reader: Reader, schema: HyperSchema | str, policies: Collection[str]) -> None:
+    """Note each policy of a property that no view can have, for it chooses nothing: most likely it is misspelt."""
+    if not policies or isinstance(schema, HyperSchema):
+        return
+    schemas = reader.schemas()
+    reached = schemas.reached(find_schema(schemas, schema))
+    if any(each.selects is None for each in reached):
+        return  # any property may show up
+    known = {name for each in reached for name in each.selects or ()}
+    known |= {f"{each.name}.{name}" for each in reached for name in each.selects or ()}
+    for name in policies:
+        if name not in known:
+            near = nearest_names(name, known)
+            meant = f"; did you mean {', '.join(map(out.safe, near))}?" if near else ""
+            out.note(f"note: no property here is called {out.safe(name)}, and its policy chooses nothing{meant}")
 
 
 def policies_of(reader: Reader, given: Sequence[str]) -> tuple[str, dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from rhizomedb.cli import out
 from rhizomedb.cli.session import at_moment, opened, print_lines, value_of
-from rhizomedb.cli.show import policies_of
+from rhizomedb.cli.show import note_unknown, policies_of
 from rhizomedb.db.graph.constraint import MARK
 from rhizomedb.db.graph.disagreement import SaidBy, SaidValue, ViewConflicts, as_data, brief, show_shown, things_in
 from rhizomedb.db.reader import Reader
@@ -25,6 +25,7 @@ def where(options: Namespace) -> int:
     with opened(options.file) as db:
         reader = at_moment(db, options)
         general, special = policies_of(reader, options.policy)
+        note_unknown(reader, options.schema, special)
         found = reader.where(
             options.schema,
             _conditions(options.conditions),
@@ -80,7 +81,7 @@ def _summary(shown: Mapping[str, Any], labels: Mapping[Entity, str]) -> str:
 def conflicts_of_views(options: Namespace, reader: Reader) -> int:
     """Every property of the things of a schema of which several values are said."""
     if options.vocabulary or options.believe:
-        raise RequestError("db.usage", "--as does not go with --vocabulary", fix="leave one of them out")
+        raise RequestError("db.usage", "--schema does not go with --vocabulary", fix="leave one of them out")
     most = None if options.limit is None else max(options.limit, COUNTED_MAX)
     found: ViewConflicts = reader.conflicts(
         options.name, options.attribute, schema=options.schema, policy=options.policy, limit=most

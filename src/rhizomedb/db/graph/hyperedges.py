@@ -111,6 +111,10 @@ def ask(
 ) -> list[Hyperedge]:
     """The hyperedges that a filter means, oldest first; see `Hypergraph.hyperedges`."""
     _check(negated, limit)
+    if predicate is not None and not callable(predicate):
+        raise RequestError(
+            "db.usage", f"{predicate!r:.60} cannot be called", fix="predicate=lambda edge: edge.system == 'laptop'"
+        )
     source = edge_source(reader._store, reader.cut)
     ids, rest = wanted.candidates(source)
     read = source.read(ids)
@@ -135,10 +139,10 @@ def edge_filter(
     return EdgeFilter(
         set_of(ids, reader.thing),
         set_of(targets, reader.thing),
-        set_of(contexts, str),
+        set_of(contexts, _text),
         set_of(authors, reader.author_key),
-        set_of(claimed_authors, str),
-        set_of(systems, str),
+        set_of(claimed_authors, _text),
+        set_of(systems, _text),
         None if since is None else to_ms(since, reader._clock()),
         None if until is None else to_ms(until, reader._clock(), edge="end"),
     )
@@ -147,6 +151,9 @@ def edge_filter(
 def meant(reader: Asked, thing: Thing, *, called: bool = False) -> Entity:
     """The entity that is meant; see `Hypergraph.thing`."""
     if not isinstance(thing, str):
+        given: Any = thing  # whatever it is said to be
+        if not isinstance(given, bytes) and isinstance(getattr(given, "edge", None), bytes):
+            raise RequestError("db.usage", f"a {type(given).__name__} is no id, and has one", fix="said.edge")
         return check_entity(thing)
     entity = entity_of(thing)
     if reader.is_known(entity):
@@ -181,6 +188,12 @@ def _check(negated: str, limit: object) -> None:
 def set_of(some: Iterable[Any] | None, each: Callable[[Any], Any]) -> frozenset[Any] | None:
     """Things of one kind that are given as a list; None where nothing is."""
     return None if some is None else frozenset(map(each, check_list(some)))
+
+
+def _text(given: object) -> str:
+    if not isinstance(given, str):
+        raise RequestError("db.usage", f"contexts, authors and systems are texts, not {given!r:.60}", fix='["cast"]')
+    return given
 
 
 def check_list(some: Any) -> Iterable[Any]:
