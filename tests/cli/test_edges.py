@@ -102,6 +102,17 @@ WRONG = {
 }
 
 
+def test_the_log_and_a_table_tell_of_hyperedges(run):
+    said = run("relate", "a.db", "actor=@Keanu Reeves", "movie=@The Matrix:cast", "character=Neo", "year=1999")[0]
+    run("negate", "a.db", said.split()[1])
+    back, spoken, named = (line.partition("  20")[2][16:] for line in run("log", "a.db")[0].splitlines())
+    assert spoken == "actor → Keanu Reeves, movie → The Matrix · cast, character Neo and 1 more"
+    assert back.startswith("negates → ") and named == "Keanu Reeves · name = Keanu Reeves; The Matrix · name = The Matrix"
+    assert run("export", "a.db", "--format", "csv")[1] == (
+        "note: a table has no hyperedges; those: rhizome export a.db --format json-deltas\n"
+    )
+
+
 def test_why_nothing_is_found_is_said(run):
     run("import", "a.db", "said.jsonl")
     out, err = run(

@@ -95,6 +95,11 @@ def test_conflicts_of_a_schema(films):
     assert films("conflicts", "a.db", "--schema", "Movie", "--limit", "0") == "1 conflict, 1 more not shown\n"
 
 
+def test_what_is_not_shown_inside_is_named(films):
+    films("define", "a.db", '{"id": "plain", "name": "Plain", "selects": ["director"]}')
+    assert films("where", "a.db", "Plain") == "The Matrix  director: → Lana\n1 thing\n"
+
+
 def test_diff(films):
     text = films("diff", "a.db", "The Matrix", "--schema", "Movie", "--authors", "ann", "ben")
     assert text.startswith("The Matrix · director\n  -  → Lana")

@@ -14,7 +14,8 @@ from rhizomedb.db.graph.disagreement import SaidBy, SaidValue, ViewConflicts, as
 from rhizomedb.db.reader import Reader
 from rhizomedb.errors import RequestError
 from rhizomedb.facts.value import Entity
-from rhizomedb.hyper.json_delta import entity_of
+from rhizomedb.hyper.json_delta import HEX, entity_of
+from rhizomedb.hyper.typed_field import Ref
 
 COUNTED_MAX = 1_000
 """Up to how many conflicts and differences are counted where not all are shown."""
@@ -38,7 +39,10 @@ def where(options: Namespace) -> int:
         if options.json:
             print_lines(as_data(each) for each in shown)
             return 0
-        brief_ones = [{name: brief(value) for name, value in each.items()} for each in shown]
+        brief_ones = [
+            {name: value if name == "id" else _with_things(brief(value)) for name, value in each.items()}
+            for each in shown
+        ]
         labels = reader.labels(
             set().union(*(things_in(each) for each in brief_ones), (entity_of(each["id"]) for each in shown))
         )
@@ -47,6 +51,18 @@ def where(options: Namespace) -> int:
         more = len(found) > len(shown)
         out.say(f"{out.plural(len(shown), 'thing')}{', and there are more' if more else ''}")
     return 0
+
+
+def _with_things(value: Any) -> Any:
+    """The same with a thing where data has an id that is no readable text: it is called by its name."""
+    match value:
+        case list():
+            return [_with_things(each) for each in value]
+        case dict():
+            return {name: _with_things(each) for name, each in value.items()}
+        case str() if HEX.match(value):
+            return Ref(value)
+    return value
 
 
 def _conditions(texts: Iterable[str]) -> dict[str, Any]:

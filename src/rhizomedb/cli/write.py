@@ -250,6 +250,12 @@ def export(options: Namespace) -> int:
         columns = sorted({column for row in rows for column in row}, key=_column_order)
         rows.sort(key=lambda row: [str(row.get(column, "")).casefold() for column in columns])
         count = write_rows(rows, options.target, format="jsonl" if as_lines else chosen, columns=columns)
+        from rhizomedb.db.graph.edge_source import edge_source
+
+        if edge_source(reader._store, reader.cut).all():
+            out.note(
+                f"note: a table has no hyperedges; those: rhizome export {out.quoted(options.file)} --format json-deltas"
+            )
     if options.json and not to_stdout:
         print_lines([{"file": options.target, "format": chosen, "rows": count}])
     elif not to_stdout:

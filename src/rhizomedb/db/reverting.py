@@ -45,6 +45,9 @@ if TYPE_CHECKING:
 ENTITIES_AT_ONCE: Final = 1_000
 """Of how many entities what is said is looked at together."""
 
+NEAR_MAX: Final = 3
+"""How many origins are told as near."""
+
 SHOWN_MAX: Final = 20
 """How many statements a reversal prints."""
 
@@ -144,7 +147,7 @@ def revert(
             raise RequestError(
                 "db.nothing-to-revert",
                 "nothing that is visible here was said so",
-                nearest=nearest_names(origin, dict.fromkeys(known)) if origin is not None else (),
+                nearest=_near(origin, known) if origin is not None else (),
                 fix="rhizome history FILE NAME shows what brought a statement, and who said it",
             )
         return found  # type: ignore[return-value]  # the first column holds CIDs
@@ -553,3 +556,9 @@ def _target(pointer: Pointer, labels: Mapping[Entity, str]) -> str:
 
 def _plural(count: int, word: str) -> str:
     return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
+def _near(origin: str, known: Sequence[str]) -> Sequence[str]:
+    """The origins that may be meant: those that contain the text, as a file's name is a part of what an import is called."""
+    inside = [each for each in dict.fromkeys(known) if origin and origin in each]
+    return inside[:NEAR_MAX] or nearest_names(origin, dict.fromkeys(known))
