@@ -113,6 +113,12 @@ def test_the_log_and_a_table_tell_of_hyperedges(run):
     )
 
 
+def test_a_statement_is_not_called_by_the_title_that_it_says(run):
+    said = run("relate", "a.db", "movie=@Heat:title", "title=Heat")[0].split()[1]
+    run("negate", "a.db", said)
+    assert f"  negates  → {said[:14]} · negated_by\n" in run("edges", "a.db")[0]
+
+
 def test_why_nothing_is_found_is_said(run):
     run("import", "a.db", "said.jsonl")
     out, err = run(

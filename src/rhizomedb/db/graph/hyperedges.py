@@ -170,7 +170,13 @@ def labels(reader: Asked, things: Iterable[Entity]) -> dict[Entity, str]:
     others = [thing for thing, id in ids.items() if id.startswith(UNREADABLE)]
     names = Names(reader._store, reader.cut)
     names.learn(others)
-    return {**ids, **{thing: names.label(thing) for thing in others}}
+    found = {thing: names.label(thing) for thing in others}
+    edges = edge_source(reader._store, reader.cut)
+    for thing, label in found.items():
+        unnamed = f"0x{thing.hex()[:12]}"
+        if label != unnamed and edges.of_edges([thing]):
+            found[thing] = unnamed  # the title that a statement gives a film is not what the statement is called
+    return {**ids, **found}
 
 
 def _check(negated: str, limit: object) -> None:
