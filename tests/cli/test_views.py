@@ -136,6 +136,7 @@ WRONG = {
     "an operator": (["where", "a.db", "Movie", "year__gtt=1"], 1, "did you mean: gt?"),
     "a kind": (["where", "a.db", "Movie", "year=soon"], 1, "compared with a number"),
     "said without JSON": (["show", "a.db", "The Matrix", "--said"], 2, "--said goes with --json"),
+    "a schema of later": (["where", "a.db", "Movie", "--epoch", "0"], 1, "no schema 'Movie' (at epoch 0)"),
     "a schema": (["where", "a.db", "Moovie"], 1, "there is no schema 'Moovie'"),
     "no sides": (["diff", "a.db", "--schema", "Movie"], 2, "--moments yesterday now"),
     "one side": (["diff", "a.db", "--as", "Movie", "--authors", "ann"], 2, "expected 2 arguments"),

@@ -70,6 +70,16 @@ def _run(arguments: list[str]) -> int:
     return code
 
 
+_OF_A_MOMENT: Final = (
+    "db.unknown-entity",
+    "db.unknown-attribute",
+    "hyper.unknown-edge",
+    "hyper.unknown-schema",
+    "hyper.unknown-version",
+    "program.unknown",
+)
+"""What may be there at another moment, or by what others say."""
+
 _TYPED: Final[dict[str, dict[str, str]]] = {
     "hyper.unknown-schema": {"": "rhizome schemas FILE lists them"},
     "hyper.unknown-version": {"": "rhizome vocabulary FILE lists them"},
@@ -92,7 +102,7 @@ def _place(error: Error, options: Namespace) -> None:
         if error.code == "store.not-a-database":
             error.message = f"{options.backup} is no backup"
         error.fix = "name a file that was made with: rhizome backup films.db backup.db"
-    if error.where is None and error.code in ("db.unknown-entity", "db.unknown-attribute"):
+    if error.where is None and error.code in _OF_A_MOMENT:
         error.where = ", ".join(narrowed) or None
     if error.code in _TYPED and (error.fix or "").startswith("db."):
         error.fix = _TYPED[error.code].get(options.verb, _TYPED[error.code][""])

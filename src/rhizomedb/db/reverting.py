@@ -107,6 +107,9 @@ class Reversal(Transaction):
         lines += [f"  {each}" for each in ordered[:SHOWN_MAX]]
         return "\n".join([*lines, *([f"  … {len(ordered) - SHOWN_MAX:,} more"] if len(ordered) > SHOWN_MAX else [])])
 
+    def __repr__(self) -> str:
+        return str(self)
+
 
 # -- which ------------------------------------------------------------------------------------------------------------
 
