@@ -107,10 +107,19 @@ def test_the_log_and_a_table_tell_of_hyperedges(run):
     run("negate", "a.db", said.split()[1])
     back, spoken, named = (line.partition("  20")[2][16:] for line in run("log", "a.db")[0].splitlines())
     assert spoken == "actor → Keanu Reeves, movie → The Matrix · cast, character Neo and 1 more"
-    assert back.startswith("negates → ") and named == "Keanu Reeves · name = Keanu Reeves; The Matrix · name = The Matrix"
+    assert (
+        back.startswith("negates → ") and named == "Keanu Reeves · name = Keanu Reeves; The Matrix · name = The Matrix"
+    )
     assert run("export", "a.db", "--format", "csv")[1] == (
         "note: a table has no hyperedges; those: rhizome export a.db --format json-deltas\n"
     )
+
+
+def test_of_what_has_but_a_name_it_is_told_what_points_at_it(run):
+    run("relate", "a.db", "movie=@Heat:year", "year=1995")
+    assert run("get", "a.db", "Heat") == ("Heat\n  name  Heat\n", "hyperedges point at it: rhizome show a.db Heat\n")
+    run("add", "a.db", "Heat", "runtime", "170")
+    assert run("get", "a.db", "Heat")[1] == ""
 
 
 def test_a_statement_is_not_called_by_the_title_that_it_says(run):

@@ -95,6 +95,15 @@ def test_conflicts_of_a_schema(films):
     assert films("conflicts", "a.db", "--schema", "Movie", "--limit", "0") == "1 conflict, 1 more not shown\n"
 
 
+def test_what_one_author_says_is_shown_by_a_schema_of_another(films):
+    assert "1998  ben" in films("show", "a.db", "The Matrix", "--schema", "Movie", "--by", "ben")
+    assert films("where", "a.db", "Movie", "--by", "ben") == "The Matrix  year: 1998\n1 thing\n"
+    assert films("conflicts", "a.db", "--schema", "Movie", "--since", "2020") == films(
+        "conflicts", "a.db", "--schema", "Movie"
+    )
+    assert films("diff", "a.db", "--schema", "Movie", "--by", "ben", "--epochs", "0", "9").endswith("1 difference\n")
+
+
 def test_what_is_not_shown_inside_is_named(films):
     films("define", "a.db", '{"id": "plain", "name": "Plain", "selects": ["director"]}')
     assert films("where", "a.db", "Plain") == "The Matrix  director: → Lana\n1 thing\n"
@@ -137,6 +146,12 @@ WRONG = {
     "a kind": (["where", "a.db", "Movie", "year=soon"], 1, "compared with a number"),
     "said without JSON": (["show", "a.db", "The Matrix", "--said"], 2, "--said goes with --json"),
     "a schema of later": (["where", "a.db", "Movie", "--epoch", "0"], 1, "no schema 'Movie' (at epoch 0)"),
+    "a thing of conflicts": (["conflicts", "a.db", "The Matrx", "--schema", "Movie"], 1, "did you mean: The Matrix?"),
+    "a thing of differences": (
+        ["diff", "a.db", "The Matrx", "--schema", "Movie", "--epochs", "0", "9"],
+        1,
+        "did you mean: The Matrix?",
+    ),
     "a schema": (["where", "a.db", "Moovie"], 1, "there is no schema 'Moovie'"),
     "no sides": (["diff", "a.db", "--schema", "Movie"], 2, "--moments yesterday now"),
     "one side": (["diff", "a.db", "--as", "Movie", "--authors", "ann"], 2, "expected 2 arguments"),

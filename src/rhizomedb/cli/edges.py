@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from rhizomedb.cli import out
-from rhizomedb.cli.session import at_moment, file_stem, opened, print_lines, value_of
+from rhizomedb.cli.session import at_moment, file_stem, known_thing, opened, print_lines, value_of
 from rhizomedb.db.connection import Connection
 from rhizomedb.db.graph.hyperedges import show_id
 from rhizomedb.db.graph.relating import Related
@@ -30,8 +30,8 @@ def edges(options: Namespace) -> int:
     """The hyperedges that meet the conditions, oldest first."""
     with opened(options.file) as db:
         reader = at_moment(db, options)
-        if options.target is not None and not reader.is_known(reader.thing(options.target)):
-            reader.get(options.target)  # the error that says what is near
+        if options.target is not None:
+            known_thing(reader, options.target)
         limit = options.limit
         found = reader.hyperedges(
             ids=options.id,

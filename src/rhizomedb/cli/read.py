@@ -94,6 +94,9 @@ def get(options: Namespace) -> int:
                 out.say(
                     f"\n≠ {out.plural(len(record.contested), 'attribute')} with more than one value; try: {command}"
                 )
+            if wanted == ["name"] and reader.hyperedges(targets=[record.entity], limit=1):
+                file, name = out.quoted(options.file), out.quoted(options.name)
+                out.note(f"hyperedges point at it: rhizome show {file} {name}")
     return 0
 
 
@@ -133,7 +136,7 @@ def conflicts(options: Namespace) -> int:
         if options.schema is not None:
             from rhizomedb.cli.views import conflicts_of_views
 
-            return conflicts_of_views(options, reader)
+            return conflicts_of_views(options, db, reader)
         attribute = None if options.attribute is None else attribute_named(reader, options.attribute)
         # So many more are counted: to count all takes as long as to list all.
         most = None if options.limit is None else max(options.limit, COUNTED_MAX)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
 from rhizomedb.cli import out
-from rhizomedb.cli.session import at_moment, opened, print_lines
+from rhizomedb.cli.session import at_moment, opened, print_lines, whole_schemas
 from rhizomedb.db.graph.hyperviews import find_schema
 from rhizomedb.db.moment import show_ms
 from rhizomedb.db.reader import Reader
@@ -17,7 +17,7 @@ from rhizomedb.facts.value import Entity
 from rhizomedb.hyper.hyperview import HyperView
 from rhizomedb.hyper.pointer import Hyperedge, Reference
 from rhizomedb.hyper.resolution import Made, Said, by_role, plain, policy_of, property_key, resolve, told
-from rhizomedb.hyper.schema import HyperSchema
+from rhizomedb.hyper.schema import HyperSchema, Schemas
 
 EVERYTHING: Final = HyperSchema("rhizome/everything", "everything")
 """What shows a thing where no schema is named: every context, and nothing nested."""
@@ -35,13 +35,14 @@ def show(options: Namespace) -> int:
         if options.believe is not None and not options.vocabulary:
             raise RequestError("db.usage", "--believe goes with --vocabulary")
         read = reader.with_vocabulary(options.believe) if options.vocabulary else reader
-        view = read.hyperview(options.name, schema, trusted=options.trusted)
+        schemas = whole_schemas(db, options)
+        view = read.hyperview(options.name, schema, schemas=schemas, trusted=options.trusted)
         if not view and not reader.is_known(view.entity):
             reader.get(options.name)  # the error that says what is near, or what is held of it otherwise
         if options.said and not options.json:
             raise RequestError("db.usage", "--said goes with --json", fix="rhizome show FILE NAME --said --json")
         general, special = policies_of(reader, options.policy)
-        note_unknown(reader, schema, special)
+        note_unknown(reader, schema, special, schemas)
         made: Made = {}
         shown = resolve(view, policy_of(general, reader.author_key), special, made=made)
         if options.json:
@@ -147,11 +148,13 @@ def _things(view: HyperView) -> set[Entity]:
     return found
 
 
-def note_unknown(reader: Reader, schema: HyperSchema | str, policies: Collection[str]) -> None:
+def note_unknown(
+    reader: Reader, schema: HyperSchema | str, policies: Collection[str], more: Iterable[HyperSchema] = ()
+) -> None:
     """Note each policy of a property that no view can have, for it chooses nothing: most likely it is misspelt."""
     if not policies or isinstance(schema, HyperSchema):
         return
-    schemas = reader.schemas()
+    schemas = Schemas([*reader.schemas().values(), *more])
     reached = schemas.reached(find_schema(schemas, schema))
     if any(each.selects is None for each in reached):
         return  # any property may show up

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rhizomedb.cli import out
-from rhizomedb.cli.session import at_moment, opened, print_lines, value_of
+from rhizomedb.cli.session import at_moment, known_thing, opened, print_lines, value_of, whole_schemas
 from rhizomedb.cli.show import note_unknown, policies_of
+from rhizomedb.db.connection import Connection
 from rhizomedb.db.graph.constraint import MARK
 from rhizomedb.db.graph.disagreement import SaidBy, SaidValue, ViewConflicts, as_data, brief, show_shown, things_in
 from rhizomedb.db.reader import Reader
@@ -26,12 +27,14 @@ def where(options: Namespace) -> int:
     with opened(options.file) as db:
         reader = at_moment(db, options)
         general, special = policies_of(reader, options.policy)
-        note_unknown(reader, options.schema, special)
+        schemas = whole_schemas(db, options)
+        note_unknown(reader, options.schema, special, schemas)
         found = reader.where(
             options.schema,
             _conditions(options.conditions),
             policy=general,
             policies=special,
+            schemas=schemas,
             trusted=options.trusted,
             limit=None if options.limit is None else options.limit + 1,
         )
@@ -94,13 +97,20 @@ def _summary(shown: Mapping[str, Any], labels: Mapping[Entity, str]) -> str:
     return "; ".join(f"{name}: {show_shown(value, labels)}" for name, value in said.items())
 
 
-def conflicts_of_views(options: Namespace, reader: Reader) -> int:
+def conflicts_of_views(options: Namespace, db: Connection, reader: Reader) -> int:
     """Every property of the things of a schema of which several values are said."""
     if options.vocabulary or options.believe:
         raise RequestError("db.usage", "--schema does not go with --vocabulary", fix="leave one of them out")
+    if options.name is not None:
+        known_thing(reader, options.name)
     most = None if options.limit is None else max(options.limit, COUNTED_MAX)
     found: ViewConflicts = reader.conflicts(
-        options.name, options.attribute, schema=options.schema, policy=options.policy, limit=most
+        options.name,
+        options.attribute,
+        schema=options.schema,
+        schemas=whole_schemas(db, options),
+        policy=options.policy,
+        limit=most,
     )
     if options.json:
         print_lines(found.to_dicts(), options.limit)
@@ -125,10 +135,13 @@ def diff(options: Namespace) -> int:
             raise RequestError(
                 "db.usage", "nothing says what differs between the two sides", fix="--moments yesterday now"
             )
+        if options.name is not None:
+            known_thing(reader, options.name)
         most = None if options.limit is None else max(options.limit, COUNTED_MAX)
         found = reader.diff(
             options.name,
             schema=options.schema,
+            schemas=whole_schemas(db, options),
             properties=options.property,
             moments=_pair(options.moments),
             epochs=_pair(options.epochs),
