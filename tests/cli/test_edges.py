@@ -105,8 +105,51 @@ WRONG = {
     "no role": (("relate", "a.db", "Neo"), "'Neo' is no ROLE=TARGET"),
     "no thing": (("relate", "a.db", "movie=@"), "names no thing"),
     "no such edge": (("negate", "a.db", "nothing"), "no hyperedge here has the id 'nothing'"),
+    "nothing of that name": (("edges", "a.db", "film:43"), "nothing here is called 'film:43'"),
     "a bad line": (("import", "a.db", "bad.jsonl"), "bad.jsonl line 1"),
 }
+
+
+def test_the_log_and_a_table_tell_of_hyperedges(run):
+    said = run("relate", "a.db", "actor=@Keanu Reeves", "movie=@The Matrix:cast", "character=Neo", "year=1999")[0]
+    run("negate", "a.db", said.split()[1])
+    back, spoken, named = (line.partition("  20")[2][16:] for line in run("log", "a.db")[0].splitlines())
+    assert spoken == "actor → Keanu Reeves, movie → The Matrix · cast, character Neo and 1 more"
+    assert (
+        back.startswith("negates → ") and named == "Keanu Reeves · name = Keanu Reeves; The Matrix · name = The Matrix"
+    )
+    assert run("export", "a.db", "--format", "csv")[1] == (
+        "note: 2 hyperedges are in no table; --format json-deltas writes them\n"
+    )
+
+
+def test_of_what_has_but_a_name_it_is_told_what_points_at_it(run):
+    run("relate", "a.db", "movie=@Heat:year", "year=1995")
+    assert run("get", "a.db", "Heat") == ("Heat\n  name  Heat\n", "hyperedges point at it: rhizome show a.db Heat\n")
+    run("add", "a.db", "Heat", "runtime", "170")
+    assert run("get", "a.db", "Heat")[1] == ""
+
+
+def test_a_statement_is_not_called_by_the_title_that_it_says(run):
+    said = run("relate", "a.db", "movie=@Heat:title", "title=Heat")[0].split()[1]
+    run("negate", "a.db", said)
+    assert f"  negates  → {said[:14]} · negated_by\n" in run("edges", "a.db")[0]
+
+
+def test_why_nothing_is_found_is_said(run):
+    run("import", "a.db", "said.jsonl")
+    out, err = run(
+        "edges", "a.db", "--context", "rumtime", "--id", "d9", "--system", "laptopp", "--claimed-author", "x"
+    )
+    assert out == "0 hyperedges\n"
+    assert err == (
+        "note: no hyperedge here has the context rumtime; did you mean runtime?\n"
+        "note: no hyperedge here has the id d9\n"
+        "note: no hyperedge here has the system laptopp; did you mean laptop?\n"
+        "note: no hyperedge here has the claimed author x\n"
+    )
+    run("relate", "new.db", "movie=@Heat:title", "title=Heat")
+    assert "  rhizome edges new.db\n" in run("new.db")[0]
 
 
 @pytest.mark.parametrize(("words", "message"), WRONG.values(), ids=WRONG)

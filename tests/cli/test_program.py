@@ -74,6 +74,11 @@ def test_a_view_is_watched_by_its_name(run):
     assert out.splitlines()[1].split() == ["+", "Heat"]
     out, _ = run("watch", "a.db", "epics", "--since", "0", "--timeout", "0", "--param", "least=100", "--json")
     assert [json.loads(line)["plus"] for line in out.splitlines()] == [[{"title": "Alien"}], [{"title": "Heat"}]]
+    for verb in ("run", "show"):
+        assert run("program", "a.db", verb, "epics", exit=1)[1] == (
+            "program.unknown: 'epics' is no program but a view of long films\n"
+            "  try: rhizome watch a.db epics --since 0\n"
+        )
     assert run("program", "a.db", "drop", "epics")[0] == "taken back: epics   (epoch 6)\n"
 
 

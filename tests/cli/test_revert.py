@@ -74,6 +74,7 @@ def test_as_data(run, films):
         ((), "nothing says what to revert"),
         (("--last", "--by", "bad"), "--last means one transaction, and --by others"),
         (("--origin", "import of bda.csv"), "did you mean: import of bad.csv"),
+        (("--origin", "bad.csv"), "did you mean: import of bad.csv?"),
         (("--last", "--as", "stranger"), "stranger has said nothing here"),
         (("--by", "bda"), "did you mean: bad?"),
         (("--epoch", "9"), "nothing that is visible here was said so"),

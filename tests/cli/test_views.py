@@ -96,11 +96,25 @@ def test_conflicts_of_a_schema(films):
         [1999, 1998],
         1998,
     )
-    assert films("conflicts", "a.db", "--as", "Movie", "--limit", "0") == "1 conflict, 1 more not shown\n"
+    assert films("conflicts", "a.db", "--schema", "Movie", "--limit", "0") == "1 conflict, 1 more not shown\n"
+
+
+def test_what_one_author_says_is_shown_by_a_schema_of_another(films):
+    assert "1998  ben" in films("show", "a.db", "The Matrix", "--schema", "Movie", "--by", "ben")
+    assert films("where", "a.db", "Movie", "--by", "ben") == "The Matrix  year: 1998\n1 thing\n"
+    assert films("conflicts", "a.db", "--schema", "Movie", "--since", "2020") == films(
+        "conflicts", "a.db", "--schema", "Movie"
+    )
+    assert films("diff", "a.db", "--schema", "Movie", "--by", "ben", "--epochs", "0", "9").endswith("1 difference\n")
+
+
+def test_what_is_not_shown_inside_is_named(films):
+    films("define", "a.db", '{"id": "plain", "name": "Plain", "selects": ["director"]}')
+    assert films("where", "a.db", "Plain") == "The Matrix  director: → Lana\n1 thing\n"
 
 
 def test_diff(films):
-    text = films("diff", "a.db", "The Matrix", "--as", "Movie", "--authors", "ann", "ben")
+    text = films("diff", "a.db", "The Matrix", "--schema", "Movie", "--authors", "ann", "ben")
     assert text.startswith("The Matrix · director\n  -  → Lana")
     assert text.endswith("3 differences\n")
     (found,) = rows(films("diff", "a.db", "--as", "Movie", "--policies", "first", "latest", "--json"))
@@ -111,6 +125,23 @@ def test_diff(films):
     )
 
 
+def test_what_chooses_or_compares_nothing_is_noted(films, capsys):
+    def notes(*words):
+        assert main(words) == 0
+        return capsys.readouterr().err
+
+    for words in (("show", "a.db", "The Matrix", "--schema", "Movie"), ("where", "a.db", "Movie")):
+        assert notes(*words, "--policy", "yaer=first") == (
+            "note: no property here is called yaer, and its policy chooses nothing; did you mean year?\n"
+        )
+        assert notes(*words, "--policy", "year=first", "--policy", "Person.born=max") == ""
+    assert notes("define", "a.db", "[]") == "note: there is no schema in it, and nothing was said\n"
+    assert notes("conflicts", "a.db") == (
+        "what hyperedges say is compared by a schema: rhizome conflicts a.db --schema Movie\n"
+    )
+    assert films("a.db").endswith("  rhizome where a.db Movie\n  rhizome conflicts a.db --schema Movie\n")
+
+
 WRONG = {
     "no condition": (["where", "a.db", "Movie", "year"], 2, "'year' is not NAME=VALUE"),
     "no name": (["where", "a.db", "Movie", "=1"], 2, "'=1' is not NAME=VALUE"),
@@ -119,10 +150,19 @@ WRONG = {
     "a slip": (["where", "a.db", "Movie", "yaer=1"], 1, "did you mean: year?"),
     "an operator": (["where", "a.db", "Movie", "year__gtt=1"], 1, "did you mean: gt?"),
     "a kind": (["where", "a.db", "Movie", "year=soon"], 1, "compared with a number"),
+    "said without JSON": (["show", "a.db", "The Matrix", "--said"], 2, "--said goes with --json"),
+    "a schema of later": (["where", "a.db", "Movie", "--epoch", "0"], 1, "no schema 'Movie' (at epoch 0)"),
+    "a thing of conflicts": (["conflicts", "a.db", "The Matrx", "--schema", "Movie"], 1, "did you mean: The Matrix?"),
+    "a thing of differences": (
+        ["diff", "a.db", "The Matrx", "--schema", "Movie", "--epochs", "0", "9"],
+        1,
+        "did you mean: The Matrix?",
+    ),
     "a schema": (["where", "a.db", "Moovie"], 1, "there is no schema 'Moovie'"),
-    "no sides": (["diff", "a.db", "--as", "Movie"], 2, "--moments yesterday now"),
+    "no sides": (["diff", "a.db", "--schema", "Movie"], 2, "--moments yesterday now"),
     "one side": (["diff", "a.db", "--as", "Movie", "--authors", "ann"], 2, "expected 2 arguments"),
-    "no schema": (["diff", "a.db", "--authors", "ann", "ben"], 2, "--as"),
+    "no schema": (["diff", "a.db", "--authors", "ann", "ben"], 2, "also needs --schema"),
+    "no schema, no condition": (["where", "a.db"], 2, "also needs SCHEMA\n"),
     "an author": (["diff", "a.db", "--as", "Movie", "--authors", "ann", "zoe"], 1, "zoe"),
     "a property": (["conflicts", "a.db", "--as", "Movie", "--attribute", "yaer"], 1, "did you mean: year?"),
 }

@@ -108,6 +108,12 @@ def test_versions(films, tmp_path):
     assert "reason" in rows[-1]
 
 
+def test_a_misspelt_attribute_is_told_of(films):
+    assert films("alias", "a.db", "runtim", "minutes")[1] == (
+        "note: nothing here has runtim yet; did you mean runtime?\nnote: nothing here has minutes yet\n"
+    )
+
+
 def test_nothing_is_said_yet(run):
     run("add", "a.db", "Ran", "runtime", "162")
     assert run("vocabulary", "a.db") == (
@@ -117,7 +123,10 @@ def test_nothing_is_said_yet(run):
 
 
 WRONG = {
-    "one name": (("alias", "a.db", "title"), 1, "two attributes or more"),
+    "one name": (("alias", "a.db", "title"), 1, "try: rhizome alias a.db title name"),
+    "one thing": (("same", "a.db", "Ran"), 1, "try: rhizome same a.db film:42 tt0133093"),
+    "no steps": (("lens", "a.db", "1", "2", "[]"), 1, "try: rhizome lens a.db task/1 task/2 '{"),
+    "no lens leads there": (("get", "a.db", "Ran", "--as-version", "9"), 1, "try: rhizome vocabulary a.db lists them"),
     "a thing nobody knows": (("same", "a.db", "Ran", "Chaoss"), 1, "did you mean: Chaos?"),
     "no step": (("lens", "a.db", "1", "2", '{"renam": []}'), 1, "did you mean: rename?"),
     "no JSON": (("lens", "a.db", "1", "2", "rename"), 1, "'rename' is no JSON"),

@@ -4,6 +4,7 @@ import pytest
 
 import rhizomedb
 from rhizomedb.crdt import data_type
+from rhizomedb.db.graph.relating import Related
 from rhizomedb.errors import Error
 from rhizomedb.facts.cid import Cid
 from rhizomedb.hyper.schema import Condition, HyperSchema, Nest
@@ -13,6 +14,14 @@ STANDARD = HyperSchema("std", "Standard")
 
 WRONG = {
     "no schema": (lambda db: db.define("movie"), "is no HyperSchema"),
+    "a statement for its id": (lambda db: db.hyperedge(Related(1, (), 1, b"edge")), "said.edge"),
+    "no predicate": (lambda db: db.hyperedges(predicate=3), "cannot be called"),
+    "a context that is no text": (lambda db: db.hyperedges(contexts=[3]), "are texts, not 3"),
+    "no selects": (lambda db: HyperSchema("m", "M", 3), "is no list of contexts"),
+    "no role": (lambda db: Condition(3, ">", 3), "is no role of a condition"),
+    "a policy without names": (lambda db: db.show("m", STANDARD, policy="trusted:"), "trusted needs names"),
+    "no parameters": (lambda db: db.query("p(x: X) :- fact(value: X).", 3), "maps no names to values"),
+    "no stored parameters": (lambda db: db.define_view("v", "p", parameters=3), "maps no names to values"),
     "one context": (lambda db: HyperSchema("m", "M", "title"), "is one context, not several"),
     "contexts that are none": (lambda db: HyperSchema("m", "M", [1]), "a context is a text"),
     "a nest that is none": (
@@ -83,3 +92,20 @@ def test_a_thing_is_written_of_by_what_it_is_called_not_by_what_it_has(db):
         db.retract("1995")
     db.relate(who=("1995", "was"))
     assert db.hyperedges(targets=["Heat"]) == []
+
+
+def test_what_is_said_is_taken_back_by_what_came_back(db):
+    said = db.relate(movie=("The Matrix", "cast"), character="Neo")
+    db.negate(said)
+    assert db.hyperedges(contexts=["cast"]) == []
+
+
+def test_what_a_prompt_shows_is_readable(db):
+    db.define(STANDARD)
+    db.alias("title", "name")
+    said = db.relate(movie=(b"matrix", "cast"), character="Neo")
+    assert repr(db.hyperedge(said.edge)).endswith(": movie=→ matrix · cast, character='Neo'>")
+    assert repr(db.schemas()) == "<Schemas: std>"
+    assert repr(db.vocabulary()) == "<Vocabulary: 1 class of attributes and 0 classes of things>"
+    with pytest.raises(Error, match="that is the name of std"):
+        db.schemas()["Standard"]

@@ -434,7 +434,7 @@ def test_schemas_that_met_and_make_a_ring_are_refused_and_the_others_go_on(db):
     found = db.schemas_said()
     assert set(found.schemas) == {"x", "c"}
     assert len(found.refused) == 2
-    assert repr(found.schemas) == "<Schemas c, x; cannot be used: A, B, a, b>"
+    assert repr(found.schemas) == "<Schemas: c, x; cannot be used: A, B, a, b>"
     for name in ("A", "c", "b"):
         reason = "is said here and cannot be used: schemas would nest without end: A → B → A"
         with pytest.raises(Error, match=f"schema 'a', to which C leads by r, {reason}" if name == "c" else reason):

@@ -9,6 +9,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import Final
 
 from rhizomedb._interrupt import EXIT_CODE, at_work
 from rhizomedb.cli.parser import VERBS, build
@@ -69,6 +70,25 @@ def _run(arguments: list[str]) -> int:
     return code
 
 
+_OF_A_MOMENT: Final = (
+    "db.unknown-entity",
+    "db.unknown-attribute",
+    "hyper.unknown-edge",
+    "hyper.unknown-schema",
+    "hyper.unknown-version",
+    "program.unknown",
+)
+"""What may be there at another moment, or by what others say."""
+
+_TYPED: Final[dict[str, dict[str, str]]] = {
+    "hyper.unknown-schema": {"": "rhizome schemas FILE lists them"},
+    "hyper.unknown-version": {"": "rhizome vocabulary FILE lists them"},
+    "hyper.vocabulary": {"": "rhizome alias FILE title name", "same": "rhizome same FILE film:42 tt0133093"},
+    "hyper.lens": {"": """rhizome lens FILE task/1 task/2 '{"rename": ["title", "name"]}'"""},
+}
+"""What to type where an error shows what to call in Python: by its code and the verb."""
+
+
 def _place(error: Error, options: Namespace) -> None:
     """Say at which moment something is not there, and with which file what would have been right can be typed."""
     narrowed = [
@@ -82,10 +102,10 @@ def _place(error: Error, options: Namespace) -> None:
         if error.code == "store.not-a-database":
             error.message = f"{options.backup} is no backup"
         error.fix = "name a file that was made with: rhizome backup films.db backup.db"
-    if error.where is None and error.code in ("db.unknown-entity", "db.unknown-attribute"):
+    if error.where is None and error.code in _OF_A_MOMENT:
         error.where = ", ".join(narrowed) or None
-    if error.code == "hyper.unknown-schema":
-        error.fix = "rhizome schemas FILE lists them"
+    if error.code in _TYPED and (error.fix or "").startswith("db."):
+        error.fix = _TYPED[error.code].get(options.verb, _TYPED[error.code][""])
     if error.fix and error.fix.startswith("rhizome "):
         words = {word: getattr(options, word.lower(), None) or word for word in ("FILE", "NAME", "URL")}
         error.fix = re.sub(r"\b(FILE|NAME|URL)\b", lambda match: shlex.quote(words[match[1]]), error.fix)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 from argparse import Namespace
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from rhizomedb.cli import out
-from rhizomedb.cli.session import at_moment, file_stem, opened, print_lines, value_of
+from rhizomedb.cli.session import at_moment, file_stem, known_thing, opened, print_lines, value_of
 from rhizomedb.db.connection import Connection
 from rhizomedb.db.graph.hyperedges import show_id
 from rhizomedb.db.graph.relating import Related
 from rhizomedb.db.moment import show_ms
 from rhizomedb.db.naming import Authors, Names
 from rhizomedb.db.reader import Reader
-from rhizomedb.errors import RequestError
+from rhizomedb.errors import RequestError, nearest_names
 from rhizomedb.exchange.json_deltas import import_json_deltas
 from rhizomedb.exchange.source import Source
 from rhizomedb.hyper import json_delta
@@ -30,6 +30,8 @@ def edges(options: Namespace) -> int:
     """The hyperedges that meet the conditions, oldest first."""
     with opened(options.file) as db:
         reader = at_moment(db, options)
+        if options.target is not None:
+            known_thing(reader, options.target)
         limit = options.limit
         found = reader.hyperedges(
             ids=options.id,
@@ -55,7 +57,28 @@ def edges(options: Namespace) -> int:
         )
         more = len(found) - len(shown)
         out.say(f"{out.plural(len(found), 'hyperedge')}" + (f", {more:,} more not shown" if more else ""))
+        if not found:
+            for note in _why_none(reader, options):
+                out.note(note)
     return 0
+
+
+def _why_none(reader: Reader, options: Namespace) -> Iterator[str]:
+    """What may be misspelt where nothing was found."""
+    every = reader.hyperedges(negated="mark")
+    for what, asked, known in (
+        ("the context", options.context, {each.context for edge in every for each in edge.references}),
+        ("the id", options.id, None),
+        ("the system", options.system, {edge.system for edge in every}),
+        ("the claimed author", options.claimed_author, {edge.claimed_author for edge in every}),
+    ):
+        some = {show_id(edge.edge) for edge in every} if known is None else {each for each in known if each}
+        for each in asked or ():
+            is_here = any(edge.edge == reader.thing(each) for edge in every) if known is None else each in some
+            if not is_here:
+                near = nearest_names(each, some)
+                meant = f"; did you mean {', '.join(map(out.safe, near))}?" if near else ""
+                yield f"note: no hyperedge here has {what} {out.safe(each)}{meant}"
 
 
 def relate(options: Namespace) -> int:

@@ -64,7 +64,8 @@ class Parser(argparse.ArgumentParser):
         message = message.removeprefix("argument ")
         missing = message.removeprefix("the following arguments are required: ")
         if missing != message:
-            raise self._refused(f"{self.prog} also needs {missing}")
+            once = ", ".join(each.partition("/")[0] for each in missing.split(", "))  # an option by its first name
+            raise self._refused(f"{self.prog} also needs {once}")
         raise self._refused(message)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
@@ -265,9 +266,7 @@ def _conflicts(add: Add) -> None:
     _file(add)
     add("name", metavar="NAME", nargs="?", help="only those of one entity")
     add("--attribute", metavar="ATTRIBUTE", help="only those of one attribute")
-    add(
-        "--as", dest="schema", metavar="SCHEMA", help="what hyperedges say of the things of a schema, by its id or name"
-    )
+    _schema(add, "what hyperedges say of the things of a schema, by its id or name")
     _policy(add)
     add("--vocabulary", action="store_true", help="with what is said to mean the same as one: rhizome vocabulary FILE")
     add("--believe", metavar="AUTHOR", action="append", help="with that: only what this author says of it (repeat)")
@@ -441,10 +440,15 @@ def _trusted(add: Add) -> None:
     add("--trusted", metavar="AUTHOR", action="append", help="only who said a thing, or this author, can take it back")
 
 
+def _schema(add: Add, help: str, required: bool = False) -> None:
+    # `--as` is who says it in every verb that writes; here, where nobody says anything, it goes on meaning the schema.
+    add("--schema", "--as", dest="schema", metavar="SCHEMA", required=required, help=help)
+
+
 def _show(add: Add) -> None:
     _file(add)
     _name(add)
-    add("--as", dest="schema", metavar="SCHEMA", help="the id or name of a schema (default: all that points at it)")
+    _schema(add, "the id or name of a schema (default: all that points at it)")
     _policies(add)
     add("--said", action="store_true", help="with --json: the hyperedges themselves, instead of what is chosen of them")
     _trusted(add)
@@ -462,6 +466,7 @@ def _views_where(add: Add) -> None:
         "conditions",
         metavar="CONDITION",
         nargs="*",
+        default=[],
         help='"year > 1990", director__name="Lana Wachowski", "title ~ moon", or after two underscores eq, ne, lt, le, gt, ge, in, contains, startswith: year__in=1996,1999',
     )
     _policies(add)
@@ -473,7 +478,7 @@ def _views_where(add: Add) -> None:
 def _diff(add: Add) -> None:
     _file(add)
     add("name", metavar="NAME", nargs="?", help="one thing (default: all things of the schema)")
-    add("--as", dest="schema", metavar="SCHEMA", required=True, help="the id or name of a schema")
+    _schema(add, "the id or name of a schema", required=True)
     add("--moments", metavar="TIME", nargs=2, help="before and after: yesterday now")
     add("--epochs", metavar="N", type=count, nargs=2, help="before and after, as this copy learned it")
     add("--authors", metavar="AUTHOR", nargs=2, help="what the one says, and the other")

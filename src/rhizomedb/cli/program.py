@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from argparse import Namespace
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -172,8 +173,18 @@ def _found(reader: Reader, options: Namespace) -> StoredProgram:
         return of_version(reader, options.name, options.version)
     found = reader.programs(policy=options.policy)
     if options.name not in found:
-        raise unknown(options.name, found, "program")
+        raise _unless_view(reader, options.name, unknown(options.name, found, "program"))
     return found[options.name]
+
+
+def _unless_view(reader: Reader, name: str, error: RequestError) -> RequestError:
+    """The error for what is no program, which says so where it is a view."""
+    view = reader.views_said().defined.get(name)
+    if view is None:
+        return error
+    how = f"rhizome watch FILE {shlex.quote(name)} --since 0" if isinstance(view, StoredView) else None
+    fix = how or f"db.materialise({name!r}) in Python"
+    return RequestError(error.code, f"{name!r:.60} is no program but a {_of(view).removeprefix('1 ')}", fix=fix)
 
 
 def _history(options: Namespace) -> int:
@@ -206,14 +217,18 @@ def _check(options: Namespace) -> int:
 def _run(options: Namespace) -> int:
     parameters = {name: value_of(value) for name, value in pairs(options.param, "--param").items()}
     with opened(options.file) as db:
-        result = at_moment(db, options).run(
-            options.name,
-            parameters,
-            relation=options.relation,
-            policy=options.policy,
-            version=options.version,
-            budget=budget_of(options.budget),
-        )
+        reader = at_moment(db, options)
+        try:
+            result = reader.run(
+                options.name,
+                parameters,
+                relation=options.relation,
+                policy=options.policy,
+                version=options.version,
+                budget=budget_of(options.budget),
+            )
+        except RequestError as error:
+            raise _unless_view(reader, options.name, error) if error.code == "program.unknown" else error from None
         for notice in result.notices:
             out.note(f"note: {notice}")
         if options.json:

@@ -94,6 +94,9 @@ def get(options: Namespace) -> int:
                 out.say(
                     f"\n≠ {out.plural(len(record.contested), 'attribute')} with more than one value; try: {command}"
                 )
+            if wanted == ["name"] and reader.hyperedges(targets=[record.entity], limit=1):
+                file, name = out.quoted(options.file), out.quoted(options.name)
+                out.note(f"hyperedges point at it: rhizome show {file} {name}")
     return 0
 
 
@@ -133,7 +136,7 @@ def conflicts(options: Namespace) -> int:
         if options.schema is not None:
             from rhizomedb.cli.views import conflicts_of_views
 
-            return conflicts_of_views(options, reader)
+            return conflicts_of_views(options, db, reader)
         attribute = None if options.attribute is None else attribute_named(reader, options.attribute)
         # So many more are counted: to count all takes as long as to list all.
         most = None if options.limit is None else max(options.limit, COUNTED_MAX)
@@ -167,7 +170,16 @@ def conflicts(options: Namespace) -> int:
                 f"try: rhizome why {out.quoted(options.file)} "
                 f"{out.quoted(found[0].label)} {out.quoted(show(found[0].attribute))}" + _as_read(options)
             )
+        if options.name is None and options.attribute is None and (named := _outermost_schema(reader)) is not None:
+            file = out.quoted(options.file)
+            out.note(f"what hyperedges say is compared by a schema: rhizome conflicts {file} --schema {named}")
     return 0
+
+
+def _outermost_schema(reader: Reader) -> str | None:
+    """The schema that leads to most of the others, as it is typed; None where there is none."""
+    known = reader.schemas()
+    return out.quoted(known[known.order[-1]].name) if known.order else None
 
 
 def _count(found: Conflicts) -> str:
@@ -392,12 +404,14 @@ def summary(path: str, *, as_json: bool) -> int:
         else:
             tells = "edges" if _says_hyperedges(db) else "find"
             out.say(f"  rhizome {tells} {file}{'' if tells == 'edges' else ' TEXT'}\n  rhizome schema {file}")
+        if counts.facts and (named := _outermost_schema(db)) is not None:
+            out.say(f"  rhizome where {file} {named}\n  rhizome conflicts {file} --schema {named}")
     return 0
 
 
 def _says_hyperedges(db: Connection) -> bool:
-    """Whether what was said first is a hyperedge, which tells what a file is about."""
-    return any(delta.edge is not None for delta in islice(db.deltas(lost=[]), 1))
+    """Whether what was said first is a hyperedge, or the names of its things, which tells what a file is about."""
+    return any(delta.edge is not None for delta in islice(db.deltas(lost=[]), 2))
 
 
 CONDITION = re.compile(r"\s*(.+?)\s*(<=|>=|!=|==|=|<|>|~)\s*(.*?)\s*\Z", re.DOTALL)

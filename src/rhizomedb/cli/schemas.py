@@ -48,6 +48,8 @@ def define(options: Namespace) -> int:
                 for each, said in done
             )
             return 0
+        if not done:
+            out.note("note: there is no schema in it, and nothing was said")
         for each, said in done:
             what = f"defined (epoch {said.epoch})" if said else "is so already"
             out.say(f"{out.safe(each.name)} ({out.safe(each.id)}) {what}")

@@ -27,6 +27,7 @@ from rhizomedb.store.open import WAIT_MS
 
 if TYPE_CHECKING:
     from rhizomedb.db.programs.composing import Part
+    from rhizomedb.hyper.schema import HyperSchema
     from rhizomedb.store.file import Durability
 
 PAIRS = {"--type": "runtime=int", "--rename": "length=runtime", "--param": "limit=180", "--budget": "time=60"}
@@ -93,6 +94,22 @@ def at_moment(db: Connection, options: Namespace) -> Reader:
     if options.by:
         reader = reader.by(*options.by)
     return reader
+
+
+def whole_schemas(db: Connection, options: Namespace) -> list[HyperSchema]:
+    """The schemas by which is shown what some authors say, or what was said since: whoever and whenever those were said.
+
+    Nothing where the reader itself has them.
+    """
+    if not options.by and options.since is None:
+        return []
+    return list(at_moment(db, Namespace(**{**vars(options), "by": None, "since": None})).schemas().values())
+
+
+def known_thing(reader: Reader, name: str) -> None:
+    """Raise the error that says what is near, where nothing is known of a thing."""
+    if not reader.is_known(reader.thing(name)):
+        reader.get(name)
 
 
 def print_lines(rows: Iterable[Mapping[str, object]], limit: int | None = None) -> None:

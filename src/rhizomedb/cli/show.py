@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
 from rhizomedb.cli import out
-from rhizomedb.cli.session import at_moment, opened, print_lines
+from rhizomedb.cli.session import at_moment, opened, print_lines, whole_schemas
+from rhizomedb.db.graph.hyperviews import find_schema
 from rhizomedb.db.moment import show_ms
 from rhizomedb.db.reader import Reader
-from rhizomedb.errors import RequestError
+from rhizomedb.errors import RequestError, nearest_names
 from rhizomedb.facts.value import Entity
 from rhizomedb.hyper.hyperview import HyperView
 from rhizomedb.hyper.pointer import Hyperedge, Reference
 from rhizomedb.hyper.resolution import Made, Said, by_role, plain, policy_of, property_key, resolve, told
-from rhizomedb.hyper.schema import HyperSchema
+from rhizomedb.hyper.schema import HyperSchema, Schemas
 
 EVERYTHING: Final = HyperSchema("rhizome/everything", "everything")
 """What shows a thing where no schema is named: every context, and nothing nested."""
@@ -37,10 +38,14 @@ def show(options: Namespace) -> int:
         if options.vocabulary and options.negated != "exclude":
             raise RequestError("db.usage", "--negated does not go with --vocabulary", fix="leave one of them out")
         marking = {} if options.vocabulary else {"negated": options.negated}
-        view = read.hyperview(options.name, schema, trusted=options.trusted, **marking)
+        schemas = whole_schemas(db, options)
+        view = read.hyperview(options.name, schema, schemas=schemas, trusted=options.trusted, **marking)
         if not view and not reader.is_known(view.entity):
             reader.get(options.name)  # the error that says what is near, or what is held of it otherwise
+        if options.said and not options.json:
+            raise RequestError("db.usage", "--said goes with --json", fix="rhizome show FILE NAME --said --json")
         general, special = policies_of(reader, options.policy)
+        note_unknown(reader, schema, special, schemas)
         made: Made = {}
         shown = resolve(view, policy_of(general, reader.author_key), special, made=made)
         if options.json:
@@ -146,6 +151,25 @@ def _things(view: HyperView) -> set[Entity]:
                         seen.add(id(target))
                         waiting.append(target)
     return found
+
+
+def note_unknown(
+    reader: Reader, schema: HyperSchema | str, policies: Collection[str], more: Iterable[HyperSchema] = ()
+) -> None:
+    """Note each policy of a property that no view can have, for it chooses nothing: most likely it is misspelt."""
+    if not policies or isinstance(schema, HyperSchema):
+        return
+    schemas = Schemas([*reader.schemas().values(), *more])
+    reached = schemas.reached(find_schema(schemas, schema))
+    if any(each.selects is None for each in reached):
+        return  # any property may show up
+    known = {name for each in reached for name in each.selects or ()}
+    known |= {f"{each.name}.{name}" for each in reached for name in each.selects or ()}
+    for name in policies:
+        if name not in known:
+            near = nearest_names(name, known)
+            meant = f"; did you mean {', '.join(map(out.safe, near))}?" if near else ""
+            out.note(f"note: no property here is called {out.safe(name)}, and its policy chooses nothing{meant}")
 
 
 def policies_of(reader: Reader, given: Sequence[str]) -> tuple[str, dict[str, Any]]:

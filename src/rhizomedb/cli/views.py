@@ -9,14 +9,16 @@ from typing import Any
 
 from rhizomedb.cli import out
 from rhizomedb.cli.read import TESTS
-from rhizomedb.cli.session import at_moment, opened, print_lines, value_of
-from rhizomedb.cli.show import policies_of
+from rhizomedb.cli.session import at_moment, known_thing, opened, print_lines, value_of, whole_schemas
+from rhizomedb.cli.show import note_unknown, policies_of
+from rhizomedb.db.connection import Connection
 from rhizomedb.db.graph.constraint import MARK
 from rhizomedb.db.graph.disagreement import SaidBy, SaidValue, ViewConflicts, as_data, brief, show_shown, things_in
 from rhizomedb.db.reader import Reader
 from rhizomedb.errors import RequestError
 from rhizomedb.facts.value import Entity
-from rhizomedb.hyper.json_delta import entity_of
+from rhizomedb.hyper.json_delta import HEX, entity_of
+from rhizomedb.hyper.typed_field import Ref
 
 CONDITION = re.compile(r"\s*([^=<>!~]*[^=<>!~\s])\s*(<=|>=|!=|==|=|<|>|~)(.*)\Z", re.DOTALL)
 
@@ -29,11 +31,14 @@ def where(options: Namespace) -> int:
     with opened(options.file) as db:
         reader = at_moment(db, options)
         general, special = policies_of(reader, options.policy)
+        schemas = whole_schemas(db, options)
+        note_unknown(reader, options.schema, special, schemas)
         found = reader.where(
             options.schema,
             _conditions(options.conditions),
             policy=general,
             policies=special,
+            schemas=schemas,
             trusted=options.trusted,
             limit=None if options.limit is None else options.limit + 1,
         )
@@ -41,7 +46,10 @@ def where(options: Namespace) -> int:
         if options.json:
             print_lines(as_data(each) for each in shown)
             return 0
-        brief_ones = [{name: brief(value) for name, value in each.items()} for each in shown]
+        brief_ones = [
+            {name: value if name == "id" else _with_things(brief(value)) for name, value in each.items()}
+            for each in shown
+        ]
         labels = reader.labels(
             set().union(*(things_in(each) for each in brief_ones), (entity_of(each["id"]) for each in shown))
         )
@@ -50,6 +58,18 @@ def where(options: Namespace) -> int:
         more = len(found) > len(shown)
         out.say(f"{out.plural(len(shown), 'thing')}{', and there are more' if more else ''}")
     return 0
+
+
+def _with_things(value: Any) -> Any:
+    """The same with a thing where data has an id that is no readable text: it is called by its name."""
+    match value:
+        case list():
+            return [_with_things(each) for each in value]
+        case dict():
+            return {name: _with_things(each) for name, each in value.items()}
+        case str() if HEX.match(value):
+            return Ref(value)
+    return value
 
 
 def _conditions(texts: Iterable[str]) -> dict[str, Any]:
@@ -84,13 +104,20 @@ def _summary(shown: Mapping[str, Any], labels: Mapping[Entity, str]) -> str:
     return "; ".join(f"{name}: {show_shown(value, labels)}" for name, value in said.items())
 
 
-def conflicts_of_views(options: Namespace, reader: Reader) -> int:
+def conflicts_of_views(options: Namespace, db: Connection, reader: Reader) -> int:
     """Every property of the things of a schema of which several values are said."""
     if options.vocabulary or options.believe:
-        raise RequestError("db.usage", "--as does not go with --vocabulary", fix="leave one of them out")
+        raise RequestError("db.usage", "--schema does not go with --vocabulary", fix="leave one of them out")
+    if options.name is not None:
+        known_thing(reader, options.name)
     most = None if options.limit is None else max(options.limit, COUNTED_MAX)
     found: ViewConflicts = reader.conflicts(
-        options.name, options.attribute, schema=options.schema, policy=options.policy, limit=most
+        options.name,
+        options.attribute,
+        schema=options.schema,
+        schemas=whole_schemas(db, options),
+        policy=options.policy,
+        limit=most,
     )
     if options.json:
         print_lines(found.to_dicts(), options.limit)
@@ -115,10 +142,13 @@ def diff(options: Namespace) -> int:
             raise RequestError(
                 "db.usage", "nothing says what differs between the two sides", fix="--moments yesterday now"
             )
+        if options.name is not None:
+            known_thing(reader, options.name)
         most = None if options.limit is None else max(options.limit, COUNTED_MAX)
         found = reader.diff(
             options.name,
             schema=options.schema,
+            schemas=whole_schemas(db, options),
             properties=options.property,
             moments=_pair(options.moments),
             epochs=_pair(options.epochs),

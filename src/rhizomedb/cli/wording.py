@@ -12,7 +12,7 @@ from rhizomedb.db.graph.hyperedges import show_id
 from rhizomedb.db.graph.relating import Related
 from rhizomedb.db.moment import show_ms
 from rhizomedb.db.reader import Reader
-from rhizomedb.errors import RequestError
+from rhizomedb.errors import RequestError, nearest_names
 from rhizomedb.hyper import lens as lenses
 from rhizomedb.hyper.json_delta import id_of
 from rhizomedb.hyper.lens import Step
@@ -49,7 +49,14 @@ def alias(options: Namespace) -> int:
     with opened(
         options.file, create=True, author=options.author, wait=options.wait, durability=options.durability
     ) as db:
-        return _said(options, db.alias(*options.names), " = ".join(map(out.safe, options.names)))
+        known = [name for name in db.attribute_names() if isinstance(name, str)]
+        code = _said(options, db.alias(*options.names), " = ".join(map(out.safe, options.names)))
+        for name in options.names:
+            if known and name not in known:
+                near = nearest_names(name, [each for each in known if each not in options.names])
+                meant = f"; did you mean {', '.join(map(out.safe, near))}?" if near else ""
+                out.note(f"note: nothing here has {out.safe(name)} yet{meant}")
+        return code
 
 
 def same(options: Namespace) -> int:

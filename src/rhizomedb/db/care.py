@@ -105,12 +105,14 @@ class Care(Reader):
         of parameters that are given here count before those that are stored. With `keep` what a stored view derives stays in
         the index folder when it is closed, and is there at once when it is opened again, until `keep=False` removes it.
         """
+        from rhizomedb.logic.parameters import merged
+
         reader: Reader = self
         if by:
             reader = reader.by(*([by] if isinstance(by, str) else by))
         reader = reader if since is None else reader.since(since)
         reader = reader if as_of is None else reader.as_of(as_of)
-        values = {**(parameters or {}), **more_parameters}
+        values = merged(parameters, more_parameters)
         opened = reader.opened(program, using)
         name = program if opened is not None and isinstance(program, str) else None
         # What is kept is the view as it is stored; one that is asked for otherwise in passing does not replace it.

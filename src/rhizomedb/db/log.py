@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 
 from rhizomedb._record import dataclass
 from rhizomedb.db.moment import show_ms
@@ -45,7 +45,7 @@ class Saying:
 class Logged:
     """One delta: who said what and when, the deltas that it had seen, and causes of it that are not in this copy.
 
-    `said` holds the first few of its `facts`; `time_ms` is claimed.
+    `said` holds the first few of its `facts`; `time_ms` is claimed; `edge` is the hyperedge that it says, if it says one.
     """
 
     delta: Cid
@@ -55,6 +55,7 @@ class Logged:
     facts: int
     parents: tuple[Cid, ...]
     missing: tuple[Cid, ...]
+    edge: Entity | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """As data."""
@@ -71,6 +72,10 @@ class Logged:
         }
 
 
+_Row: TypeAlias = tuple[int, bytes, int, bytes]
+"""Of a delta: where it is in the log, its author, the time that it claims, and the hyperedge that it says or nothing."""
+
+
 @dataclass(slots=True)
 class _Links:
     """What is known of a delta while it waits: its facts that are of interest, and what it leads to and from."""
@@ -84,7 +89,7 @@ class _Links:
 def log(store: Store, cut: Cut, names: Names, authors: Authors, entity: Entity | None) -> Iterator[Logged]:
     """Every visible delta, or those that say something of an entity, newest first."""
     deltas = {
-        cast(Cid, row[0]): (place, cast(bytes, row[1]), cast(int, row[3]))
+        cast(Cid, row[0]): (place, cast(bytes, row[1]), cast(int, row[3]), cast(bytes, row[5]))
         for place, row in enumerate(store.scan("delta", {}, cut))
     }
     graph = _Whole(store, cut, deltas) if entity is None else _OfEntity(store, cut, deltas, entity)
@@ -92,13 +97,20 @@ def log(store: Store, cut: Cut, names: Names, authors: Authors, entity: Entity |
         shown = [(fact,) for _, links in some for fact in links.facts[:SAID_MAX]]
         facts = {cast(Cid, row[0]): row for row in store.scan_keys("fact", {}, ("$cid",), dict.fromkeys(shown), cut)}
         for delta, links in some:
-            _, author, ms = deltas[delta]
+            _, author, ms, edge = deltas[delta]
             said = tuple(
                 Saying(row[1], names.label(row[1]), plain(row[2]), plain(row[3]))  # type: ignore[arg-type]  # columns hold the kinds that `COLUMNS` says
                 for row in (facts[fact] for fact in links.facts[:SAID_MAX])
             )
             yield Logged(
-                delta, authors.name(author), ms, said, len(links.facts), tuple(links.parents), tuple(links.missing)
+                delta,
+                authors.name(author),
+                ms,
+                said,
+                len(links.facts),
+                tuple(links.parents),
+                tuple(links.missing),
+                edge or None,
             )
 
 
@@ -136,7 +148,7 @@ def _newest_first(graph: _Graph) -> Iterator[tuple[Cid, _Links]]:
 class _Graph:
     """Deltas and what they had seen. `order`: as they arrived."""
 
-    def __init__(self, store: Store, cut: Cut, deltas: Mapping[Cid, tuple[int, bytes, int]]) -> None:
+    def __init__(self, store: Store, cut: Cut, deltas: Mapping[Cid, _Row]) -> None:
         self.store = store
         self.cut = cut
         self.deltas = deltas
@@ -173,7 +185,7 @@ class _Graph:
 class _Whole(_Graph):
     """All visible deltas; what leads to and from them is looked up for many at once, when the first of them is asked for."""
 
-    def __init__(self, store: Store, cut: Cut, deltas: Mapping[Cid, tuple[int, bytes, int]]) -> None:
+    def __init__(self, store: Store, cut: Cut, deltas: Mapping[Cid, _Row]) -> None:
         super().__init__(store, cut, deltas)
         self._size, self._most = AT_ONCE
         self._met: set[Cid] = set()
@@ -214,7 +226,7 @@ class _Whole(_Graph):
 class _OfEntity(_Graph):
     """The deltas that say something of one entity; one that had seen another through others leads to it directly."""
 
-    def __init__(self, store: Store, cut: Cut, deltas: Mapping[Cid, tuple[int, bytes, int]], entity: Entity) -> None:
+    def __init__(self, store: Store, cut: Cut, deltas: Mapping[Cid, _Row], entity: Entity) -> None:
         super().__init__(store, cut, deltas)
         own = [cast(Cid, row[0]) for row in store.scan("fact", {"entity": entity}, cut)]
         first, said, _ = self.first(own)

@@ -52,6 +52,7 @@ from rhizomedb.facts.fact import Fact
 from rhizomedb.facts.reserved import is_reserved
 from rhizomedb.facts.value import KIND_NAMES, Attribute, Cell, Entity, Value, check_entity, exact, kind_of, plain
 from rhizomedb.logic import Aggregate, Program
+from rhizomedb.logic.parameters import merged
 from rhizomedb.logic.temporal import is_temporal
 from rhizomedb.store.storage import Storage
 from rhizomedb.store.store import COLUMNS, AttributeSummary, Cut, Epoch, Store
@@ -474,7 +475,7 @@ class Reader(Causality, Programming, Viewing, Wording, Attaching, Supposing):
         """
         compose = self.composing(program, using)
         whole = with_arrivals(compose(queries.parsed_of(program)))
-        values = {**(parameters or {}), **more_parameters}
+        values = merged(parameters, more_parameters)
         if is_temporal(whole):
             result = self._stepped(whole, relation, values, aggregates, budget_of(budget))
         else:
@@ -534,7 +535,7 @@ class Reader(Causality, Programming, Viewing, Wording, Attaching, Supposing):
             COLUMNS,
             program,
             relation=relation,
-            parameters={**(parameters or {}), **more_parameters},
+            parameters=merged(parameters, more_parameters),
             aggregates=aggregates,
             budget=budget_of(budget),
             compose=compose,

@@ -61,6 +61,9 @@ BUDGET: Final = Budget(facts=10_000_000, rounds=None, seconds=None, bytes=None)
 EPOCHS_MAX: Final = 100
 """What came in so many epochs is looked up epoch by epoch; of more, all that is here is gone through."""
 
+NEAR_MAX: Final = 3
+"""How many origins are told as near."""
+
 SHOWN_MAX: Final = 20
 """How many statements a reversal prints."""
 
@@ -120,6 +123,9 @@ class Reversal(Transaction):
         lines += [f"  {each}" for each in ordered[:SHOWN_MAX]]
         return "\n".join([*lines, *([f"  … {len(ordered) - SHOWN_MAX:,} more"] if len(ordered) > SHOWN_MAX else [])])
 
+    def __repr__(self) -> str:
+        return str(self)
+
 
 # -- which ------------------------------------------------------------------------------------------------------------
 
@@ -155,7 +161,7 @@ def revert(
             raise RequestError(
                 "db.nothing-to-revert",
                 "nothing that is visible here was said so",
-                nearest=nearest_names(origin, dict.fromkeys(known)) if origin is not None else (),
+                nearest=_near(origin, known) if origin is not None else (),
                 fix="rhizome history FILE NAME shows what brought a statement, and who said it",
             )
         return found
@@ -626,3 +632,9 @@ def _target(pointer: Pointer, labels: Mapping[Entity, str]) -> str:
 
 def _plural(count: int, word: str) -> str:
     return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
+def _near(origin: str, known: Sequence[str]) -> Sequence[str]:
+    """The origins that may be meant: those that contain the text, as a file's name is a part of what an import is called."""
+    inside = [each for each in dict.fromkeys(known) if origin and origin in each]
+    return inside[:NEAR_MAX] or nearest_names(origin, dict.fromkeys(known))

@@ -227,13 +227,19 @@ class Hyperedge:
 
     def __repr__(self) -> str:
         said = ", ".join(f"{pointer.role}={_shown(pointer.target)}" for pointer in self.pointers)
-        return f"<Hyperedge {self.delta.short} at {self.time}: {said}{', taken back' if self.is_negated else ''}>"
+        return f"<Hyperedge {_called(self.edge)}: {said}{', taken back' if self.is_negated else ''}>"
 
 
 def _shown(target: Target) -> str:
     if not isinstance(target, Reference):
         return f"{target!r:.40}"
-    return f"→ 0x{target.entity.hex()[:12]}" + (f" · {target.context:.40}" if target.context is not None else "")
+    return f"→ {_called(target.entity)}" + (f" · {target.context:.40}" if target.context is not None else "")
+
+
+def _called(entity: Entity) -> str:
+    """An id as the text that it is, else how it begins in hexadecimal."""
+    text = entity.decode(errors="replace")
+    return f"{text:.40}" if text and text.isprintable() and "\ufffd" not in text else f"0x{entity.hex()[:12]}"
 
 
 _set_edge, _set_author, _set_system, _set_rank, _set_parts, _set_read, _set_is_negated = (

@@ -163,6 +163,8 @@ def policy_of(policy: str | Choose, key_of: Callable[[str], bytes]) -> Choose:
     name, colon, authors = str(policy).partition(":")
     if colon and name in ("trusted", "claimed"):
         names = [each.strip() for each in authors.split(",") if each.strip()]
+        if not names:
+            raise RequestError("db.unknown-policy", f"{name} needs names", fix=f"{name}:ann,ben")
         if name == "claimed":
             return by_author(attrgetter("claimed_author"), names)
         return by_author(attrgetter("author"), [key_of(each) for each in names])

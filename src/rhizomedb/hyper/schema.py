@@ -38,6 +38,10 @@ class Condition:
     value: Value
 
     def __post_init__(self) -> None:
+        if type(self.role) is not str or not self.role:
+            raise RequestError(
+                "hyper.schema", f"{self.role!r:.60} is no role of a condition", fix='Condition("year", ">", 1990)'
+            )
         object.__setattr__(self, "value", check_value(self.value))
         if self.comparison not in get_args(Comparison):
             raise RequestError(
@@ -127,6 +131,8 @@ class HyperSchema:
                 raise RequestError(
                     "hyper.schema", f"{selects!r:.60} is one context, not several", fix=f"[{selects!r:.60}]"
                 )
+            if not isinstance(selects, Iterable):
+                raise RequestError("hyper.schema", f"{selects!r:.60} is no list of contexts", fix='selects=["title"]')
             object.__setattr__(self, "selects", frozenset(self.selects))
             if not all(type(context) is str and context for context in self.selects):
                 raise RequestError("hyper.schema", "a context is a text that is not empty", fix='selects=["title"]')
@@ -199,7 +205,7 @@ class Schemas(Mapping[str, HyperSchema]):
 
     def __repr__(self) -> str:
         cannot = f"; cannot be used: {', '.join(sorted(self.refused))}" if self.refused else ""
-        return f"<Schemas {', '.join(sorted(self._schemas)) or 'none'}{cannot}>"
+        return f"<Schemas: {', '.join(sorted(self._schemas)) or 'none'}{cannot}>"
 
     def unknown(self, id: str, led: str = "") -> RequestError:
         """The error for a schema that is not here, or that is said and cannot be used."""
@@ -209,6 +215,10 @@ class Schemas(Mapping[str, HyperSchema]):
                 f"the schema {id!r:.60}{led and f'{led},'} is said here and cannot be used: {self.refused[id]}",
                 fix="db.define says it anew, without what is wrong; db.schemas_said().refused has who said it",
             )
+        named = [each.id for each in self._schemas.values() if each.name == id]
+        if named:
+            message = f"there is no schema with the id {id!r:.60}; that is the name of {', '.join(named[:5])}"
+            return RequestError("hyper.unknown-schema", message, fix=f"[{named[0]!r}]")
         return RequestError(
             "hyper.unknown-schema",
             f"there is no schema {id!r:.60}{led}",

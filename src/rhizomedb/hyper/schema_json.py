@@ -71,7 +71,8 @@ def _schema(node: Any, where: str) -> HyperSchema:
     said = _object(node, _SCHEMA, "a schema", where, _EXAMPLE)
     id = said.get("id")
     if type(id) is not str or not id:
-        raise RequestError("hyper.schema", "a schema has an id, a text that is not empty", where=where, fix=_EXAMPLE)
+        message = "a schema has an id, a text that is not empty"
+        raise RequestError("hyper.schema", message, where=where or None, fix=_EXAMPLE)
     where = f"schema {id:.60}"
     selects = said.get("selects")
     if selects is not None and not isinstance(selects, list):

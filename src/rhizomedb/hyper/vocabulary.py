@@ -161,6 +161,9 @@ class Classes(Generic[Name]):
     def __len__(self) -> int:
         return len(self._each)
 
+    def __repr__(self) -> str:
+        return f"{len(self)} class{'' if len(self) == 1 else 'es'}"
+
     def pairs(self) -> Iterator[tuple[Name, Name]]:
         """Each member with the one that is shown for it."""
         return ((name, found[0]) for name, found in self._classes.items())
@@ -229,7 +232,7 @@ class Vocabulary:
                 yield Rule(Atom(relation, (("of", Constant(name)), ("is", Constant(shown)))))
 
     def __repr__(self) -> str:
-        return f"<Vocabulary: {len(self.attributes)} attributes and {len(self.things)} things with several names>"
+        return f"<Vocabulary: {self.attributes!r} of attributes and {self.things!r} of things>"
 
 
 _REST: Final = "value: V, fact: F, delta: D, author: W, time: T, counter: N"

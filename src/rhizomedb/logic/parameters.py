@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
-from rhizomedb.errors import ValueRefused
+from rhizomedb.errors import RequestError, ValueRefused
 from rhizomedb.facts.value import Value, check_value
 from rhizomedb.logic.occurrences import atom_of, program_parameters
 from rhizomedb.logic.stratify import components
@@ -78,9 +78,17 @@ def _is_recursive(program: Program) -> bool:
     return any(len(members) > 1 or members[0] in graph[members[0]] for members in components(graph))
 
 
+def merged(parameters: Mapping[str, object] | None, more: Mapping[str, object]) -> dict[str, object]:
+    """Parameters that are given as a mapping, if any, and as keywords."""
+    given: Any = {} if parameters is None else parameters  # whatever it is said to be
+    if not isinstance(given, Mapping):
+        raise RequestError("db.usage", f"{given!r:.60} maps no names to values", fix='{"least": 120}')
+    return {**given, **more}
+
+
 def values_of(parameters: Mapping[str, object]) -> dict[str, Value]:
     """The values of parameters; of one that is no value it is said which."""
-    return {name: _value(name, given) for name, given in parameters.items()}
+    return {name: _value(name, given) for name, given in merged(parameters, {}).items()}
 
 
 def _value(name: str, given: object) -> Value:

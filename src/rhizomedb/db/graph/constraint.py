@@ -297,7 +297,7 @@ class _Reading:
         try:
             checked = check_value(value)
         except Error as error:
-            raise RequestError("db.condition", error.message, where=name[:60], fix=error.fix) from None
+            raise self._no_value(name, operator, value, error) from None
         root = "thing" if is_thing else (kind or "").partition(".")[0].partition("[")[0].partition("(")[0]
         if root in KINDS:
             what, types, operators = KINDS[root]
@@ -322,6 +322,17 @@ class _Reading:
                 "db.condition", f"a text contains texts, not {value!r:.60}", where=name[:60], fix=f'{name[:60]}="…"'
             )
         return checked
+
+    def _no_value(self, name: str, operator: str, value: object, error: Error) -> RequestError:
+        """What is compared with nothing, or with several: said in the words of who asks, not of who writes."""
+        message, fix = error.message, error.fix
+        if value is None:
+            message = "nothing is compared with None: without the property a thing meets no constraint"
+            fix = "look through db.where(…) without this constraint"
+        elif isinstance(value, list | tuple | set | frozenset):
+            message = f"{value!r:.60} is several values, and one is enough"
+            fix = f"{name.removesuffix(f'{MARK}{operator}')[:60]}{MARK}in={value!r:.60}"
+        return RequestError("db.condition", message, where=name[:60], fix=fix)
 
     def _kind(self, steps: tuple[Step, ...]) -> tuple[str | None, bool]:
         """What is expected where a way ends: a primitive schema, and whether things are certain to be there."""

@@ -130,6 +130,10 @@ def ask(
 ) -> list[Hyperedge]:
     """The hyperedges that a filter means, oldest first; see `Hypergraph.hyperedges`."""
     _check(negated, limit)
+    if predicate is not None and not callable(predicate):
+        raise RequestError(
+            "db.usage", f"{predicate!r:.60} cannot be called", fix="predicate=lambda edge: edge.system == 'laptop'"
+        )
     cut = reader.cut
     source = edge_source(reader._store, wanted.within(cut))
     ids, rest = wanted.candidates(source)
@@ -155,10 +159,10 @@ def edge_filter(
     return EdgeFilter(
         set_of(ids, reader.thing),
         set_of(targets, reader.thing),
-        set_of(contexts, str),
+        set_of(contexts, _text),
         set_of(authors, reader.author_key),
-        set_of(claimed_authors, str),
-        set_of(systems, str),
+        set_of(claimed_authors, _text),
+        set_of(systems, _text),
         None if since is None else to_ms(since, reader._clock()),
         None if until is None else to_ms(until, reader._clock(), edge="end"),
     )
@@ -167,6 +171,9 @@ def edge_filter(
 def meant(reader: Asked, thing: Thing, *, called: bool = False) -> Entity:
     """The entity that is meant; see `Hypergraph.thing`."""
     if not isinstance(thing, str):
+        given: Any = thing  # whatever it is said to be
+        if not isinstance(given, bytes) and isinstance(getattr(given, "edge", None), bytes):
+            raise RequestError("db.usage", f"a {type(given).__name__} is no id, and has one", fix="said.edge")
         return check_entity(thing)
     entity = entity_of(thing)
     if reader.is_known(entity):
@@ -183,7 +190,13 @@ def labels(reader: Asked, things: Iterable[Entity]) -> dict[Entity, str]:
     others = [thing for thing, id in ids.items() if id.startswith(UNREADABLE)]
     names = Names(reader._store, reader.cut)
     names.learn(others)
-    return {**ids, **{thing: names.label(thing) for thing in others}}
+    found = {thing: names.label(thing) for thing in others}
+    edges = edge_source(reader._store, reader.cut)
+    for thing, label in found.items():
+        unnamed = f"0x{thing.hex()[:12]}"
+        if label != unnamed and edges.of_edges([thing]):
+            found[thing] = unnamed  # the title that a statement gives a film is not what the statement is called
+    return {**ids, **found}
 
 
 def _check(negated: str, limit: object) -> None:
@@ -201,6 +214,12 @@ def _check(negated: str, limit: object) -> None:
 def set_of(some: Iterable[Any] | None, each: Callable[[Any], Any]) -> frozenset[Any] | None:
     """Things of one kind that are given as a list; None where nothing is."""
     return None if some is None else frozenset(map(each, check_list(some)))
+
+
+def _text(given: object) -> str:
+    if not isinstance(given, str):
+        raise RequestError("db.usage", f"contexts, authors and systems are texts, not {given!r:.60}", fix='["cast"]')
+    return given
 
 
 def check_list(some: Any) -> Iterable[Any]:

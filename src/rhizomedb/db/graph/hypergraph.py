@@ -260,7 +260,7 @@ class HypergraphWriter(Hypergraph):
         return relate(self, pointers, roles, author, origin)
 
     def negate(
-        self, edge: Hyperedge | Entity | str, reason: str | None = None, *, author: str | None = None
+        self, edge: Hyperedge | Related | Entity | str, reason: str | None = None, *, author: str | None = None
     ) -> Related:
         """Take a hyperedge back, by its id. It stays in the log, and is shown again once this negation is negated."""
         from rhizomedb.db.graph.relating import negate

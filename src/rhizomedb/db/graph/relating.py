@@ -83,9 +83,12 @@ def relate(
     return done
 
 
-def negate(db: HypergraphWriter, edge: Hyperedge | Entity | str, reason: str | None, author: str | None) -> Related:
+def negate(
+    db: HypergraphWriter, edge: Hyperedge | Related | Entity | str, reason: str | None, author: str | None
+) -> Related:
     """See `HypergraphWriter.negate`."""
-    id = edge.edge if isinstance(edge, Hyperedge) else db.thing(edge)
+    # What `relate` gave back is a statement, too: it has the id of what was said.
+    id = edge.edge if isinstance(edge, Hyperedge | Related) else db.thing(edge)
     pointers = [Pointer(NEGATES, Reference(id, NEGATED_BY))]
     if reason is not None:
         pointers.append(Pointer("reason", reason))

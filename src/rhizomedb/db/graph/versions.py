@@ -251,6 +251,7 @@ class Versioned:
                 "db.unknown-attribute",
                 f"{self.version} shows nothing as {property!r:.60} of {names.label(subject)}",
                 nearest=nearest_names(property, known),
+                fix=f"one of {', '.join(sorted(known)[:12])}" if known else None,
             )
         choice = chosen.choose(register.claims)
         shown = {agreed(value) for value in choice.values}

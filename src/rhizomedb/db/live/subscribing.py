@@ -123,10 +123,11 @@ class Subscribing(Care):
         from rhizomedb.db.programs.composing import parts_of
         from rhizomedb.db.programs.programming import Known
         from rhizomedb.db.programs.query import parsed_of
+        from rhizomedb.logic.parameters import merged
 
         relations = relation if relation is None or isinstance(relation, str) else list(relation)
         by = [by] if isinstance(by, str) else list(by)
-        values = {**(parameters or {}), **more_parameters}
+        values = merged(parameters, more_parameters)
         opened = self.opened(program, using)
         if opened is not None:
             program, using, values = opened.text, opened.using, {**opened.parameters, **values}

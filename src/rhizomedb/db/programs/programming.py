@@ -83,6 +83,7 @@ class Programming(Hypergraph):
         an older or another definition of this program. What is wrong with a program is said to who runs it.
         """
         from rhizomedb.db.programs.stored_programs import Definitions, _parsed, of_version, unknown
+        from rhizomedb.logic.parameters import merged
 
         definitions = Definitions(self, policy)
         if version is not None:
@@ -96,7 +97,7 @@ class Programming(Hypergraph):
         known = definitions.closure(_parsed(name, text))
         result: Result = cast(Any, self).query(
             text,
-            {**(parameters or {}), **more_parameters},
+            merged(parameters, more_parameters),
             relation=relation or answer,
             using=Known(known),
             aggregates=aggregates,
@@ -210,7 +211,8 @@ class ProgramsWriter(Programming):
         """
         from rhizomedb.db.programs.stored_programs import define_view
 
-        return define_view(self, name, program, relation, parameters or {}, about, author)
+        given = {} if parameters is None else parameters
+        return define_view(self, name, program, relation, given, about, author)
 
     def drop_view(self, name: str, *, author: str | None = None) -> Transaction:
         """Take back the definitions of a view. History keeps them."""
