@@ -11,7 +11,7 @@ NATIVE       := $(if $(CARGO),$(VENV)/.installed-native,plain)
 BACKEND      := $(if $(CARGO),rust,python)
 KERNEL_TESTS := tests/facts tests/store $(wildcard tests/flow/test_*.py)
 
-.PHONY: demo test lint lint-native native plain soak-store soak-flow bench bench-flow bench-crdt docs clean
+.PHONY: demo test lint lint-native native plain soak-store soak-flow bench bench-flow bench-crdt bench-hyper docs clean
 .NOTPARALLEL:
 
 demo: $(VENV)/.installed
@@ -56,6 +56,10 @@ bench-flow: $(VENV)/.installed-bench native
 # Real editing histories are read from the same folder (see bench/crdt/traces.py).
 bench-crdt: $(VENV)/.installed-bench native
 	@$(BIN)/python -m bench crdt
+
+# Beside the TypeScript reference, where node is installed and RHIZOMEDB_REFERENCE names the folder `dist` of a built checkout.
+bench-hyper: $(VENV)/.installed-bench native
+	@$(BIN)/python -m bench hyper
 
 native: $(NATIVE)
 

@@ -17,7 +17,8 @@ from bench.report import MustBe, Section
 from bench.series import Series, duration, factor, mebibytes, table
 
 VARIABLE = "RHIZOMEDB_REFERENCE"
-"""Where the folder `dist` of a built checkout of the reference stands."""
+"""Where the folder `dist` of a built checkout of the reference stands: github.com/mbilokonsky/rhizomedb, in its folder
+`typescript` after `npm ci --ignore-scripts` and `npx tsc` (which complains and builds)."""
 
 SCRIPT = Path(__file__).with_name("reference.mjs")
 

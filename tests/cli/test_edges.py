@@ -78,7 +78,15 @@ def test_what_is_said_by_hyperedges_alone_is_told_of(run, tmp_path):
         run("get", "a.db", "film:42")[1]
         == "nothing stands of it alone; hyperedges point at it: rhizome edges a.db film:42\n"
     )
-    assert run("history", "a.db", "Heat")[0].startswith("Heat")
+    for words in (("history", "a.db", "Heat"), ("history", "a.db", "Heat", "runtime")):
+        assert run(*words)[1].startswith("nothing is said of it alone; hyperedges point at it: rhizome edges a.db Heat")
+    for verb in ("why", "get"):
+        said = run(verb, "a.db", "Heat", "runtime", exit=1)[1]
+        assert "no fact alone says anything about runtime of Heat, but hyperedges do" in said
+    assert run("export", "a.db", "--format", "csv")[1].endswith(
+        "note: 2 hyperedges are in no table; --format json-deltas writes them\n"
+    )
+    assert "in no table" not in run("export", "a.db", "--format", "json-deltas")[1]
     assert run("edges", "a.db", "Heat")[0].endswith("2 hyperedges\n")
 
 
@@ -111,7 +119,7 @@ def test_the_log_and_a_table_tell_of_hyperedges(run):
         back.startswith("negates → ") and named == "Keanu Reeves · name = Keanu Reeves; The Matrix · name = The Matrix"
     )
     assert run("export", "a.db", "--format", "csv")[1] == (
-        "note: a table has no hyperedges; those: rhizome export a.db --format json-deltas\n"
+        "note: 2 hyperedges are in no table; --format json-deltas writes them\n"
     )
 
 

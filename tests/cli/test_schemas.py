@@ -160,6 +160,24 @@ def test_show_gives_the_hyperedges_and_other_moments(films):
     assert films("show", "a.db", "The Matrix", "--limit", "2")[0].splitlines()[-1].startswith("  … ")
 
 
+def test_what_was_taken_back_is_marked_where_that_is_asked_for(films):
+    said = json.loads(films("show", "a.db", "The Matrix", "--as", "Movie", "--json", "--said")[0])
+    for property in ("cast", "year"):
+        films("negate", "a.db", said[property][0]["id"], "--as", "ben")
+    shown = ("show", "a.db", "The Matrix", "--as", "Movie")
+    assert "taken back" not in films(*shown)[0]
+    marked = [line.split() for line in films(*shown, "--negated", "mark")[0].splitlines()]
+    assert ["cast", "ann", "taken", "back"] in [line[:2] + line[4:] for line in marked]
+    assert ["year", "1999", "ann", "taken", "back"] in [line[:3] + line[5:] for line in marked]
+    assert ["→", "1998", "ben"] in [line[:3] for line in marked]
+    films("negate", "a.db", said["cast"][1]["id"], "--as", "ben")
+    assert "Keanu Reeves (Person)" in films(*shown, "--negated", "mark")[0]
+    assert films(*shown, "--json", "--negated", "mark") == films(*shown, "--json")
+    written = json.loads(films(*shown, "--json", "--said", "--negated", "mark")[0])
+    assert [each.get("is_negated", False) for each in written["year"]] == [True, False]
+    assert "does not go with --vocabulary" in films(*shown, "--negated", "mark", "--vocabulary", exit=2)[1]
+
+
 def test_what_nothing_points_at_is_told_of(films):
     films("add", "a.db", "Heat", "year", "1995")
     assert films("show", "a.db", "Heat")[1].endswith("what is said of it otherwise: rhizome get a.db Heat\n")

@@ -53,6 +53,10 @@ def rows(text):
 
 WHERE = {
     "a comparison": (["year__gt=1990"], ["The Matrix  director: → Lana; year: 1998", "1 thing"]),
+    "a sign": (["year > 1990"], ["The Matrix  director: → Lana; year: 1998", "1 thing"]),
+    "signs": (["year>=1984", "year!=1998"], ["1984:  year: 1984", "1 thing"]),
+    "a part of a text": (["title~198"], ["1984:  year: 1984", "1 thing"]),
+    "a value with a sign in it": (["title=a<b"], ["0 things"]),
     "inside": (["director__born=1965"], ["The Matrix  director: → Lana; year: 1998", "1 thing"]),
     "by name": (["director=Lana"], ["The Matrix  director: → Lana; year: 1998", "1 thing"]),
     "a list": (["year__in=1984, 1990"], ["1984:  year: 1984", "1 thing"]),
@@ -140,6 +144,8 @@ def test_what_chooses_or_compares_nothing_is_noted(films, capsys):
 
 WRONG = {
     "no condition": (["where", "a.db", "Movie", "year"], 2, "'year' is not NAME=VALUE"),
+    "no name": (["where", "a.db", "Movie", "=1"], 2, "'=1' is not NAME=VALUE"),
+    "twice by a sign": (["where", "a.db", "Movie", "year>1", "year__gt=2"], 2, "'year__gt' is there twice"),
     "twice": (["where", "a.db", "Movie", "year=1", "year=2"], 2, "'year' is there twice"),
     "a slip": (["where", "a.db", "Movie", "yaer=1"], 1, "did you mean: year?"),
     "an operator": (["where", "a.db", "Movie", "year__gtt=1"], 1, "did you mean: gt?"),

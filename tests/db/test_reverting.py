@@ -325,3 +325,34 @@ def test_copies_that_meet_agree_on_what_was_undone(another):
         here.admit([delta.encode() for delta in there.deltas()], origin="sync")
     assert values(one) == values(other) == [3]
     assert isinstance(one, rhizomedb.Connection)
+
+
+@settings(max_examples=30)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 2), st.one_of(STEPS, st.just(("meet", 0, 1)), st.just(("meet", 1, 2)))), max_size=9
+    )
+)
+def test_copies_that_undo_and_meet_in_any_order_agree(steps):
+    """Whatever is undone where, and whoever meets whom when: what is shown is a matter of what is known."""
+
+    def meet(one, other):
+        for here, there in ((one, other), (other, one)):
+            dbs[here].admit([delta.encode() for delta in dbs[there].deltas()], origin="meeting")
+
+    dbs = [connect(":memory:", keyring=Keyring(), author=f"a{n}") for n in range(3)]
+    with dbs[0], dbs[1], dbs[2], dbs[0].view(STANDS) as view:
+        for copy, one in steps:
+            if one[0] == "meet":
+                meet(*one[1:])
+            else:
+                step(dbs[copy], *one)
+        for one, other in ((0, 1), (1, 2), (0, 2), (0, 1)):
+            meet(one, other)
+        first = state(dbs[0])
+        assert first == state(dbs[1]) == state(dbs[2])
+        assert {tuple(map(exact, row)) for row in view.relation()} == first[0]
+        with connect(":memory:", keyring=Keyring()) as late:
+            for delta in reversed(list(dbs[0].deltas())):
+                late.admit([delta.encode()], origin="backwards")
+            assert state(late)[0] == first[0] and state(late)[2] == first[2]

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -329,3 +330,16 @@ def test_a_kept_view_is_what_is_derived_anew(tmp_path_factory, history, standing
         assert view.relation(relation) == db.run("p", relation=relation)
     for each in (db, *others):
         each.close()
+
+
+def test_what_lies_in_the_way_of_a_state_is_not_followed(path, tmp_path):
+    state, other = state_of(path), tmp_path / "other"
+    under_way = state.with_name(f"{state.name}.new")
+    other.write_text("somebody else's")
+    ways = (lambda: under_way.symlink_to(other), lambda: os.mkfifo(under_way), under_way.mkdir)
+    for size, put in enumerate(ways, 90):
+        put()
+        with connect(path) as db:
+            db.transact([(b"z", "size", size)])
+            assert (b"z", size) in shown(db.view("big", keep=True))
+    assert other.read_text() == "somebody else's"

@@ -112,7 +112,7 @@ def test_no_key_is_made_and_nothing_signed_leaves(db, home):
     with db.what_if() as w:
         w.transact([(E, "v", 2)], author="never met")
         assert "never met" in w.authors() and "never met" not in db.authors()
-        for leaving in (w.deltas, w.delta_ids, lambda: w.get_deltas([])):
+        for leaving in (w.deltas, w.delta_ids, lambda: w.get_deltas([]), w.subscribe, lambda: w.subscribe(print)):
             with pytest.raises(RequestError, match=r"db\.what-if"):
                 leaving()
         with pytest.raises(RequestError):

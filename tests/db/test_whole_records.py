@@ -9,8 +9,10 @@ from rhizomedb.cli import main
 from rhizomedb.db.connection import connect
 from rhizomedb.db.keyring import Keyring
 from rhizomedb.errors import RequestError, ValueRefused
+from rhizomedb.facts.clock import HybridTime
 from rhizomedb.facts.value import exact
-from rhizomedb.hyper.pointer import Reference
+from rhizomedb.hyper.json_delta import JsonDelta
+from rhizomedb.hyper.pointer import Pointer, Reference
 from rhizomedb.hyper.schema import HyperSchema, Nest
 
 E = b"e" * 16
@@ -24,6 +26,27 @@ def address(*values, entity=E):
 
 def shown(db, **how):
     return dict(db.get(E, together=TOGETHER, **how))
+
+
+def test_who_passes_on_what_others_said_makes_no_record_of_it_all(db):
+    def said(id, time, author, property, value):
+        pointers = (Pointer("of", Reference(b"office", property)), Pointer(property, value))
+        return JsonDelta(id, HybridTime(time, 0), author, "elsewhere", pointers, None)
+
+    passed = [
+        said(b"1", 1, "ann", "street", "Main St"),
+        said(b"2", 2, "ann", "city", "Bern"),
+        said(b"3", 3, "ben", "city", "Basel"),
+    ]
+    db.pass_on(passed, author="importer", origin="test")
+    schema = HyperSchema("office", "Office")
+    together = [Together(ADDRESS, of="author")]
+    assert db.show(b"office", schema, together=together) == {"id": "office", "city": "Basel"}
+    assert db.show(b"office", schema, together=together, policy="first") == {
+        "id": "office",
+        "street": "Main St",
+        "city": "Bern",
+    }
 
 
 # -- the table ---------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rhizomedb.db.connection import connect
 from rhizomedb.db.graph.edge_source import LayeredEdges, NumberedEdges, ScannedEdges, edge_source
-from rhizomedb.db.graph.negations import by_program, by_walk, negated, negated_among
+from rhizomedb.db.graph.negations import by_program, by_reading, by_walk, negated, negated_among
 from rhizomedb.db.programs.query import evaluate
 from rhizomedb.facts.clock import HybridTime
 from rhizomedb.facts.delta import Delta
@@ -160,6 +160,9 @@ def test_a_few_edges_are_asked_after_as_all_are(tmp_path_factory, made, cut, tru
         expected = by_program(store, cut, keys) & some
         assert by_walk(store, cut, keys, some) & some == expected
         assert set(negated_among(store, cut, keys, some)) & some == expected
+        known = {}  # one after the other, each from what those before have found
+        assert {edge for edge in sorted(some) if edge in by_walk(store, cut, keys, [edge], known)} == expected
+        assert by_reading(store, cut, keys) == {each for each in by_program(store, cut, keys) if type(each) is bytes}
 
 
 # -- negation ----------------------------------------------------------------------------------------------------------

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from rhizomedb.db.connection import connect
 from rhizomedb.errors import BudgetExceeded, Error
 from rhizomedb.facts.clock import HybridTime
-from rhizomedb.hyper import Pointer, Reference
+from rhizomedb.hyper import Pointer, Reference, schema_edges
 from rhizomedb.hyper.json_delta import JsonDelta, read
 from rhizomedb.hyper.primitive import PRIMITIVES
-from rhizomedb.hyper.schema import Condition, HyperSchema, Nest, Property, Schemas
+from rhizomedb.hyper.schema import DEPTH_MAX, TOO_DEEP, Condition, HyperSchema, Nest, Property, Schemas
 
 FILMS = Path(__file__).parent.parent / "data" / "films" / "movies.deltas.jsonl.gz"
 
@@ -110,7 +110,7 @@ def test_h37_where_a_condition_does_not_hold_the_target_stays(db, value, nested)
 
 
 def test_h38_a_rule_to_no_schema_is_an_error(db):
-    with pytest.raises(Error, match="there is no schema 'std'") as refused:
+    with pytest.raises(Error, match="there is no schema 'std', to which Friends leads by friend") as refused:
         db.hyperview("x", FRIENDS)
     assert refused.value.code == "hyper.unknown-schema"
 
@@ -167,6 +167,31 @@ def test_h45_what_was_said_since_is_shown(db):
     assert ids(db.hyperview("o", STANDARD)) == {"p": ["a"]}
     say(db, said("b", 2, "o", "p", 2), negation("n", 3, "a"))
     assert ids(db.hyperview("o", STANDARD)) == {"p": ["b"]}
+
+
+def test_what_is_taken_back_is_marked_where_that_is_asked_for(db):
+    movie = HyperSchema("m", "M", nests={"to": Nest("std")}, properties={"p": Property(required=True)})
+    say(
+        db,
+        said("a", 1, "o", "p", 1),
+        edge("b", 2, ("from", ("o", "q")), ("to", ("x", None))),
+        said("c", 3, "x", "p", 1),
+    )
+    say(db, negation("n1", 4, "a"), negation("n2", 5, "b"), negation("n3", 6, "c"), negation("n4", 7, "n3"))
+    assert ids(db.hyperview("o", movie, schemas=[STANDARD])) == {}
+    view = db.hyperview("o", movie, schemas=[STANDARD], negated="mark")
+    assert shape(view) == {"p": [("a", {})], "q": [("b", {"to": {"p": [("c", {})]}})]}
+    (nested,) = view["q"][0].values("to")
+    assert [entry.edge.is_negated for entry in (view["p"][0], view["q"][0], nested["p"][0])] == [True, True, False]
+    assert view.missing() == ["p"]
+    written = view.to_dict()
+    assert written["p"][0]["is_negated"] is True
+    assert "is_negated" not in written["q"][0]["pointers"][1]["target"]["p"][0]
+    db.negate(db.relate(e=("x", "q"), q=1, author="ann").edge, author="ben")
+    found = [db.hyperview("x", STANDARD, negated="mark", trusted=some)["q"][0] for some in (None, [], ["ben"])]
+    assert [entry.edge.is_negated for entry in found] == [True, False, True]
+    with pytest.raises(Error, match="a view has no negated='only'"):
+        db.hyperview("o", movie, negated="only")
 
 
 def test_h46_order_depth_and_dependents():
@@ -241,6 +266,37 @@ def test_schemas_are_said_evolved_travelled_and_taken_back(db, wall):
         db.hyperview("o", "Movie")
 
 
+def test_every_version_of_a_schema_is_listed(db, wall):
+    versions = [
+        HyperSchema("m", "Movie"),
+        HyperSchema("m", "Movie", nests={"director": Nest("p")}),
+        HyperSchema("m", "Film", frozenset(["title"])),
+        HyperSchema("m", "Movie"),
+    ]
+    moments = []
+    for author, version in zip(("ann", "ben", "ann", "ben"), versions, strict=True):
+        wall.forward(1000)
+        db.define(version, author=author)
+        db.define(HyperSchema("p", f"P {len(moments)}"))  # nothing of this one
+        moments.append(db.schemas()["m"])
+    assert moments == versions
+    found = db.schema_history("Movie")
+    assert [once.schema for once in found] == versions[::-1]
+    assert [once.version for once in found] == [each.version for each in versions[::-1]]
+    assert [once.authors for once in found] == [("ben",), ("ann",), ("ben",), ("ann",)]
+    assert all(db.at_epoch(once.epoch).schemas()["m"] == once.schema for once in found)
+    assert db.at_epoch(found[1].epoch).schema_history("m") == found[1:]
+    wall.forward(1000)
+    gone = [db.negate(edge.edge).edge for edge in db.hyperedges(targets=["m"], contexts=["name"])]
+    assert [once.version for once in db.schema_history("m")] == [None, *(once.version for once in found)]
+    wall.forward(1000)
+    db.negate(gone[0])
+    assert [once.schema for once in db.schema_history("m")][:2] == [versions[-1], None]
+    for wrong in ("nothing", 3, ""):
+        with pytest.raises(Error, match="schema"):
+            db.schema_history(wrong)
+
+
 def test_what_is_said_of_a_schema_in_several_ways_is_listed_and_the_latest_counts(db, wall):
     db.define(HyperSchema("m", "Movie"), author="ann")
     wall.forward(10)
@@ -277,6 +333,15 @@ POISON = {
     "no pattern": [("pattern", "x")],
     "a rule to two": [("on-context", "r"), ("apply-schema", Reference(b"x")), ("apply-schema", Reference(b"y"))],
     "rules that are none": [("rules", '{"x": null}')],
+    "rules that are a list": [("rules", "[]")],
+    "rules that are a number": [("rules", "5")],
+    "rules that lead nowhere": [("rules", '{"x": {}}')],
+    "rules with half a character": [("rules", '{"x": {"schema": "\\ud800"}}')],
+    "a condition about half a character": [
+        ("on-context", "r"),
+        ("apply-schema", Reference(b"x")),
+        ("when", '["\\ud800", "==", 1]'),
+    ],
     "rules that are no JSON": [("rules", "{")],
     "deep rules": [("rules", "[" * 100_000)],
     "a condition that is none": [("on-context", "r"), ("apply-schema", Reference(b"x")), ("when", "[1]")],
@@ -303,6 +368,60 @@ def test_poison_spoils_one_schema_at_most_and_is_listed(db, pointers):
     assert len(found.refused) == 1
 
 
+@pytest.mark.parametrize("first", ["a", "z"])
+def test_nobody_puts_a_schema_away_by_leading_to_it(db, first):
+    db.define(HyperSchema("movie", "Movie", nests={"director": Nest("person"), "writer": Nest("person")}))
+    db.define(HyperSchema("person", "Person"))
+    ids = [f"{first}{n:03}" for n in range(DEPTH_MAX + 5)]
+    for id, to in zip(ids, [*ids[1:], "movie"], strict=True):
+        db.relate(("schema", Reference(id.encode(), "name")), name=id)
+        db.relate(
+            ("schema", Reference(id.encode(), "transform")),
+            ("on-context", "r"),
+            ("apply-schema", Reference(to.encode())),
+        )
+    found = db.schemas_said()
+    assert {"movie", "person"} < set(found.schemas)
+    ((edge, why),) = found.refused
+    assert (edge.targets("name"), why) == ([ids[-DEPTH_MAX + 1]], TOO_DEEP)
+    assert found.schemas.depth(ids[-DEPTH_MAX + 2]) == DEPTH_MAX
+
+
+@given(st.dictionaries(st.sampled_from("abcdefgh"), st.frozensets(st.sampled_from("abcdefgh"), max_size=3), max_size=8))
+def test_what_is_refused_is_what_leads_back_to_itself_or_lies_between(leads):
+    made = {id: HyperSchema(id, id, nests={to: Nest(to) for to in some - {id}}) for id, some in leads.items()}
+    found = schema_edges._endless(made)
+    left = {id: schema for id, schema in made.items() if id not in found}
+    Schemas(left.values())  # no ring is left
+
+    def reached(id, by):
+        seen, waiting = set(), [id]
+        while waiting:
+            for to in by(waiting.pop()):
+                if to in made and to not in seen:
+                    seen.add(to)
+                    waiting.append(to)
+        return seen
+
+    ahead = {id: reached(id, lambda at: made[at].nests) for id in made}
+    in_ring = {id for id in made if id in ahead[id]}
+    between = {id for id in made if ahead[id] & in_ring and any(id in ahead[each] for each in in_ring)}
+    assert set(found) == in_ring | between
+
+
+def test_views_that_share_much_are_compared_once_each(db):
+    schemas = [HyperSchema(f"s{n}", f"S{n}", nests={"r": Nest(f"s{n + 1}")}) for n in range(40)]
+    schemas.append(HyperSchema("s40", "S40"))
+    say(
+        db,
+        *(edge(f"{side}{n}", 1, ("e", (f"o{n}", "p")), ("r", (f"o{n + 1}", "q"))) for n in range(40) for side in "ab"),
+    )
+    one, two = (db.hyperview("o0", schemas[0], schemas=schemas) for _ in range(2))
+    assert one == two  # by all ways there would be 2**40 of them
+    say(db, negation("n", 2, "b39"))
+    assert db.hyperview("o0", schemas[0], schemas=schemas) != one
+
+
 def test_schemas_that_met_and_make_a_ring_are_refused_and_the_others_go_on(db):
     db.define(HyperSchema("x", "X"))
     for name, other in (("a", "b"), ("b", "a"), ("c", "a")):
@@ -315,6 +434,12 @@ def test_schemas_that_met_and_make_a_ring_are_refused_and_the_others_go_on(db):
     found = db.schemas_said()
     assert set(found.schemas) == {"x", "c"}
     assert len(found.refused) == 2
+    assert repr(found.schemas) == "<Schemas: c, x; cannot be used: A, B, a, b>"
+    for name in ("A", "c", "b"):
+        reason = "is said here and cannot be used: schemas would nest without end: A → B → A"
+        with pytest.raises(Error, match=f"schema 'a', to which C leads by r, {reason}" if name == "c" else reason):
+            db.hyperview("o", name, schemas=[STANDARD])
+    assert db.hyperview("o", "X").id == "o"
 
 
 def test_the_schema_deltas_of_the_reference_are_read(db):
@@ -386,6 +511,20 @@ def test_the_films_have_the_published_sizes(tmp_path):
                 for entry in entries
             )
 
+        edges = db.hyperedges(claimed_authors=["seed"])
+        things = {each.entity.decode() for found in edges for each in found.references}
+        kinds = {each.partition("_")[0] for each in things}
+        of_a_kind = {kind: [each for each in things if each.startswith(kind)] for kind in sorted(kinds)}
+        assert {kind: len(some) for kind, some in of_a_kind.items()} == {
+            "movie": 51,
+            "person": 159,
+            "role": 238,
+            "trilogy": 10,
+        }
+        shown = {kind: sum(sizes(each, kind.title())[0] for each in some) for kind, some in of_a_kind.items()}
+        assert shown == {"movie": 294, "person": 332, "role": 714, "trilogy": 39}
+        assert sum(shown.values()) == len(edges) == 1379
+        assert sizes("movie_lotr_fellowship", "Movie")[0] == 7
         assert sizes("movie_matrix", "Movie") == (7, 15)
         assert sizes("person_reeves_keanu", "Person") == (4, 4)
         assert sizes("role_matrix_neo", "Role") == (3, 22)
@@ -439,6 +578,8 @@ def test_a_view_is_what_a_walk_finds(kind, tmp_path_factory, world):
         for thing in THINGS:
             found = shape(db.hyperview(thing, schemas[0], schemas=schemas))
             assert found == walk(known, edges, away, thing.encode(), known["s0"])
+            marked = shape(db.hyperview(thing, schemas[0], schemas=schemas, negated="mark"))
+            assert marked == walk(known, edges, frozenset(), thing.encode(), known["s0"])
 
 
 def walk(schemas, edges, away, thing, schema):

@@ -187,6 +187,24 @@ def test_what_is_no_lens_is_listed_with_the_reason(db):
     ]
 
 
+@pytest.mark.parametrize(
+    "step",
+    [
+        '{"add": ["a", null, "b"]}',
+        '{"convert": ["a", "b", [["x", 1e999]]]}',
+        '{"rename": ["a\\ud800", "b"]}',
+        '{"hoist": ["a", "b\\ud800", "c"]}',
+        '{"split": ["a", ["b", "c"], "\\ud800"]}',
+    ],
+)
+def test_a_lens_of_what_is_no_value_is_refused_alone(db, step):
+    db.lens("2", "3", Rename("a", "b"))
+    db.relate(("vocabulary", (b"vocabulary", "lens")), ("from", "1"), ("to", "2"), ("step 1", step))
+    found = db.lenses()
+    assert (len(found.lenses), len(found.refused)) == (1, 1)
+    assert db.as_version("3").program()
+
+
 WRONG = {
     "no step": (lambda: Lens("1", "2", ()), "a lens has one step"),
     "no version": (lambda: Lens("", "2", (Rename("a", "b"),)), "a version is a text"),

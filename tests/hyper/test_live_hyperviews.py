@@ -8,7 +8,7 @@ from test_hyperviews import STANDARD, THINGS, negation, said, shape, worlds
 from rhizomedb.db.connection import connect
 from rhizomedb.errors import Error
 from rhizomedb.hyper.hyperview import HyperView
-from rhizomedb.hyper.schema import HyperSchema, Nest
+from rhizomedb.hyper.schema import Condition, HyperSchema, Nest
 
 FILM = HyperSchema("film", "Film", nests={"director": Nest("std")})
 
@@ -100,6 +100,20 @@ def test_views_are_what_their_program_derives(kind, tmp_path_factory, world, cut
             assert {tuple(row) for row in kept.relation() if isinstance(row[2], str)} == derived
             for views in (db.hyperviews(THINGS, schemas[0], **given_to), list(live)):
                 assert rows_of(views) == derived
+
+
+def test_a_thing_in_the_role_of_a_condition_counts_as_its_entity(db):
+    std = HyperSchema("std", "Standard")
+    schema = HyperSchema("s", "S", nests={"to": Nest("std", (Condition("by", "!=", 1),))})
+    db.relate(("by", (b"k", None)), ("by", 1), ("at", (b"m", "at")), ("to", (b"w", None)))
+    db.relate(named=(b"w", "name"), name="Mann")
+    given_to = {"schemas": [schema, std]}
+    with db.live_hyperviews([b"m"], schema, **given_to) as live:
+        derived = {
+            tuple(row) for row in db.query(db.hyperview_program(schema, things=[b"m"], **given_to), relation="shown")
+        }
+        assert len(derived) == 2
+        assert rows_of([live[b"m"]]) == rows_of([db.hyperview(b"m", schema, **given_to)]) == derived
 
 
 def rows_of(views):

@@ -345,6 +345,34 @@ def test_a_pydantic_model_is_a_schema():
     assert schema_of(class_of(schema, schemas_of(Novel).values())).version == schema.version
 
 
+def test_a_pydantic_model_that_is_not_whole_yet_is_told():
+    pydantic = pytest.importorskip("pydantic")
+
+    class Book(pydantic.BaseModel):
+        title: str
+        author: Nobody | None = None  # noqa: F821
+
+    with pytest.raises(Error, match="its annotation cannot be read: Nobody") as refused:
+        schema_of(Book)
+    assert refused.value.where == "Book.author"
+
+
+def test_a_dataclass_of_pydantic_is_a_schema():
+    pydantic = pytest.importorskip("pydantic")
+
+    @pydantic.dataclasses.dataclass
+    class Author:
+        id: str
+        name: str = pydantic.Field(max_length=80)
+        born: int | None = pydantic.Field(default=None, ge=1)
+        shown: str = pydantic.Field(default="", init=False)
+
+    assert schema_of(Author).properties == {
+        "name": Property("string[, 80]", required=True),
+        "born": Property("integer[1, ]"),
+    }
+
+
 # -- laws --------------------------------------------------------------------------------------------------------------
 
 SCALARS = [int, float, str, bool, bytes, dt.date, dt.datetime, Cid, Ref, Any]

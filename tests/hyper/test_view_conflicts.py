@@ -160,6 +160,13 @@ def key(value):
     return value if isinstance(value, str) else (isinstance(value, bool), value)
 
 
+def flat(key):
+    """A key in which a thing is its id, as plain data has one that is not shown inside."""
+    if not isinstance(key, tuple):
+        return key
+    return key[1] if key[:1] == ("thing",) else tuple(map(flat, key))
+
+
 def written(shown):
     """What a conflict shows, as plain data shows it."""
     if isinstance(shown, list):
@@ -192,7 +199,7 @@ def test_it_is_where_showing_all_shows_several(kind, tmp_path_factory, world, sc
                     all_of_it = [{"id": each} if isinstance(each, str) else each for each in all_of_it]
                 several = len(set(map(key, all_of_it))) > 1
                 if several and not of.properties.get(property, Property()).many:
-                    expected[view.schema.name, view.id, property] = key(shown.get(property, ()))
+                    expected[view.schema.name, view.id, property] = flat(key(shown.get(property, ())))
                 for entry in entries:
                     for _, target in entry.targets:
                         if isinstance(target, HyperView):
@@ -203,7 +210,7 @@ def test_it_is_where_showing_all_shows_several(kind, tmp_path_factory, world, sc
             if things is not None or (view.properties and not view.missing()):
                 walk(view)
         found = reader.conflicts(things, schema=schemas[0], policy=policy, schemas=schemas)
-        assert {(each.schema, each.id, each.property): key(written(each.shown)) for each in found} == expected
+        assert {(each.schema, each.id, each.property): flat(key(written(each.shown))) for each in found} == expected
         for each in found:
             assert (
                 len({key(value.value) if not isinstance(value.value, Ref) else value.value for value in each.values})

@@ -352,3 +352,24 @@ def test_a_view_is_that_of_what_would_have_been_said_with_the_names_shown(histor
         found = db.with_vocabulary().hyperviews(THINGS, schema, schemas=[inner])
         choose = POLICIES["all"]
         assert [resolve(each, choose, {}) for each in found] == [resolve(each, choose, {}) for each in expected]
+
+
+def test_attributes_of_other_kinds_are_others_though_python_calls_them_equal(db):
+    db.transact([(b"thing", 1, "a"), (b"thing", 1.0, "b")])
+    read = db.with_vocabulary()
+    assert (read.get(b"thing", 1), read.get(b"thing", 1.0)) == ("a", "b")
+    assert not read.conflicts()
+    assert read.why(b"thing", 1).shown == ("a",)
+
+
+def test_what_a_question_uses_is_a_list(db):
+    with pytest.raises(Error, match="`using` is a list"):
+        db.with_vocabulary().query("a(v: V) :- meant(value: V).", using=None)
+
+
+def test_a_class_of_many_takes_no_more_than_its_members():
+    edge = object()
+    many = Classes(dict.fromkeys(map(str, range(20_000)), 0), [(edge, [str(n) for n in range(20_000)])])
+    assert len(many) == 1
+    assert many.all("7") is many.all("19999")
+    assert many.why("7", "19999") == (edge,)

@@ -189,6 +189,21 @@ def test_a_property_that_is_called_like_an_option_or_with_underscores(db):
     assert len(db.where("S", {"limit": 5}, limit=1)) == 1
 
 
+ODD = ["constructor", "__proto__", "__class__", '"); x', "a b", "é", "id[]", "x__", "__", "a__gt"]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_no_name_of_a_property_spoils_a_search(db, name):
+    property = "id" if name == "id[]" else name
+    db.relate(("of", (b"m", property)), (property, 5))
+    db.relate(("of", (b"n", property)), (property, '"); x'))
+    for schema in (HyperSchema("s", "S"), HyperSchema("s", "S", frozenset([property]))):
+        assert [each["id"] for each in db.where(schema, {name: 5})] == ["m"]
+        assert [each["id"] for each in db.where(schema, {f"{name}__ge": 5})] == ["m"]
+        assert [each["id"] for each in db.where(schema, {f"{name}__contains": '");'})] == ["n"]
+        assert [each["id"] for each in db.where(schema)] == ["m", "n"]
+
+
 def test_a_way_through_what_hyperedges_say_by_role(db):
     db.define(HyperSchema("person", "Person"))
     db.define(HyperSchema("movie", "Movie", nests={"actor": Nest("person")}))
@@ -236,6 +251,22 @@ def test_other_moments_authors_and_policies(db, wall):
     db.negate(edge.edge, author="cy")
     assert [len(db.where(Movie, year=year)) for year in (1990, 2000)] == [1, 0]
     assert [len(db.where(Movie, year=year, trusted=[])) for year in (1990, 2000)] == [0, 1]
+
+
+def test_one_schema_is_asked_by_itself(films):
+    movies, plain = films.things(Movie), films.things("Movie")
+    assert movies.where(year__gt=1990) == films.where(Movie, year__gt=1990) != []
+    assert plain.where({"released__gt": 1990}, limit=1) == films.where("Movie", {"released__gt": 1990}, limit=1) != []
+    assert [each.id for each in movies] == sorted(each.id for each in MOVIES)
+    before = films.snapshot().things(Movie)
+    with films.what_if() as supposed:
+        supposed.save(Movie("heat", "Heat", 1995))
+        assert len(supposed.things(Movie).where()) == len(before.where()) + 1
+    assert repr(plain) == "<Things of Movie>"
+    with pytest.raises(Error, match="there is no schema 'Moive'"):
+        films.things("Moive")
+    with pytest.raises(Error, match="no property 'yaer'"):
+        movies.where(yaer=1)
 
 
 def test_a_budget_ends_it(films):
@@ -334,3 +365,22 @@ def test_a_schema_that_shows_everything_shows_neither_schemas_nor_what_is_only_n
     assert [each["id"] for each in db.where("X")] == ["m"] == [each["id"] for each in db.where("Y")]
     db.negate(said.edge)
     assert db.where("X") == []
+
+
+def test_all_that_is_found_is_of_one_moment_whoever_writes_meanwhile(tmp_path):
+    schema = HyperSchema("film", "Film")
+    things = [f"film-{number}".encode() for number in range(100)]
+    with connect(tmp_path / "a.db", author="ann") as db, connect(tmp_path / "a.db", author="ben") as other:
+        for thing in things:
+            db.relate(film=(thing, "year"), year=1999)
+
+        def writing(said):
+            for thing in [things.pop() for _ in range(len(things))]:
+                other.relate(film=(thing, "year"), year=2000)
+            return said[-1].value
+
+        before = db.snapshot()
+        assert {each["year"] for each in db.where(schema, policy=writing)} == {1999}
+        assert other.show(b"film-99", schema) == {"id": "film-99", "year": 2000}
+        assert {each["year"] for each in before.where(schema)} == {1999}
+        assert {each["year"] for each in db.where(schema)} == {2000}

@@ -13,7 +13,7 @@ from rhizomedb.db.connection import Connection
 from rhizomedb.db.graph.hyperedges import show_id
 from rhizomedb.db.graph.relating import Related
 from rhizomedb.db.moment import show_ms
-from rhizomedb.db.naming import Names
+from rhizomedb.db.naming import Authors, Names
 from rhizomedb.db.reader import Reader
 from rhizomedb.errors import RequestError, nearest_names
 from rhizomedb.exchange.json_deltas import import_json_deltas
@@ -43,14 +43,15 @@ def edges(options: Namespace) -> int:
             trusted=options.trusted,
         )
         shown = found if limit is None else found[:limit]
+        authors = reader._authors()
         if options.json:
-            print_lines(_as_dict(reader, edge) for edge in shown)
+            print_lines(_as_dict(edge, authors) for edge in shown)
             return 0
         _say_pointers(
             reader,
             shown,
             lambda edge: (
-                f"{_id(edge.edge)}  {show_ms(edge.time.ms)}  {_who(reader, edge)}"
+                f"{_id(edge.edge)}  {show_ms(edge.time.ms)}  {_who(edge, authors)}"
                 f"{'  taken back' if edge.is_negated else ''}"
             ),
         )
@@ -196,14 +197,14 @@ def _say_pointers(reader: Reader, edges: Iterable[Hyperedge], head: Callable[[Hy
             out.say(f"  {out.safe(pointer.role)}  {_target(pointer, labels)}")
 
 
-def _as_dict(reader: Reader, edge: Hyperedge) -> dict[str, Any]:
-    author = reader.author_name(edge.author)
+def _as_dict(edge: Hyperedge, authors: Authors) -> dict[str, Any]:
+    author = authors.name(edge.author)
     said = json_delta.of_hyperedge(edge, author)
     return {**said, "delta": edge.delta, "signed_by": author, "is_negated": edge.is_negated}
 
 
-def _who(reader: Connection | Reader, edge: Hyperedge) -> str:
-    author = out.safe(reader.author_name(edge.author))
+def _who(edge: Hyperedge, authors: Authors) -> str:
+    author = out.safe(authors.name(edge.author))
     return author if edge.claimed_author is None else f"{out.safe(edge.claimed_author)} (as {author} claims)"
 
 

@@ -452,6 +452,7 @@ def _show(add: Add) -> None:
     _policies(add)
     add("--said", action="store_true", help="with --json: the hyperedges themselves, instead of what is chosen of them")
     _trusted(add)
+    add("--negated", choices=["exclude", "mark"], default="exclude", help="what was taken back (default: exclude)")
     add("--vocabulary", action="store_true", help="with what is said to mean the same as one: rhizome vocabulary FILE")
     add("--believe", metavar="AUTHOR", action="append", help="with that: only what this author says of it (repeat)")
     _moment(add)
@@ -466,7 +467,7 @@ def _views_where(add: Add) -> None:
         metavar="CONDITION",
         nargs="*",
         default=[],
-        help='year__gt=1990, director__name="Lana Wachowski", year__in=1996,1999; after two underscores eq, ne, lt, le, gt, ge, in, contains, startswith',
+        help='"year > 1990", director__name="Lana Wachowski", "title ~ moon", or after two underscores eq, ne, lt, le, gt, ge, in, contains, startswith: year__in=1996,1999',
     )
     _policies(add)
     _trusted(add)

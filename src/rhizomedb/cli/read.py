@@ -229,6 +229,10 @@ def history(options: Namespace) -> int:
             for s in shown
         ]
         names = ["claimed", "author", *(["attribute"] if attribute is None else []), "value", "now", "arrived"]
+        if not found and reader.hyperedges(targets=[options.name], negated="mark", limit=1):
+            file, name = out.quoted(options.file), out.quoted(options.name)
+            out.note(f"nothing is said of it alone; hyperedges point at it: rhizome edges {file} {name} --negated mark")
+            return 0
         out.say_table(names, [[row[name] for name in names] for row in rows], whole=("claimed", "now"))
         if len(found) > len(shown):
             out.say(f"… {len(found) - len(shown):,} more")

@@ -35,8 +35,11 @@ def show(options: Namespace) -> int:
         if options.believe is not None and not options.vocabulary:
             raise RequestError("db.usage", "--believe goes with --vocabulary")
         read = reader.with_vocabulary(options.believe) if options.vocabulary else reader
+        if options.vocabulary and options.negated != "exclude":
+            raise RequestError("db.usage", "--negated does not go with --vocabulary", fix="leave one of them out")
+        marking = {} if options.vocabulary else {"negated": options.negated}
         schemas = whole_schemas(db, options)
-        view = read.hyperview(options.name, schema, schemas=schemas, trusted=options.trusted)
+        view = read.hyperview(options.name, schema, schemas=schemas, trusted=options.trusted, **marking)
         if not view and not reader.is_known(view.entity):
             reader.get(options.name)  # the error that says what is near, or what is held of it otherwise
         if options.said and not options.json:
@@ -67,7 +70,7 @@ class _Tree:
     """The lines of a view: a property, a mark where that is what the policy shows, the value, and who says it."""
 
     def __init__(self, reader: Reader, made: Made, labels: Mapping[Entity, str]) -> None:
-        self._reader = reader
+        self._authors = reader._authors()
         self._made = made
         self._labels = labels
         self._done: set[int] = set()
@@ -81,7 +84,7 @@ class _Tree:
             name, met = property, False
             for entry in entries:
                 for value in told(view, property, entry):
-                    is_shown = self._is_shown(value, entry.edge, chosen)
+                    is_shown = not entry.edge.is_negated and self._is_shown(value, entry.edge, chosen)
                     met = met or is_shown
                     if name == "" and isinstance(value, dict):
                         name = property  # else nobody sees where the next one begins
@@ -101,7 +104,9 @@ class _Tree:
                     yield from self._value(role, "", target, None, deep + 1)
         elif isinstance(value, HyperView):
             label = f"{self._labels[value.entity]} ({value.schema.name})"
-            if id(value) in self._done and value:
+            if id(value) not in self._made:
+                yield [_deep(deep, name), mark, label, who]  # only what is taken back leads there
+            elif id(value) in self._done and value:
                 yield [_deep(deep, name), mark, f"{label}, as above", who]
             else:
                 yield [_deep(deep, name), mark, label, who]
@@ -117,9 +122,9 @@ class _Tree:
         return any(Said(each, edge).key == key for each in among)
 
     def _who(self, edge: Hyperedge) -> str:
-        author = self._reader.author_name(edge.author)
+        author = self._authors.name(edge.author)
         named = author if edge.claimed_author is None else f"{edge.claimed_author} (as {author} claims)"
-        return f"{named} {show_ms(edge.time.ms)}"
+        return f"{named} {show_ms(edge.time.ms)}{'  taken back' if edge.is_negated else ''}"
 
 
 def _deep(deep: int, name: str) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from argparse import Namespace
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rhizomedb.cli import out
+from rhizomedb.cli.read import TESTS
 from rhizomedb.cli.session import at_moment, known_thing, opened, print_lines, value_of, whole_schemas
 from rhizomedb.cli.show import note_unknown, policies_of
 from rhizomedb.db.connection import Connection
@@ -17,6 +19,8 @@ from rhizomedb.errors import RequestError
 from rhizomedb.facts.value import Entity
 from rhizomedb.hyper.json_delta import HEX, entity_of
 from rhizomedb.hyper.typed_field import Ref
+
+CONDITION = re.compile(r"\s*([^=<>!~]*[^=<>!~\s])\s*(<=|>=|!=|==|=|<|>|~)(.*)\Z", re.DOTALL)
 
 COUNTED_MAX = 1_000
 """Up to how many conflicts and differences are counted where not all are shown."""
@@ -69,25 +73,28 @@ def _with_things(value: Any) -> Any:
 
 
 def _conditions(texts: Iterable[str]) -> dict[str, Any]:
-    """Conditions as they are typed: `year__gt=1990`, `director__name="Lana Wachowski"`, `year__in=1996,1999`."""
+    """Conditions as they are typed: `year__gt=1990` or "year > 1990", `director__name="Lana Wachowski"`, `year__in=1996,1999`."""
     found: dict[str, Any] = {}
     for text in texts:
-        name, equals, value = text.partition("=")
-        name = name.strip()
-        if not equals or not name:
+        match = CONDITION.match(text)
+        if not match:
             raise RequestError(
                 "db.usage", f"{text!r:.60} is not NAME=VALUE", fix="rhizome where FILE Movie year__gt=1990"
             )
+        said, sign, value = match.groups()
+        name = said if TESTS[sign] == "eq" else f"{said}{MARK}{TESTS[sign]}"
         if name in found:
-            raise RequestError("db.usage", f"{name!r:.60} is there twice", fix=f"{name}__in=1,2")
+            raise RequestError("db.usage", f"{name!r:.60} is there twice", fix=f"{said}__in=1,2")
         is_list = name.endswith(f"{MARK}in")
-        found[name] = [_value(each) for each in value.split(",")] if is_list else _value(value)
+        found[name] = [_value(each) for each in value.split(",")] if is_list else _value(value, is_text=sign == "~")
     return found
 
 
-def _value(text: str) -> object:
+def _value(text: str, *, is_text: bool = False) -> object:
     text = text.strip()
-    return text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else value_of(text)
+    if len(text) > 1 and text[0] == text[-1] == '"':
+        return text[1:-1]
+    return text if is_text else value_of(text)
 
 
 def _summary(shown: Mapping[str, Any], labels: Mapping[Entity, str]) -> str:

@@ -23,6 +23,7 @@ from rhizomedb.cli.session import (
 )
 from rhizomedb.db.connection import Connection
 from rhizomedb.db.doctor import FETCH, not_here
+from rhizomedb.db.graph.edge_source import edge_source
 from rhizomedb.db.limits import bytes_of
 from rhizomedb.db.programs.result import show
 from rhizomedb.db.quotas import quota_of
@@ -250,16 +251,17 @@ def export(options: Namespace) -> int:
         columns = sorted({column for row in rows for column in row}, key=_column_order)
         rows.sort(key=lambda row: [str(row.get(column, "")).casefold() for column in columns])
         count = write_rows(rows, options.target, format="jsonl" if as_lines else chosen, columns=columns)
-        from rhizomedb.db.graph.edge_source import edge_source
-
-        if edge_source(reader._store, reader.cut).all():
-            out.note(
-                f"note: a table has no hyperedges; those: rhizome export {out.quoted(options.file)} --format json-deltas"
-            )
+        edges = len(edge_source(reader._store, reader.cut).all())
     if options.json and not to_stdout:
         print_lines([{"file": options.target, "format": chosen, "rows": count}])
     elif not to_stdout:
         out.note(f"{out.plural(count, 'row')} written to {options.target}")
+    if edges:
+        is_one = edges == 1
+        out.note(
+            f"note: {out.plural(edges, 'hyperedge')} {'is' if is_one else 'are'} in no table; "
+            f"--format json-deltas writes {'it' if is_one else 'them'}"
+        )
     return 0
 
 

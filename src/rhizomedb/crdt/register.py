@@ -80,7 +80,7 @@ latest(entity: E, attribute: A, value: V) :- top(entity: E, attribute: A, fact: 
 """
 """A register that goes by what clocks claimed, whatever its writers had seen: whose clock is ahead wins."""
 
-CLAIMS: Final = """\
+_SAID: Final = """\
 // which registers are asked for; the surface adds the rule or the tuples
 relation asked(entity: bytes, attribute: any).
 
@@ -93,6 +93,9 @@ written(fact: C, delta: D, entity: E, attribute: A, value: V) :-
 written(fact: C, delta: D, entity: E, attribute: A, value: V) :-
     said(fact: C, delta: D, entity: E, attribute: A, value: V, edge: G), E != G, V != G.
 
+"""
+
+_NOT_WITHDRAWN: Final = """\
 // what is withdrawn is as if it had not been said: claims, and retractions
 withdrawn(fact: P, delta: D, by: U) :-
     written(entity: E), U := fact(entity: E, attribute: "rhizome/withdraws", value: D), cause(from: U, to: P).
@@ -100,6 +103,9 @@ withdrawal(fact: P, delta: D) :- withdrawn(fact: P, delta: D).
 write(fact: C, delta: D, entity: E, attribute: A, value: V) :-
     written(fact: C, delta: D, entity: E, attribute: A, value: V), !withdrawal(fact: C, delta: D).
 
+"""
+
+_STANDING: Final = """\
 // what the writes of a register had seen: those of authors who saw the view, and those of each author alone
 seen(entity: E, attribute: A, fact: P) :-
     write(fact: G, delta: D, entity: E, attribute: A), delta(id: D, scope: "seen"), cause(from: G, to: P).
@@ -116,13 +122,22 @@ superseded(fact: C, delta: D) :-
     past(entity: E, attribute: A, author: W, fact: C).
 retracted(fact: C, delta: D, by: T) :-
     write(fact: C, delta: D, entity: E), T := fact(entity: E, attribute: "rhizome/retracts", value: D),
-    cause(from: T, to: C), asserts(delta: X, fact: T), !withdrawal(fact: T, delta: X).
+    cause(from: T, to: C){unless}.
 
 survivor(entity: E, attribute: A, value: V, fact: C, delta: D, author: W, time: T, counter: N) :-
     write(fact: C, delta: D, entity: E, attribute: A, value: V),
     !superseded(fact: C, delta: D), !retracted(fact: C, delta: D),
     delta(id: D, author: W, time: T, counter: N).
 """
+
+CLAIMS: Final = (
+    _SAID
+    + _NOT_WITHDRAWN
+    + _STANDING.replace("{unless}", ", asserts(delta: X, fact: T), !withdrawal(fact: T, delta: X)")
+)
+
+CLAIMS_WITHOUT_WITHDRAWALS: Final = _SAID.replace("written(", "write(") + _STANDING.replace("{unless}", "")
+"""The same where nothing is withdrawn, for less: `write` has what is `written`, and there is no `withdrawn`."""
 
 OF_SUBJECTS: Final = """\
 relation subject(entity: bytes).
@@ -187,6 +202,6 @@ def _narrowed(said: Rule, atom: Atom) -> Rule:
 
 
 @cache
-def claims_of_subjects() -> Program:
-    """`CLAIMS` for entities given as `subject` tuples."""
-    return parse(CLAIMS + OF_SUBJECTS)
+def claims_of_subjects(*, may_withdraw: bool = True) -> Program:
+    """`CLAIMS` for entities given as `subject` tuples; with `may_withdraw=False`, where nothing is withdrawn."""
+    return parse((CLAIMS if may_withdraw else CLAIMS_WITHOUT_WITHDRAWALS) + OF_SUBJECTS)

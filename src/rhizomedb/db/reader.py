@@ -323,6 +323,12 @@ class Reader(Causality, Programming, Viewing, Wording, Attaching, Supposing):
             choice.reason,
         )
 
+    def _shows_up(self, subject: Entity, attribute: Attribute) -> bool:
+        """Whether hyperedges, even ones that are taken back, show up under an attribute of a thing."""
+        if not isinstance(attribute, str) or not attribute:
+            return False
+        return bool(self.hyperedges(targets=[subject], contexts=[attribute], negated="mark", limit=1))
+
     def why(self, entity: str | Entity, attribute: Attribute, *, policy: str = "latest") -> Explanation:
         """Why the view shows what it shows of an attribute: derivation, authors, times, and what stands against it."""
         cut, chosen, authors = self.cut, self._policy(policy), self._authors()
@@ -334,6 +340,12 @@ class Reader(Causality, Programming, Viewing, Wording, Attaching, Supposing):
         fallen = [s for s in statements.of(attribute) if not s.standing]
         if register is None:
             self.check_attribute(attribute)
+            if not fallen and self._shows_up(subject, attribute):
+                raise RequestError(
+                    "db.unknown-attribute",
+                    f"no fact alone says anything about {show(attribute)} of {names.label(subject)}, but hyperedges do",
+                    fix=f'rhizome show FILE "{names.label(subject)}", rhizome edges FILE "{names.label(subject)}"',
+                )
             if not fallen:
                 raise RequestError(
                     "db.unknown-attribute",

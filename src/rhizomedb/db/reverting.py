@@ -13,14 +13,18 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
+from itertools import islice
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from rhizomedb._record import dataclass
+from rhizomedb.budget import Budget
 from rhizomedb.crdt.library import OPERATIONS
 from rhizomedb.crdt.register import RETRACTS, WITHDRAWS, WRITER
 from rhizomedb.db import view
 from rhizomedb.db.graph.edge_source import edge_source
 from rhizomedb.db.graph.hyperedges import check_list, set_of
+from rhizomedb.db.graph.negations import negated_among
 from rhizomedb.db.handing_on import sound_among
 from rhizomedb.db.moment import to_ms
 from rhizomedb.db.naming import Names
@@ -33,7 +37,7 @@ from rhizomedb.facts.delta import Delta
 from rhizomedb.facts.entity import ENTITY_BYTES
 from rhizomedb.facts.fact import Fact
 from rhizomedb.facts.reserved import is_reserved
-from rhizomedb.facts.value import Attribute, Cell, Entity, Value, exact
+from rhizomedb.facts.value import Attribute, Cell, Entity, Value, exact, plain
 from rhizomedb.hyper.json_delta import id_of
 from rhizomedb.hyper.pointer import NEGATED_BY, NEGATES, Hyperedge, Pointer, Reference, facts_of, hyperedge_of
 from rhizomedb.store.store import Cut, Store
@@ -44,6 +48,18 @@ if TYPE_CHECKING:
 
 ENTITIES_AT_ONCE: Final = 1_000
 """Of how many entities what is said is looked at together."""
+
+FACTS_AT_ONCE: Final = 10_000
+"""How many facts are read together."""
+
+LABELS_MAX: Final = 200
+"""How many things are called by their names; others by their ids."""
+
+BUDGET: Final = Budget(facts=10_000_000, rounds=None, seconds=None, bytes=None)
+"""How many statements one reversal may be about."""
+
+EPOCHS_MAX: Final = 100
+"""What came in so many epochs is looked up epoch by epoch; of more, all that is here is gone through."""
 
 NEAR_MAX: Final = 3
 """How many origins are told as near."""
@@ -139,12 +155,7 @@ def revert(
 
     def meant() -> list[Cid]:
         cut = Cut(db.cut.epoch, first, last, authors)
-        rows = list(db._store.scan("arrival", {}, cut))
-        found = [
-            delta
-            for delta, epoch, _, brought in rows
-            if (origin is None or brought == origin) and (numbers is None or epoch in numbers)
-        ]
+        found = list(_arrived(db._store, cut, origin, numbers))
         if not found:
             known = [epoch.origin for epoch in db.arrivals()]
             raise RequestError(
@@ -153,9 +164,25 @@ def revert(
                 nearest=_near(origin, known) if origin is not None else (),
                 fix="rhizome history FILE NAME shows what brought a statement, and who said it",
             )
-        return found  # type: ignore[return-value]  # the first column holds CIDs
+        return found
 
     return _done(db, meant, author, dry_run, "revert")
+
+
+def _arrived(store: Store, cut: Cut, origin: str | None, numbers: Collection[int] | None) -> Iterator[Cid]:
+    """The deltas of a cut, those that one origin brought and that came in some epochs."""
+    if origin is None and numbers is None:
+        return (row[0] for row in store.scan("arrival", {}, cut))  # type: ignore[misc]  # a delta is a CID
+    epochs = {
+        each.number
+        for each in store.epochs()
+        if (origin is None or each.origin == origin) and (numbers is None or each.number in numbers)
+    }
+    if len(epochs) > EPOCHS_MAX:
+        scans = [store.scan("arrival", {}, cut)]
+    else:
+        scans = [store.scan("arrival", {"epoch": number}, cut) for number in sorted(epochs)]
+    return (delta for scan in scans for delta, epoch, *_ in scan if epoch in epochs)  # type: ignore[misc]  # a delta is a CID
 
 
 def undo(db: Connection, transaction: Transaction | None, author: str | None, dry_run: bool) -> Reversal:
@@ -277,7 +304,13 @@ class _Plan:
         self._items: list[_Item] = []
         self._edges: dict[Entity, tuple[Delta, Hyperedge]] = {}
         self._edge_fates: dict[Entity, str] = {}
+        self._known: dict[Cid, Fact] = {}
+        self._said: dict[Cid, Delta | None] = {}
+        self._meter = BUDGET.meter()
         self.of = tuple(self._deltas)
+        about = [fact for delta in deltas for fact in delta.facts if fact.attribute in (RETRACTS, WITHDRAWS)]
+        self._learn(cause for fact in about for cause in fact.causes)
+        self._learn(cause for fact in list(self._known.values()) if fact.attribute == RETRACTS for cause in fact.causes)
         for delta in deltas:
             self._sort(delta)
 
@@ -299,17 +332,20 @@ class _Plan:
         """Every statement, and what becomes of it, as people read it."""
         authors, names = self._db._authors(), Names(self._store, self._cut)
         found = []
-        for some in view.batches(dict.fromkeys(item.register[0] for item in self._items), ENTITIES_AT_ONCE):
-            names.learn(some)
+        things = list(dict.fromkeys(item.register[0] for item in self._items))
+        names.learn(things[:LABELS_MAX])
+        labels = {thing: names.label(thing) for thing in things[:LABELS_MAX]}
         for item in self._items:
-            said = f"{names.label(item.register[0])} · {show(item.attribute)} = {show(item.value)}"
+            thing = item.register[0]
+            said = f"{labels.get(thing) or f'0x{thing.hex()[:12]}'} · {show(item.attribute)} = {show(item.value)}"
             if item.takes_back:
                 said = f"that {said} is taken back"
             text = f"the reversal of {said}" if item.what == "reversal" and item.becomes == "left" else said
             found.append(
                 Undone(item.what, text, authors.name(item.delta.author), item.delta.id, item.becomes, item.reason)
             )
-        labels = self._db.labels({each.entity for _, edge in self._edges.values() for each in edge.references})
+        ends = dict.fromkeys(each.entity for _, edge in self._edges.values() for each in edge.references)
+        labels = self._db.labels(islice(ends, LABELS_MAX))
         for id, (delta, edge) in self._edges.items():
             parts = (f"{each.role} {_target(each, labels)}" for each in edge.pointers)
             text = f"{id_of(id).removeprefix('rhizome:'):.20}: {', '.join(parts):.200}"
@@ -342,16 +378,31 @@ class _Plan:
                 self._items.append(self._item("value", fact, delta, fact))
 
     def _item(self, what: What, fact: Fact, delta: Delta, about: Fact, takes_back: bool = False) -> _Item:
+        self._meter.spend(1)
         register = about.entity, exact(about.attribute)
         return _Item(what, fact, delta, register, about.attribute, about.value, takes_back)
 
     def _facts(self, cids: Iterable[Cid]) -> list[Fact]:
         """Those of some facts that are here."""
-        found = []
-        for cid in cids:
-            if any(True for _ in self._store.scan("fact", {"$cid": cid}, self._cut)):
-                found.append(self._db.fact(cid))
-        return found
+        return [self._known[cid] for cid in cids if cid in self._known]
+
+    def _learn(self, cids: Iterable[Cid]) -> None:
+        """Read some facts, as far as they are here."""
+        waiting = iter(dict.fromkeys(cid for cid in cids if cid not in self._known))
+        while some := list(islice(waiting, FACTS_AT_ONCE)):
+            self._meter.spend(len(some))
+            rows = list(self._store.scan_keys("fact", {}, ("$cid",), ((cid,) for cid in some), self._cut))
+            causes: dict[Cell, list[Cell]] = {}
+            for effect, cause in self._store.scan_keys("cause", {}, ("from",), ((row[0],) for row in rows), Cut()):
+                causes.setdefault(effect, []).append(cause)
+            for cid, entity, attribute, value in rows:
+                self._known[cid] = Fact(entity, plain(attribute), plain(value), causes.get(cid, ()))  # type: ignore[index, arg-type]  # columns hold the kinds that `COLUMNS` says
+
+    def _delta(self, id: Cid) -> Delta | None:
+        """A delta that was withdrawn, if it is here."""
+        if id not in self._said:
+            self._said[id] = next(sound_among(self._store, [id], None), None)
+        return self._said[id]
 
     # -- registers --------------------------------------------------------------------------------------------------
 
@@ -368,7 +419,7 @@ class _Plan:
             if exact(item.attribute) in OPERATIONS or around.is_replicated(item.register[0]):
                 item.reason = "a value of a data type is taken back by its own means"
                 continue
-            moved = around.moved(item, items)
+            moved = around.moved(item)
             if item.what == "reversal":
                 self._say_again(item, moved, around, taking, again)
             elif (item.fact.cid, item.delta.id) in around.withdrawn:
@@ -399,7 +450,7 @@ class _Plan:
         if moved:
             item.reason = "what was said since stays as it was said"
             return
-        first = next(sound_among(self._store, [of], None), None)
+        first = self._delta(of)
         if first is None:
             item.reason = "what it takes back is not here"
             return
@@ -421,7 +472,7 @@ class _Plan:
         """The hyperedges that take back the ones that are reverted, many at once."""
         if not self._edges:
             return []
-        away = self._db.negated_edges()
+        away = negated_among(self._store, self._cut, None, self._edges.keys())
         source = edge_source(self._store, self._cut)
         taken: list[Entity] = []
         for id, (_, edge) in self._edges.items():
@@ -457,39 +508,48 @@ class _Around:
         self.withdrawn: set[tuple[Any, Any]] = {(row[0], row[1]) for row in derived["withdrawn"]}
         survivors = list(derived[view.SURVIVOR])
         self.standing: set[tuple[Any, Any]] = {(row[3], row[4]) for row in survivors}
-        self._survivors = survivors
+        self._survivors: dict[Register, list[tuple[Cell, ...]]] = {}
+        for row in survivors:
+            self._survivors.setdefault((row[0], row[1]), []).append(row)  # type: ignore[arg-type]  # as above
         self._taken_by: dict[tuple[Any, Any], list[Any]] = {}
         for fact, delta, by in derived["retracted"]:
             self._taken_by.setdefault((fact, delta), []).append(by)
         self._causes: dict[Cid, list[Cid]] = {}
         self._times: dict[Any, tuple[HybridTime, bytes]] = {}
         self._seen: dict[Register, bool] = {}
-        self._replicated: dict[Entity, bool] = {}
+        writers = store.scan_keys("fact", {"attribute": WRITER}, ("entity",), ((entity,) for entity in entities), cut)
+        self._replicated = {row[1] for row in writers}
+        self._last: dict[Register, tuple[HybridTime, bytes] | None] = {}
+        self._writers: dict[Register, set[Cid]] = {}
 
     def is_replicated(self, entity: Entity) -> bool:
         """Whether an entity holds a value of a data type, whose programs read what was said and not what stands."""
-        if entity not in self._replicated:
-            bound: dict[str, Cell] = {"entity": entity, "attribute": WRITER}
-            self._replicated[entity] = any(True for _ in self._store.scan("fact", bound, self._cut))
-        return self._replicated[entity]
+        return entity in self._replicated
 
-    def moved(self, item: _Item, items: Iterable[_Item]) -> bool:
+    def moved(self, item: _Item) -> bool:
         """Whether somebody has said anything of its register since, having seen it."""
         register = item.register
-        others = [each for each in self._writes.get(register, ()) if each[1] not in self._reverted]
         if item.what == "value" or (item.what == "retraction" and self._writes_too(item)):
             if register not in self._seen:
-                self._seen[register] = self._is_seen(register, others)
+                self._seen[register] = self._is_seen(register)
             return self._seen[register]
         # Nobody names a retraction as what they have seen; who says anything later is taken to have.
-        return any(self._time(delta) > self._time(item.delta.id) for _, delta in others)
+        if register not in self._last:
+            others = (self._time(by) for _, by in self._writes.get(register, ()) if by not in self._reverted)
+            self._last[register] = max(others, default=None)
+        last = self._last[register]
+        return last is not None and last > self._time(item.delta.id)
 
     def _writes_too(self, item: _Item) -> bool:
         """Whether a retraction goes with a new value of its register: then they are one statement."""
-        return any(delta == item.delta.id for _, delta in self._writes.get(item.register, ()))
+        if item.register not in self._writers:
+            self._writers[item.register] = {delta for _, delta in self._writes.get(item.register, ())}
+        return item.delta.id in self._writers[item.register]
 
-    def _is_seen(self, register: Register, others: Sequence[tuple[Cid, Cid]]) -> bool:
-        mine = [each for each in self._writes.get(register, ()) if each[1] in self._reverted]
+    def _is_seen(self, register: Register) -> bool:
+        writes = self._writes.get(register, ())
+        others = [each for each in writes if each[1] not in self._reverted]
+        mine = [each for each in writes if each[1] in self._reverted]
         for each in mine:  # taken back by name
             for by in self._taken_by.get(each, ()):
                 said = [delta for delta, _ in self._store.scan("asserts", {"fact": by}, self._cut)]
@@ -500,20 +560,33 @@ class _Around:
         theirs = {fact for fact, _ in others}
         if not self._past(list(theirs)).isdisjoint(fact for fact, _ in mine if fact not in theirs):
             return True
-        for fact, delta in mine:  # said by somebody else too: who has seen the fact, may have seen it from them
-            if fact in theirs:
-                later = [other for other, by in others if self._time(by) > self._time(delta)]
-                if fact in self._past(later):
-                    return True
-        return False
+        both = [each for each in mine if each[0] in theirs]
+        if not both:
+            return False
+        seen = self._last_seen(others)  # said by somebody else too: who has seen the fact, may have seen it from them
+        return any(fact in seen and seen[fact] > self._time(delta) for fact, delta in both)
+
+    def _last_seen(self, writes: Iterable[tuple[Cid, Cid]]) -> dict[Cid, tuple[HybridTime, bytes]]:
+        """When each fact was last seen by one of some writes: each cause is gone to once, from the latest of them."""
+        found: dict[Cid, tuple[HybridTime, bytes]] = {}
+        for time, last in sorted(
+            ((self._time(delta), fact) for fact, delta in writes), key=itemgetter(0), reverse=True
+        ):
+            waiting = [last]
+            while waiting:
+                for cause in self._causes[waiting.pop()]:  # `_past` has read them
+                    if cause not in found:
+                        found[cause] = time
+                        waiting.append(cause)
+        return found
 
     def replaced_by(self, register: Register, fact: Fact, delta: Delta) -> list[tuple[Cid, Cid]]:
         """The standing claims that a write, now withdrawn, had replaced: those of its author, or of everybody by its scope."""
         past = self._past([fact.cid])
         return [
             (row[3], row[4])  # type: ignore[misc]  # columns hold the kinds that `COLUMNS` says
-            for row in self._survivors
-            if (row[0], row[1]) == register and row[3] in past and (delta.scope == "seen" or row[5] == delta.author)
+            for row in self._survivors.get(register, ())
+            if row[3] in past and (delta.scope == "seen" or row[5] == delta.author)
         ]
 
     def _past(self, facts: Sequence[Cid]) -> set[Cid]:
@@ -554,7 +627,7 @@ def _that_fit(edges: Sequence[Entity]) -> Iterator[list[Entity]]:
 
 def _target(pointer: Pointer, labels: Mapping[Entity, str]) -> str:
     target = pointer.target
-    return labels[target.entity] if isinstance(target, Reference) else show(target)
+    return (labels.get(target.entity) or id_of(target.entity)) if isinstance(target, Reference) else show(target)
 
 
 def _plural(count: int, word: str) -> str:

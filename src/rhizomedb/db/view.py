@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
-from functools import cache
+from functools import cache, partial
 from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -15,7 +15,7 @@ from rhizomedb._record import dataclass
 from rhizomedb.algebra import Table
 from rhizomedb.budget import Budget
 from rhizomedb.crdt.policy import Claim, agreed, distinct
-from rhizomedb.crdt.register import CLAIMS, claims_of_subjects
+from rhizomedb.crdt.register import CLAIMS, CLAIMS_WITHOUT_WITHDRAWALS, WITHDRAWS, claims_of_subjects
 from rhizomedb.db.programs.compiled import Compiled, Prepared, answering
 from rhizomedb.db.programs.query import prepare
 from rhizomedb.db.programs.reading import reading_of
@@ -76,19 +76,21 @@ Derived: TypeAlias = Mapping[str, Iterable[Row]]
 
 
 @cache
-def _of_subjects(relation: str | None) -> Compiled:
-    return answering(claims_of_subjects(), COLUMNS, SUBJECT, relation)
+def _of_subjects(relation: str | None, may_withdraw: bool) -> Compiled:
+    return answering(claims_of_subjects(may_withdraw=may_withdraw), COLUMNS, SUBJECT, relation)
 
 
 def registers(store: Store, cut: Cut, entities: Iterable[Entity], budget: Budget) -> dict[Key, Register]:
     """The registers of the given entities that hold anything."""
     subjects = {"subject": [(entity,) for entity in entities]}
-    return group(run(_of_subjects(SURVIVOR), store, cut, subjects, budget)[SURVIVOR])
+    return group(_run(partial(_of_subjects, SURVIVOR), store, cut, subjects, budget)[SURVIVOR])
 
 
 def derived(store: Store, cut: Cut, entities: Iterable[Entity], budget: Budget) -> Derived:
     """All that the register program says of the given entities."""
-    return run(_of_subjects(None), store, cut, {"subject": [(entity,) for entity in entities]}, budget)
+    subjects = {"subject": [(entity,) for entity in entities]}
+    found = _run(partial(_of_subjects, None), store, cut, subjects, budget)
+    return found if "written" in found else {**found, "written": found["write"], "withdrawn": ()}
 
 
 @cache
@@ -104,15 +106,28 @@ def evaluated(store: Store, cut: Cut, entities: Iterable[Entity], budget: Budget
 
 def run(program: Compiled, store: Store, cut: Cut, tuples: Mapping[str, Sequence[Row]], budget: Budget) -> Derived:
     """What a program derives, with the tuples that come with the question."""
+    return _run(lambda _: program, store, cut, tuples, budget)
+
+
+def _run(
+    program: Callable[[bool], Compiled],
+    store: Store,
+    cut: Cut,
+    tuples: Mapping[str, Sequence[Row]],
+    budget: Budget,
+) -> Derived:
+    """What a program derives, which may be another where nothing is withdrawn."""
     reading = reading_of(store, cut, StoreSource(store, cut))
-    engine = program.bringing(tuples).run(reading, budget)
+    # What is read is fixed by now, and may lack a withdrawal that came since: never the other way round.
+    chosen = program(any(True for _ in store.scan("fact", {"attribute": WITHDRAWS}, Cut())))
+    engine = chosen.bringing(tuples).run(reading, budget)
     dictionary = reading.reading.dictionary
-    return {name: cells_of(engine.relation(name).table.read(), dictionary) for name in program.answers}
+    return {name: cells_of(engine.relation(name).table.read(), dictionary) for name in chosen.answers}
 
 
 @cache
-def _of_asked() -> Compiled:
-    return answering(parse(CLAIMS), COLUMNS, ASKED, SURVIVOR)
+def _of_asked(may_withdraw: bool) -> Compiled:
+    return answering(parse(CLAIMS if may_withdraw else CLAIMS_WITHOUT_WITHDRAWALS), COLUMNS, ASKED, SURVIVOR)
 
 
 def contested(
@@ -127,7 +142,7 @@ def contested(
 
 def asked(store: Store, cut: Cut, keys: Sequence[Key], budget: Budget) -> dict[Key, Register]:
     """Those of some registers that hold anything."""
-    return group(run(_of_asked(), store, cut, {"asked": keys}, budget)[SURVIVOR])
+    return group(_run(_of_asked, store, cut, {"asked": keys}, budget)[SURVIVOR])
 
 
 def group(rows: Iterable[Row]) -> dict[Key, Register]:

@@ -112,6 +112,10 @@ class WhatIf(Connection):
         """`db.what-if`: what is only supposed is not handed on."""
         _refuse()
 
+    def subscribe(self, *args: object, **more: object) -> NoReturn:
+        """`db.what-if`: whoever subscribes is handed what is signed. `watch`, `view` and `subscribe_view` tell of changes."""
+        _refuse()
+
     def __enter__(self) -> WhatIf:
         return self
 

@@ -94,6 +94,8 @@ def key_of(
     >>> key_of(derive({"title": "Alien", "year": 1979}), said, [("title",), ("title", "year")], 10)
     (('title', 'year'), ('Alien', 1979))
     """
+    if len(entity) != ENTITY_BYTES:
+        return None  # no key derives it
     parts: dict[str, tuple[bytes, list[tuple[Value, bytes, bool]]]] = {}
     for name, values in said.items():  # each is encoded once, for there are many keys
         normal = _normal(name)

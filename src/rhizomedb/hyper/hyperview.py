@@ -7,6 +7,7 @@ because of that. Each is derived once, however many ways lead to it: a view that
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import zip_longest
 from operator import attrgetter
 from typing import Any, Final, TypeAlias, final
 
@@ -129,7 +130,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class HyperView:
+class HyperView:  # noqa: PLW1641  # the decorator makes its hash
     """What a schema shows of a thing: under each property the hyperedges that point at it there, oldest first.
 
     A view that is reached in several ways is one object. `to_dict` writes it out as the RhizomeDB reference does.
@@ -153,18 +154,42 @@ class HyperView:
     def __len__(self) -> int:
         return len(self.properties)
 
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not HyperView:
+            return NotImplemented
+        waiting, compared = [(self, other)], set[tuple[int, int]]()
+        while waiting:  # two views are compared once, however many ways lead to them
+            one, two = waiting.pop()
+            if one is two or (id(one), id(two)) in compared:
+                continue
+            compared.add((id(one), id(two)))
+            if (one.entity, one.schema, [*one]) != (two.entity, two.schema, [*two]):
+                return False
+            for entry, beside in _side_by_side(one, two):
+                if entry is None or beside is None or entry.edge != beside.edge:
+                    return False
+                if len(entry.targets) != len(beside.targets):
+                    return False
+                for (role, target), (other_role, other_target) in zip(entry.targets, beside.targets, strict=True):
+                    if role == other_role and type(target) is type(other_target) is HyperView:
+                        waiting.append((target, other_target))
+                    elif role != other_role or target != other_target:
+                        return False
+        return True
+
     def __repr__(self) -> str:
         shown = ", ".join(f"{property} ({len(entries)})" for property, entries in self.properties.items())
         return f"<HyperView of {self.id} by {self.schema.name}: {shown or 'nothing'}>"
 
     def missing(self) -> list[str]:
-        """The properties that the schema requires and that nothing shows."""
-        return [name for name, each in self.schema.properties.items() if each.required and not self[name]]
+        """The properties that the schema requires and that nothing shows, or only what is taken back."""
+        required = (name for name, each in self.schema.properties.items() if each.required)
+        return [name for name in required if all(entry.edge.is_negated for entry in self[name])]
 
     def to_dict(self, name: Callable[[bytes], str] = bytes.hex, most: int = ENTRIES_MAX) -> dict[str, Any]:
         """The view as plain data: `id`, and of each property a list of JSON deltas, nested views in the place of targets.
 
-        A property that is itself called `id` is written as `id[]`.
+        A property that is itself called `id` is written as `id[]`, and what is marked as taken back has `is_negated`.
         `name` says what an author's key is called. More than `most` entries, counted wherever they are written, are
         `budget.facts`.
         """
@@ -185,9 +210,14 @@ class HyperView:
         def entry(each: Entry) -> dict[str, Any]:
             said = json_delta.of_hyperedge(each.edge, name(each.edge.author))
             targets = [{"role": role, "target": _plain(target, written)} for role, target in each.targets]
-            return {**said, "pointers": targets}
+            return {**said, "pointers": targets, **({"is_negated": True} if each.edge.is_negated else {})}
 
         return written(self)
+
+
+def _side_by_side(one: HyperView, two: HyperView) -> Iterator[tuple[Entry | None, Entry | None]]:
+    for property, entries in one.properties.items():
+        yield from zip_longest(entries, two[property])
 
 
 def _plain(target: Any, written: Callable[[HyperView], dict[str, Any]]) -> Any:

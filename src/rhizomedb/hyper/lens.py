@@ -266,6 +266,7 @@ def _checked(step: Any) -> Step:
                 raise _wrong("a text is split into two parts or more")
             if type(by) is not str or not by:
                 raise _wrong(f"a separator is a text that is not empty, not {by!r:.60}")
+            check_value(by)
         case Convert():
             old, new, table = step.old, step.new, step.table
             pairs: Any = table.items() if isinstance(table, Mapping) else table
@@ -283,11 +284,13 @@ def _checked(step: Any) -> Step:
             names = [thing, new]
             if not is_name(inner):
                 raise _wrong(f"a property is a text that is not empty nor reserved, not {inner!r:.60}")
+            check_value(inner)
         case Rename(one, two) | Wrap(one, two) | Head(one, two):
             names = [one, two]
     for name in names:
         if not is_name(name):
             raise _wrong(f"a property is a text that is not empty nor reserved, not {name!r:.60}")
+        check_value(name)
     if len(set(names)) < len(names):
         raise _wrong(f"{step!r:.60} names a property twice", "a property that means something else has another name")
     checked: Step = step

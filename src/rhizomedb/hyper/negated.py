@@ -7,6 +7,7 @@ else. So the few that hang together are worked out anew (`negation.negated_by`),
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator
+from functools import cache
 
 from rhizomedb.facts.value import Entity
 from rhizomedb.hyper.negation import negated_by
@@ -31,6 +32,7 @@ class Negated:
 
         `authors_of` says who said an edge, whatever was added.
         """
+        authors_of = cache(authors_of)  # many may take back what many say
         touched: set[Entity] = set()
         for by, of in [pair for edge in edges for pair in self._counting(edge, authors_of)]:
             if of not in self._of.setdefault(by, set()):

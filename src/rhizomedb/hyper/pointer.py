@@ -169,10 +169,14 @@ class Hyperedge:
         return HybridTime(self.rank[0], self.rank[1])
 
     def _said(self) -> Said:
-        if self._read is not None:
-            _set_parts(self, self._read(self._parts))
-            _set_read(self, None)
+        read = (
+            self._read
+        )  # before the parts: who reads them elsewhere, or was interrupted, leaves them so that they are told apart
         said: Said = self._parts
+        if read is not None and type(said) is not tuple:
+            said = read(said)
+            _set_parts(self, said)
+            _set_read(self, None)
         return said
 
     @property

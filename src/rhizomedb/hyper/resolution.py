@@ -248,10 +248,12 @@ def policy_for(
 
 
 def said_of(view: HyperView, property: str, plain: Callable[[Any], Any]) -> list[Said]:
-    """All that is said of a property of a view, oldest first; `plain` makes data of what pointers point at."""
-    return [
-        Said(by_role(value, plain), entry.edge) for entry in view[property] for value in told(view, property, entry)
-    ]
+    """All that is said of a property of a view, oldest first; `plain` makes data of what pointers point at.
+
+    What a view only marks as taken back is not said any more.
+    """
+    stands = (entry for entry in view[property] if not entry.edge.is_negated)
+    return [Said(by_role(value, plain), entry.edge) for entry in stands for value in told(view, property, entry)]
 
 
 def told(view: HyperView, property: str, entry: Entry) -> list[Any]:

@@ -24,6 +24,8 @@ Comparison: TypeAlias = Literal["==", "!=", "<", "<=", ">", ">="]
 DEPTH_MAX: Final = 64
 """How many schemas may follow one another."""
 
+TOO_DEEP: Final = f"more than {DEPTH_MAX} schemas follow one another"
+
 _RULES_MAX: Final = 1_000
 
 
@@ -47,11 +49,10 @@ class Condition:
             )
 
     def holds(self, edge: Hyperedge) -> bool:
-        """Whether a hyperedge says such a value."""
+        """Whether a hyperedge says such a value; a thing counts as its entity, as it does for the program of the schema."""
         return any(
-            _compares(target, self.comparison, self.value)
+            _compares(target.entity if isinstance(target, Reference) else target, self.comparison, self.value)
             for target in edge.targets(self.role)
-            if not isinstance(target, Reference)
         )
 
 
@@ -177,10 +178,11 @@ def _shown(value: Value) -> list[str]:
 
 
 class Schemas(Mapping[str, HyperSchema]):
-    """Schemas by their ids, none of which leads back to itself."""
+    """Schemas by their ids, none of which leads back to itself; and why others, by id and name, cannot be used."""
 
-    def __init__(self, schemas: Iterable[HyperSchema] = ()) -> None:
+    def __init__(self, schemas: Iterable[HyperSchema] = (), refused: Mapping[str, str] | None = None) -> None:
         self._schemas: dict[str, HyperSchema] = {}
+        self.refused: Mapping[str, str] = refused or {}
         for schema in schemas:
             self._schemas[schema.id] = schema
         self.order = tuple(_sorted(self._schemas))
@@ -202,17 +204,24 @@ class Schemas(Mapping[str, HyperSchema]):
         return len(self._schemas)
 
     def __repr__(self) -> str:
-        return f"<Schemas: {', '.join(sorted(self._schemas)) or 'none'}>"
+        cannot = f"; cannot be used: {', '.join(sorted(self.refused))}" if self.refused else ""
+        return f"<Schemas: {', '.join(sorted(self._schemas)) or 'none'}{cannot}>"
 
-    def unknown(self, id: str) -> RequestError:
-        """The error for a schema that is not here."""
+    def unknown(self, id: str, led: str = "") -> RequestError:
+        """The error for a schema that is not here, or that is said and cannot be used."""
+        if id in self.refused:
+            return RequestError(
+                "hyper.unknown-schema",
+                f"the schema {id!r:.60}{led and f'{led},'} is said here and cannot be used: {self.refused[id]}",
+                fix="db.define says it anew, without what is wrong; db.schemas_said().refused has who said it",
+            )
         named = [each.id for each in self._schemas.values() if each.name == id]
         if named:
             message = f"there is no schema with the id {id!r:.60}; that is the name of {', '.join(named[:5])}"
             return RequestError("hyper.unknown-schema", message, fix=f"[{named[0]!r}]")
         return RequestError(
             "hyper.unknown-schema",
-            f"there is no schema {id!r:.60}",
+            f"there is no schema {id!r:.60}{led}",
             nearest=nearest_names(str(id), [*self._schemas, *(each.name for each in self._schemas.values())]),
             fix="db.define(HyperSchema(…))",
         )
@@ -235,7 +244,10 @@ class Schemas(Mapping[str, HyperSchema]):
         found = {id: self[id]}
         waiting = [id]
         while waiting:
-            for nest in found[waiting.pop()].nests.values():
+            last = found[waiting.pop()]
+            for role, nest in last.nests.items():
+                if nest.schema not in self._schemas:
+                    raise self.unknown(nest.schema, f", to which {last.name:.60} leads by {role:.60}")
                 if nest.schema not in found:
                     found[nest.schema] = self[nest.schema]
                     waiting.append(nest.schema)
@@ -244,7 +256,7 @@ class Schemas(Mapping[str, HyperSchema]):
 
 def _sorted(schemas: Mapping[str, HyperSchema]) -> Iterator[str]:
     """The ids, each after those that it leads to; a schema that is not here leads nowhere."""
-    done: set[str] = set()
+    done: dict[str, int] = {}  # each with how many schemas follow one another from it on
     for start in sorted(schemas):
         path: list[tuple[str, Iterator[str]]] = []
         on_path: dict[str, None] = {}
@@ -255,8 +267,6 @@ def _sorted(schemas: Mapping[str, HyperSchema]) -> Iterator[str]:
                     names = [*on_path]
                     ring = [*names[names.index(ahead) :], ahead]
                     raise cycle([schemas[each].name for each in ring])
-                if len(path) >= DEPTH_MAX:
-                    raise RequestError("hyper.schema", f"more than {DEPTH_MAX} schemas follow one another")
                 on_path[ahead] = None
                 nested = sorted({nest.schema for nest in schemas[ahead].nests.values() if nest.schema in schemas})
                 path.append((ahead, iter(nested)))
@@ -268,7 +278,10 @@ def _sorted(schemas: Mapping[str, HyperSchema]) -> Iterator[str]:
                 path.pop()
                 del on_path[last]
                 if last not in done:
-                    done.add(last)
+                    nests = schemas[last].nests.values()
+                    done[last] = 1 + max((done.get(nest.schema, 0) for nest in nests), default=0)
+                    if done[last] > DEPTH_MAX:
+                        raise RequestError("hyper.schema", TOO_DEEP)
                     yield last
 
 

@@ -13,10 +13,10 @@ from typing import Any, Final, NamedTuple
 
 from rhizomedb._record import dataclass
 from rhizomedb.errors import Error, RequestError
-from rhizomedb.facts.value import Entity
+from rhizomedb.facts.value import Entity, check_value
 from rhizomedb.hyper.json_delta import entity_of, id_of
 from rhizomedb.hyper.pointer import Hyperedge, Pointer, Reference
-from rhizomedb.hyper.schema import Condition, HyperSchema, Nest, Property, Schemas
+from rhizomedb.hyper.schema import DEPTH_MAX, TOO_DEEP, Condition, HyperSchema, Nest, Property, Schemas
 
 SCHEMA: Final = "schema"
 """The role by which everything that is said of a schema points at it."""
@@ -117,20 +117,20 @@ def schemas_of(edges: Iterable[Hyperedge], choose: Callable[[list[PartSaid]], Pa
             conflicts.append(SchemaConflict(id_of(entity), part, tuple(each.edge for each in found), counts.edge))
         chosen.setdefault(entity, {})[part] = counts
     made: dict[str, HyperSchema] = {}
+    unusable: dict[str, str] = {}
     for entity, said in chosen.items():
         if NAME in said:
             try:
                 made[id_of(entity)] = _made(id_of(entity), said)
             except RequestError as error:
                 refused.append((said[NAME].edge, error.message))
+                unusable[id_of(entity)] = unusable[said[NAME].said] = error.message
     named = {schema.id: chosen[entity_of(schema.id)][NAME].edge for schema in made.values()}
-    while True:
-        try:
-            return SchemasSaid(Schemas(made.values()), tuple(conflicts), tuple(refused))
-        except RequestError as error:
-            for id in _in_rings(made):  # nobody can use them, and everybody else goes on
-                refused.append((named[id], error.message))
-                del made[id]
+    for id, message in _endless(made).items():  # nobody can use them, and everybody else goes on
+        refused.append((named[id], message))
+        unusable[id] = unusable[made[id].name] = message
+        del made[id]
+    return SchemasSaid(Schemas(made.values(), unusable), tuple(conflicts), tuple(refused))
 
 
 def _read(edge: Hyperedge, context: str | None) -> Iterator[tuple[str, Any]]:
@@ -148,13 +148,18 @@ def _read(edge: Hyperedge, context: str | None) -> Iterator[tuple[str, Any]]:
                 raise RequestError("hyper.schema", "a selector follows no pattern that is known here")
         case "transform":
             for rules in edge.targets("rules"):
-                for role, rule in json.loads(str(rules)).items():
-                    yield f"{TRANSFORM} {role}", Nest(str(rule["schema"]))
+                listed = json.loads(str(rules))
+                if not isinstance(listed, dict) or not all(
+                    isinstance(rule, dict) and type(rule.get("schema")) is str for rule in listed.values()
+                ):
+                    raise RequestError("hyper.schema", "rules map roles to the schemas that they lead to")
+                for role, rule in listed.items():
+                    yield f"{TRANSFORM} {_said(role)}", Nest(_said(rule["schema"]))
             for role in edge.targets("on-context"):
                 applied = [id_of(each.entity) for each in edge.targets("apply-schema") if isinstance(each, Reference)]
                 if type(role) is not str or len(applied) != 1:
                     raise RequestError("hyper.schema", "a rule leads from one role to one schema")
-                when = tuple(Condition(*json.loads(str(each))) for each in edge.targets("when"))
+                when = tuple(_condition(json.loads(str(each))) for each in edge.targets("when"))
                 yield f"{TRANSFORM} {role}", Nest(applied[0], when)
         case "property":
             kind, role = _maybe(edge, "kind"), _maybe(edge, "role")
@@ -171,28 +176,57 @@ def _made(id: str, said: Mapping[str, PartSaid]) -> HyperSchema:
     return HyperSchema(id, said[NAME].said, selects, nests, properties)
 
 
-def _in_rings(schemas: Mapping[str, HyperSchema]) -> list[str]:
-    """The schemas that lead back to themselves, or further than is allowed."""
+def _said(text: Any) -> str:
+    """A text in JSON, which may hold what is none."""
+    return str(check_value(text))
+
+
+def _condition(said: Any) -> Condition:
+    if not isinstance(said, list) or len(said) != 3 or type(said[0]) is not str:
+        raise RequestError("hyper.schema", "a condition is a role, a comparison and a value")
+    return Condition(_said(said[0]), said[1], check_value(said[2]))
+
+
+def _endless(schemas: Mapping[str, HyperSchema]) -> dict[str, str]:
+    """The schemas that lead back to themselves, or further than is allowed, each with the reason. Linear.
+
+    Who leads on to others is too deep, never those to which it leads: else anybody could put away the schema of another.
+    """
     leads = {
         id: {nest.schema for nest in each.nests.values() if nest.schema in schemas} for id, each in schemas.items()
     }
-    left = dict(leads)
-    while True:
-        ended = [id for id, to in left.items() if not to & left.keys()]
-        if not ended:
-            break
-        for id in ended:
-            del left[id]
-    if not left:
-        return [max(leads, key=lambda id: (len(leads[id]), id))]
-    ahead = {id: {each for each in to if each in left} for id, to in left.items()}
-    while True:  # what a ring only is reached from is no part of one
-        reached = {each for to in ahead.values() for each in to}
-        away = [id for id in ahead if id not in reached]
-        if not away:
-            return sorted(ahead)
-        for id in away:
-            del ahead[id]
+    led: dict[str, set[str]] = {id: set() for id in leads}
+    for id, to in leads.items():
+        for each in to:
+            led[each].add(id)
+    ended = _peeled(leads, led)
+    left = leads.keys() - set(ended)
+    away = _peeled({id: led[id] & left for id in left}, {id: leads[id] & left for id in left})
+    rings = left - set(away)  # what a ring only is reached from is no part of one
+    found = {}
+    if rings:
+        try:
+            Schemas(schemas[id] for id in sorted(rings))
+        except RequestError as error:
+            found = dict.fromkeys(sorted(rings), error.message)
+    depth: dict[str, int] = {}
+    for id in (*ended, *reversed(away)):  # each after those that it leads to, rings aside
+        depth[id] = 1 + max((depth.get(each, 0) for each in leads[id]), default=0)
+        if depth[id] > DEPTH_MAX:
+            found[id], depth[id] = TOO_DEEP, 0
+    return found
+
+
+def _peeled(to: Mapping[str, set[str]], back: Mapping[str, set[str]]) -> list[str]:
+    """What leads nowhere, then what leads only there, and so on."""
+    left = {id: len(some) for id, some in to.items()}
+    found = [id for id, count in left.items() if not count]
+    for id in found:  # grows while it is gone through
+        for each in back[id]:
+            left[each] -= 1
+            if not left[each]:
+                found.append(each)
+    return found
 
 
 def _text(edge: Hyperedge, role: str) -> str:

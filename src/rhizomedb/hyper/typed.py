@@ -155,6 +155,8 @@ def _gathered(schema: HyperSchema, inside: Iterable[TypedClass]) -> Schemas:
 def _model_fields(cls: Any) -> list[Raw]:
     found = []
     for name, info in cls.__pydantic_fields__.items():
+        if info.init is False:
+            continue  # it is made from the others
         default = None if info.is_required() else info.default_factory or _constant(info.default)
         alias = info.validation_alias or info.alias
         choices = [alias, *getattr(alias, "choices", ()), name]

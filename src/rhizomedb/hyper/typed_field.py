@@ -146,7 +146,7 @@ def is_typed(cls: object) -> bool:
 
 def is_model(cls: type[Any]) -> bool:
     """Whether a class is a pydantic model; then pydantic was imported by whoever made it, and need not be here."""
-    return isinstance(getattr(cls, "__pydantic_fields__", None), dict) and not dataclasses.is_dataclass(cls)
+    return isinstance(getattr(cls, "__pydantic_fields__", None), dict)
 
 
 def read_field(raw: Raw, place: str) -> TypedField:
@@ -283,6 +283,11 @@ def _kind_of(annotation: Any, place: str) -> tuple[str | None, type[Any] | None]
             return KINDS[annotation], None
     except TypeError:  # an annotation that cannot be hashed is none of these
         pass
+    if isinstance(annotation, str | typing.ForwardRef):
+        text = annotation if isinstance(annotation, str) else annotation.__forward_arg__
+        raise refused(
+            f"its annotation cannot be read: {text:.80}", place, "define what it names at the top of a module"
+        )
     if annotation is Ref or get_origin(annotation) is Ref:
         return "thing", None
     if is_typed(annotation):

@@ -140,7 +140,8 @@ class Classes(Generic[Name]):
                     if name not in self._said:
                         found.append(name)
                     self._said.setdefault(name, []).append((edge, tied))
-        self._classes = {name: tuple(found) for found in by_label.values() for name in found}
+        self._each = [tuple(found) for found in by_label.values() if found]
+        self._classes = {name: each for each in self._each for name in each}  # one tuple for all its members
 
     def shown(self, name: Name) -> Name:
         """What is shown for a name: itself where nothing ties it to another."""
@@ -155,10 +156,10 @@ class Classes(Generic[Name]):
 
     def __iter__(self) -> Iterator[tuple[Name, ...]]:
         """The classes, each once."""
-        return iter(dict.fromkeys(self._classes.values()))
+        return iter(self._each)
 
     def __len__(self) -> int:
-        return len(set(self._classes.values()))
+        return len(self._each)
 
     def __repr__(self) -> str:
         return f"{len(self)} class{'' if len(self) == 1 else 'es'}"
@@ -173,9 +174,13 @@ class Classes(Generic[Name]):
             return ()
         came: dict[Name, tuple[Name, Hyperedge] | None] = {one: None}
         waiting = deque([one])
+        looked_at: set[Hyperedge] = set()  # a statement that ties many together is gone through once
         while waiting and other not in came:
             at = waiting.popleft()
             for edge, tied in self._said[at]:
+                if edge in looked_at:
+                    continue
+                looked_at.add(edge)
                 for name in tied:
                     if name not in came:
                         came[name] = (at, edge)

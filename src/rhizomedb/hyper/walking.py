@@ -7,7 +7,7 @@ to each other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Container, Iterable, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from typing import Any, Final, TypeAlias
 
 from rhizomedb.errors import BudgetExceeded
@@ -32,9 +32,9 @@ EDGES_MAX: Final = 5_000_000
 
 
 def walk(
-    schemas: Schemas, id: str, entities: Sequence[Entity], under: Under, read: Read, away: Away
+    schemas: Schemas, id: str, entities: Sequence[Entity], under: Under, read: Read, away: Away, *, mark: bool = False
 ) -> list[HyperView]:
-    """The views of some things by a schema; what is `away` is left out. More than `EDGES_MAX` hyperedges are `budget.facts`.
+    """The views of some things by a schema; what is `away` is left out, or marked. More than `EDGES_MAX` hyperedges are `budget.facts`.
 
     Each view is made once, however many ways lead to it, and read level by level: as often as schemas nest in each other.
     """
@@ -68,11 +68,19 @@ def walk(
         for key, shown in level:
             view, properties = views[key]
             for property, found in sorted(shown.items()):
-                here = (edge for edge in map(edges.__getitem__, found) if edge.edge not in negated)
+                here = _marked(map(edges.__getitem__, found), negated, mark)
                 entries = entries_of(here, key[1], property, view.schema, view_of)
                 if entries:
                     properties[property] = entries
     return asked
+
+
+def _marked(edges: Iterable[Hyperedge], negated: Container[Entity], mark: bool) -> Iterator[Hyperedge]:
+    for edge in edges:
+        if edge.edge not in negated:
+            yield edge
+        elif mark:
+            yield edge.as_negated()
 
 
 def _by_property(shown: Iterable[tuple[str, Any]], selects: frozenset[str] | None) -> dict[str, dict[Any, None]]:

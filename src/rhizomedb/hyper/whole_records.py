@@ -25,7 +25,9 @@ def shown_together(
         records: dict[object, dict[str, list[Said]]] = {}
         for property in of_view:
             for each in said_of(view, property, plain):
-                source = each.edge.delta if group.of == "delta" else each.edge.author
+                # One who passes on what others said is not the author of one record of it all.
+                author = each.edge.author, each.edge.claimed_author
+                source = each.edge.delta if group.of == "delta" else author
                 records.setdefault(source, {}).setdefault(property, []).append(each)
         chosen = _chosen([_record(view, record) for record in records.values()], choose)
         shown.update({property: chosen.get(property, NOTHING) for property in of_view})

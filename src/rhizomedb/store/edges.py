@@ -6,6 +6,7 @@ shows it under a context of another entity).
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -65,6 +66,28 @@ class Edges:
         """How many facts in the index have the name of a role, whether they are pointers or not."""
         number = self._view.number(role)
         return sum(last - first for _, _, first, last in self._index.ranges(0, number, 0)) if number else 0
+
+    def pairs(self, role: Cell) -> list[tuple[bytes, bytes, int, int, bytes]]:
+        """All that point at a thing by a role: the edge, the thing, and of the delta its epoch, milliseconds and author."""
+        number = self._view.number(role)
+        if not number:
+            return []
+        index = self._index
+        facts = {row: (of, to) for row, _, of, _, to in index.find_facts(0, number, 0, sys.maxsize)[0]}
+        says = index.says(list(facts), self._view.last_delta)
+        found = []
+        for (row, _), (_, author, _, ms, _, edge, _, epoch) in zip(
+            says, index.deltas([seq for _, seq in says]), strict=True
+        ):
+            of, to = facts[row]
+            if edge == of and author and (of != to or not index.causes(row)):  # else it shows the edge under itself
+                found.append((of, to, epoch, ms, author))
+        cells = self._view.cells({number for of, to, _, _, author in found for number in (of, to, author)})
+        return [
+            (cells[of], cells[to], epoch, ms, cells[author])  # type: ignore[misc]  # the index says so
+            for of, to, epoch, ms, author in found
+            if type(cells[to]) is bytes
+        ]
 
     @property
     def last(self) -> int:

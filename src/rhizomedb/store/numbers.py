@@ -9,9 +9,9 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
-from rhizomedb.facts.cid import Cid
+from rhizomedb.facts.cid import PREFIX, Cid
 from rhizomedb.facts.value import Cell
 from rhizomedb.store.columns import columns_of
 from rhizomedb.store.numbering import OWN, Numbering
@@ -128,10 +128,14 @@ class Numbers:
         for (row, _), id in zip(said, self.numbering.ids(delta for _, delta in said), strict=True):
             yield id, images.get(row | ROW, row | ROW)
 
-    def deltas(self, ids: Iterable[int], names: Sequence[str]) -> Iterator[tuple[int, ...]]:
-        """Some columns of the deltas that some ids name."""
-        cells = self.numbering.cells(ids)
-        rows = self._view.deltas_of([cell for cell in cells if type(cell) is Cid])
+    def deltas(self, ids: Iterable[int] | None, names: Sequence[str]) -> Iterator[tuple[int, ...]]:
+        """Some columns of the deltas that some ids name, or of all."""
+        rows: Iterator[tuple[Cid, Any]]
+        if ids is None:
+            rows = ((Cid._trusted(PREFIX + row[0]), row) for _, row in self._view.deltas_after(0))
+        else:
+            cells = self.numbering.cells(ids)
+            rows = self._view.deltas_of([cell for cell in cells if type(cell) is Cid])
         of, images = self.numbering.ids, self.numbering.images
         for delta, (_, author, system, ms, counter, edge, scope, _) in rows:
             made = []

@@ -145,7 +145,9 @@ class View:
 
     def deltas_after(self, last: int) -> Iterator[tuple[int, Any]]:
         """The number of every visible delta after one, and its row in the index."""
-        return ((seq, row) for seqs in self._deltas(None, last) for seq, row, _ in self._read_deltas(seqs))
+        for seqs in self._deltas(None, last):
+            rows = self.index.deltas(list(seqs))
+            yield from (each for each in zip(seqs, rows, strict=True) if self.is_seen(*each))
 
     def deltas_of(self, cids: Iterable[Cid]) -> Iterator[tuple[Cid, Any]]:
         """Those of some deltas that are here and visible, each with its row in the index: digest, cells and numbers."""
@@ -285,7 +287,14 @@ class View:
                     yield delta, cid
 
     def _arrival(self, bound: Bound) -> Tuples:
-        for seqs in self._deltas(bound.get("delta")):
+        return self._arrivals(self._deltas(bound.get("delta")))
+
+    def arrivals(self, first: int, last: int) -> Tuples:
+        """The tuples of `arrival` for the visible ones of the deltas after one, up to another."""
+        return self._arrivals(self._deltas(None, first, last))
+
+    def _arrivals(self, some: Iterable[Sequence[int]]) -> Tuples:
+        for seqs in some:
             for _, (digest, *_, number), _ in self._read_deltas(seqs):
                 epoch = self._epochs(number)
                 yield Cid._trusted(PREFIX + digest), number, epoch.at_ms, epoch.origin
@@ -312,9 +321,9 @@ class View:
     def _seen_cids(self, rows: Sequence[int]) -> list[Cid]:
         return self._cids(self._seen(rows))
 
-    def _deltas(self, cid: Cell | None, after: int = 0) -> Iterator[Sequence[int]]:
-        """The numbers of all deltas by the mark, those after one, or of one alone."""
-        last = self._mark.deltas
+    def _deltas(self, cid: Cell | None, after: int = 0, until: int | None = None) -> Iterator[Sequence[int]]:
+        """The numbers of all deltas by the mark, those after one and up to another, or of one alone."""
+        last = self._mark.deltas if until is None else min(until, self._mark.deltas)
         if cid is None:
             for first in range(after + 1, last + 1, PAGE_ROWS_MAX):
                 self._check()

@@ -141,6 +141,9 @@ class SqliteStore:
 
     def scan(self, relation: str, bound: Mapping[str, Cell], cut: Cut) -> Iterator[tuple[Cell, ...]]:
         """The distinct tuples of a stored relation that agree with `bound`, visible at the cut when this is called."""
+        epoch = bound.get("epoch") if relation == "arrival" and len(bound) == 1 else None
+        if type(epoch) is int:
+            return self._view(cut).arrivals(self._mark(epoch - 1).deltas, self._mark(epoch).deltas)
         return self._view(cut).scan(relation, bound)
 
     def scan_keys(

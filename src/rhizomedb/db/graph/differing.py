@@ -17,23 +17,25 @@ from rhizomedb.db.graph.choosing import Choosing, choosing
 from rhizomedb.db.graph.disagreement import (
     SaidBy,
     as_data,
+    as_said,
     entities_of,
     named,
     properties_of,
+    said_by,
     show_shown,
     shown_of,
     things_in,
 )
 from rhizomedb.db.graph.edge_source import edge_source
 from rhizomedb.db.graph.finding import AT_ONCE_MAX, AT_ONCE_MIN, check_limit, is_shown, things_of
-from rhizomedb.db.graph.hyperedges import RANK, Thing, check_list, set_of
+from rhizomedb.db.graph.hyperedges import RANK, Thing, at_one_moment, check_list, set_of
 from rhizomedb.db.graph.hyperviews import Wanted, schemas_for, views_of
 from rhizomedb.db.graph.negations import negated_among
 from rhizomedb.errors import RequestError
 from rhizomedb.facts.value import Entity
 from rhizomedb.hyper.hyperview import HyperView
 from rhizomedb.hyper.pointer import Hyperedge
-from rhizomedb.hyper.resolution import Choose, key_of, said_of
+from rhizomedb.hyper.resolution import POLICIES, Choose, key_of, said_of
 from rhizomedb.hyper.schema import HyperSchema, Schemas
 
 if TYPE_CHECKING:
@@ -183,6 +185,9 @@ def differences(
 ) -> ViewDiff:
     """See `diff`: of things that are known, by schemas that are."""
     check_limit(limit)
+    is_one = before is after
+    before = at_one_moment(before)
+    after = before if is_one else at_one_moment(after)
     allowed = budget_of(budget)
     meter = allowed.meter()
     names = None if trusted is None else list(check_list(trusted))
@@ -224,14 +229,11 @@ class _Side:
         self._known = known
         self._id = id
         self._trusted = trusted
+        self.name = reader._authors().name
 
     def views(self, things: Sequence[Entity]) -> list[HyperView]:
         """The views of some things."""
         return views_of(self.reader, self._known, self._id, things, self._trusted)
-
-    def said_by(self, edge: Hyperedge) -> SaidBy:
-        """Who says a hyperedge."""
-        return SaidBy(self.reader.author_name(edge.author), edge.claimed_author, edge.time.ms, edge)
 
 
 class _Comparing:
@@ -265,6 +267,8 @@ class _Comparing:
             self._seen.add(key)
             for property in sorted({*before.properties, *after.properties}):
                 self._meter.spend(len(before[property]) + len(after[property]))
+                if self._is_same(before, after, property):
+                    continue
                 shown = [
                     shown_of(view, property, side.chosen)
                     for side, view in ((self._before, before), (self._after, after))
@@ -279,6 +283,17 @@ class _Comparing:
                     if each in there and view.entity in inside
                 ]
 
+    def _is_same(self, before: HyperView, after: HyperView, property: str) -> bool:
+        """Whether both sides show the same without a look at it: values of the same hyperedges, chosen by the same policy."""
+        one, other = self._before.chosen, self._after.chosen
+        return (
+            not before.schema.nests
+            and one.choose is other.choose
+            and one.choose in POLICIES.values()
+            and not (one.special or other.special)
+            and [entry.edge for entry in before[property]] == [entry.edge for entry in after[property]]
+        )
+
     def _difference(
         self, before: HyperView, after: HyperView, property: str, path: tuple[str, ...], was: Any, now: Any
     ) -> ViewDifference:
@@ -289,8 +304,8 @@ class _Comparing:
             before.schema.name,
             property,
             path,
-            was,
-            now,
+            as_said(was, [each.value for each in said_of(before, property, named)]),
+            as_said(now, [each.value for each in said_of(after, property, named)]),
             _why(self._before, before, property, was),
             _why(self._after, after, property, now),
         )
@@ -311,9 +326,10 @@ def _why(side: _Side, view: HyperView, property: str, shown: Any) -> tuple[SaidB
     if shown is None:
         return ()
     said = said_of(view, property, named)
-    keys = {key_of(each) for each in (shown if isinstance(shown, list) else [shown])}
-    those = [each for each in said if each.key in keys] or said
-    return tuple(dict.fromkeys(side.said_by(each.edge) for each in those))
+    # As data: a thing that nothing shows inside is its id where it is shown, and a thing where it is said.
+    keys = {key_of(as_data(each)) for each in (shown if isinstance(shown, list) else [shown])}
+    those = [each for each in said if key_of(as_data(each.value)) in keys] or said
+    return tuple(dict.fromkeys(said_by(each.edge, side.name) for each in those))
 
 
 def _explained(
@@ -326,11 +342,11 @@ def _explained(
     for said in (said for each in found for said in each.said_before):
         authors.setdefault(said.edge.edge, set()).add(said.edge.author)
     by: dict[Entity, list[SaidBy]] = {}
+    name = after._authors().name
     for edge in _negations(after, authors.keys(), trusted):
         for target in edge.negates:
             if target in authors and (trusted is None or edge.author in trusted | authors[target]):
-                name = after.author_name(edge.author)
-                by.setdefault(target, []).append(SaidBy(name, edge.claimed_author, edge.time.ms, edge))
+                by.setdefault(target, []).append(said_by(edge, name))
     for each in found:
         negations = [negation for said in each.said_before for negation in by.get(said.edge.edge, ())]
         yield replace(each, label=labels[each.entity], labels=labels, taken_back=tuple(dict.fromkeys(negations)))

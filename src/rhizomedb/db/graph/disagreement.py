@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from itertools import islice
 from types import MappingProxyType
@@ -12,7 +12,7 @@ from rhizomedb._record import dataclass
 from rhizomedb.budget import Budget, Meter, budget_of
 from rhizomedb.db.graph.choosing import Choosing, choosing
 from rhizomedb.db.graph.finding import check_limit, things_of, things_shown
-from rhizomedb.db.graph.hyperedges import Thing, check_list, set_of
+from rhizomedb.db.graph.hyperedges import Thing, at_one_moment, check_list, set_of
 from rhizomedb.db.graph.hyperviews import Wanted, schemas_for, views_of
 from rhizomedb.db.moment import show_ms
 from rhizomedb.db.programs.result import show
@@ -147,6 +147,7 @@ def view_conflicts(
 ) -> ViewConflicts:
     """See `Reader.conflicts`."""
     check_limit(limit)
+    reader = at_one_moment(reader)
     allowed, chosen = budget_of(budget), choosing(reader, policy, policies)
     trusted = None if trusted is None else list(check_list(trusted))
     known, id = schemas_for(reader, schema, schemas)
@@ -157,7 +158,7 @@ def view_conflicts(
     else:
         entities = entities_of(reader, things)
         views = iter(views_of(reader, known, id, entities, set_of(trusted, reader.author_key)))
-    found = _conflicts(views, chosen, wanted, reader.author_name, meter)
+    found = _conflicts(views, chosen, wanted, reader._authors().name, meter)
     some = list(islice(found, None if limit is None else limit + 1))
     more = limit is not None and len(some) > limit
     some = some[:limit]
@@ -225,11 +226,9 @@ def _conflict(
     """The conflict about a property, if there is one; of one that has many values there is none."""
     if view.schema.properties.get(property, Property()).many:
         return
-    values: dict[object, tuple[Any, list[SaidBy]]] = {}
+    values: dict[object, tuple[Any, list[Hyperedge]]] = {}
     for said in said_of(view, property, named):
-        edge = said.edge
-        by = SaidBy(name(edge.author), edge.claimed_author, edge.time.ms, edge)
-        values.setdefault(key_of(said.value), (said.value, []))[1].append(by)
+        values.setdefault(key_of(said.value), (said.value, []))[1].append(said.edge)
     if len(values) > 1:
         yield ViewConflict(
             view.entity,
@@ -238,9 +237,17 @@ def _conflict(
             view.schema.name,
             property,
             path,
-            tuple(SaidValue(value, tuple(dict.fromkeys(said))) for value, said in values.values()),
-            shown_of(view, property, chosen),
+            tuple(
+                SaidValue(value, tuple(said_by(edge, name) for edge in dict.fromkeys(edges)))
+                for value, edges in values.values()
+            ),
+            as_said(shown_of(view, property, chosen), [value for value, _ in values.values()]),
         )
+
+
+def said_by(edge: Hyperedge, name: Callable[[bytes], str]) -> SaidBy:
+    """Who says a hyperedge, and when; `name` is what the author of a key is called."""
+    return SaidBy(name(edge.author), edge.claimed_author, edge.time.ms, edge)
 
 
 def shown_of(view: HyperView, property: str, chosen: Choosing) -> Any:
@@ -254,6 +261,17 @@ def shown_of(view: HyperView, property: str, chosen: Choosing) -> Any:
     said = said_of(view, property, plain)
     shown = policy_for(view, property, chosen.choose, chosen.special, plain)(said) if said else NOTHING
     return None if shown is NOTHING else brief(shown)
+
+
+def as_said(shown: Any, said: Collection[Any]) -> Any:
+    """What is shown, as it is said: the id of a thing that no schema shows inside is that thing."""
+    same = {key_of(each) for each in said}
+    by_data = {key_of(as_data(each)): each for each in said}
+
+    def one(value: Any) -> Any:
+        return value if key_of(value) in same else by_data.get(key_of(as_data(value)), value)
+
+    return [one(each) for each in shown] if isinstance(shown, list) else one(shown)
 
 
 def brief(shown: Any) -> Any:

@@ -12,7 +12,7 @@ from rhizomedb.db.graph.candidates import candidates
 from rhizomedb.db.graph.choosing import Choosing, choosing
 from rhizomedb.db.graph.constraint import Constraint, Step, constraints_of
 from rhizomedb.db.graph.edge_source import edge_source
-from rhizomedb.db.graph.hyperedges import meant, set_of
+from rhizomedb.db.graph.hyperedges import at_one_moment, meant, set_of
 from rhizomedb.db.graph.hyperviews import Wanted, schemas_for, views_of
 from rhizomedb.errors import RequestError
 from rhizomedb.facts.value import Entity
@@ -47,6 +47,7 @@ def where(
 ) -> list[Any]:
     """See `Viewing.where`."""
     check_limit(limit)
+    reader = at_one_moment(reader)
     allowed, chosen = budget_of(budget), choosing(reader, policy, policies)
     known, id = schemas_for(reader, schema, schemas)
     cls = schema if isinstance(schema, type) else None

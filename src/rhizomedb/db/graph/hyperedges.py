@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from operator import attrgetter
-from typing import Any, Final, Literal, Protocol, TypeAlias, get_args
+from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar, get_args
 
 from rhizomedb._record import dataclass
 from rhizomedb.db.graph.edge_source import EdgeSource, Ids, edge_source
@@ -19,6 +19,8 @@ from rhizomedb.facts.value import Entity, check_entity
 from rhizomedb.hyper.json_delta import UNREADABLE, entity_of, id_of
 from rhizomedb.hyper.pointer import Hyperedge
 from rhizomedb.store.store import Cut, Store
+
+R = TypeVar("R")
 
 Taken: TypeAlias = Literal["exclude", "mark", "only"]
 """What becomes of hyperedges that are taken back: left out, given with `is_negated` set, or given alone."""
@@ -57,6 +59,17 @@ class EdgeFilter:
             and (self.until is None or edge.time.ms <= self.until)
             and (self.targets is None or any(each.entity in self.targets for each in edge.references))
             and (self.contexts is None or any(each.context in self.contexts for each in edge.references))
+        )
+
+    def within(self, cut: Cut) -> Cut:
+        """What of a cut may be meant: who says a hyperedge and when is known before it is read."""
+        after = None if self.since is None else self.since - 1  # a cut leaves out its beginning
+        both = cut.authors is not None and self.authors is not None
+        return replace(
+            cut,
+            since=max((each for each in (cut.since, after) if each is not None), default=None),
+            until=min((each for each in (cut.until, self.until) if each is not None), default=None),
+            authors=cut.authors & self.authors if both else self.authors if cut.authors is None else cut.authors,  # type: ignore[operator]  # both are there
         )
 
     def candidates(self, source: EdgeSource) -> tuple[Ids, EdgeFilter]:
@@ -101,6 +114,12 @@ class Asked(Protocol):
         ...
 
 
+def at_one_moment(reader: R) -> R:
+    """A reader that stays where it is, whatever is said while a question is answered piece by piece."""
+    snapshot: Callable[[], R] | None = getattr(reader, "snapshot", None)
+    return reader if snapshot is None else snapshot()
+
+
 def ask(
     reader: Asked,
     wanted: EdgeFilter,
@@ -115,11 +134,12 @@ def ask(
         raise RequestError(
             "db.usage", f"{predicate!r:.60} cannot be called", fix="predicate=lambda edge: edge.system == 'laptop'"
         )
-    source = edge_source(reader._store, reader.cut)
+    cut = reader.cut
+    source = edge_source(reader._store, wanted.within(cut))
     ids, rest = wanted.candidates(source)
     read = source.read(ids)
     found = _once(sorted(read if rest == ALL else filter(rest.holds, read), key=RANK))
-    away = negated_among(reader._store, reader.cut, set_of(trusted, reader.author_key), {edge.edge for edge in found})
+    away = negated_among(reader._store, cut, set_of(trusted, reader.author_key), {edge.edge for edge in found})
     kept = (edge for edge in _sifted(found, away, negated) if predicate is None or predicate(edge))
     return list(islice(kept, limit))
 

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from rhizomedb.db.graph.hyperedges import Moment, Taken, Thing
     from rhizomedb.db.graph.hyperviews import Wanted
     from rhizomedb.db.graph.relating import PassedOn, Related, Target
+    from rhizomedb.db.graph.schema_history import SchemaOnce
     from rhizomedb.db.live.live_hyperviews import LiveHyperViews
     from rhizomedb.db.naming import Authors
     from rhizomedb.db.programs.stored_programs import Policy
+    from rhizomedb.db.reader import Reader
     from rhizomedb.db.transaction import Transaction
     from rhizomedb.facts.signature import Key
     from rhizomedb.facts.value import Entity
@@ -137,6 +139,19 @@ class Hypergraph:
 
         return said_of_schemas(self, policy, trusted)
 
+    def schema_history(self, schema: str) -> list[SchemaOnce]:
+        """Every version of a schema that was said, newest first, each with the epoch and who changed it.
+
+            [once.version for once in db.schema_history("Movie")]
+
+        The schema of each is one like any other: `db.show("matrix", once.schema)` shows by it. In the order in
+        which this copy learned of it; where several things are said the latest counts, as in `schemas`. None where it was
+        taken back.
+        """
+        from rhizomedb.db.graph.schema_history import schema_history
+
+        return schema_history(cast("Reader", self), schema)
+
     def hyperview(
         self,
         thing: Thing,
@@ -144,15 +159,16 @@ class Hypergraph:
         *,
         schemas: Iterable[HyperSchema] = (),
         trusted: Iterable[str] | None = None,
+        negated: Literal["exclude", "mark"] = "exclude",
     ) -> HyperView:
         """What a schema shows of a thing: the hyperedges that point at it, property by property, and nested views.
 
             db.hyperview("movie_matrix", "Movie").to_dict()
 
         `schemas` are others than those that are said here, as is a `schema` that is given itself. What was taken back is
-        left out, as by `hyperedges`.
+        left out, as by `hyperedges`; with `negated="mark"` it is there, its `edge.is_negated` set.
         """
-        return self.hyperviews([thing], schema, schemas=schemas, trusted=trusted)[0]
+        return self.hyperviews([thing], schema, schemas=schemas, trusted=trusted, negated=negated)[0]
 
     def hyperviews(
         self,
@@ -161,11 +177,12 @@ class Hypergraph:
         *,
         schemas: Iterable[HyperSchema] = (),
         trusted: Iterable[str] | None = None,
+        negated: Literal["exclude", "mark"] = "exclude",
     ) -> list[HyperView]:
-        """The views of several things, evaluated together."""
+        """The views of several things, evaluated together; see `hyperview`."""
         from rhizomedb.db.graph.hyperviews import views
 
-        return views(self, things, schema, schemas, trusted)
+        return views(self, things, schema, schemas, trusted, negated)
 
     def show(
         self,

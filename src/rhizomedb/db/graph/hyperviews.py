@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 from rhizomedb.db.graph.edge_source import edge_source
 from rhizomedb.db.graph.hyperedges import RANK, Asked, Thing, check_list, set_of
 from rhizomedb.db.graph.negations import negated_among
-from rhizomedb.errors import RequestError
+from rhizomedb.errors import RequestError, nearest_names
 from rhizomedb.facts.value import Entity
 from rhizomedb.hyper.hyperview import HyperView, program_of
 from rhizomedb.hyper.pointer import Hyperedge
@@ -43,10 +43,11 @@ def _latest(said: tuple[Hyperedge, ...]) -> SchemasSaid:
 
 def said_of_schemas(reader: Asked, policy: Policy = "latest", trusted: Iterable[str] | None = None) -> SchemasSaid:
     """What is said of schemas at a moment; see `Hypergraph.schemas_said`."""
-    source = edge_source(reader._store, reader.cut)
+    cut = reader.cut
+    source = edge_source(reader._store, cut)
     edges = source.read(source.with_roles([SCHEMA]))
     believed = set_of(trusted, reader.author_key)
-    away = negated_among(reader._store, reader.cut, believed, {edge.edge for edge in edges})
+    away = negated_among(reader._store, cut, believed, {edge.edge for edge in edges})
     said = tuple(sorted((edge for edge in edges if edge.edge not in away), key=RANK))
     if policy == "latest":
         return _latest(said)
@@ -61,20 +62,35 @@ def views(
     schema: Wanted,
     schemas: Iterable[HyperSchema],
     trusted: Iterable[str] | None,
+    negated: str = "exclude",
 ) -> list[HyperView]:
     """The views of several things, evaluated together; see `Hypergraph.hyperview`."""
+    if negated not in ("exclude", "mark"):
+        raise RequestError(
+            "db.usage",
+            f"a view has no negated={negated!r:.60}",
+            nearest=nearest_names(str(negated), ("exclude", "mark")),
+            fix="'exclude' or 'mark'; db.hyperedges(negated='only') lists what is taken back",
+        )
     known, id = schemas_for(reader, schema, schemas)
     entities = [reader.thing(thing) for thing in check_list(things)]
-    return views_of(reader, known, id, entities, set_of(trusted, reader.author_key))
+    return views_of(reader, known, id, entities, set_of(trusted, reader.author_key), mark=negated == "mark")
 
 
 def views_of(
-    reader: Asked, known: Schemas, id: str, entities: Sequence[Entity], trusted: frozenset[bytes] | None
+    reader: Asked,
+    known: Schemas,
+    id: str,
+    entities: Sequence[Entity],
+    trusted: frozenset[bytes] | None,
+    *,
+    mark: bool = False,
 ) -> list[HyperView]:
-    """The views of some things by one of the schemas that are known."""
+    """The views of some things by one of the schemas that are known; what is taken back is left out, or marked."""
     cut = reader.cut
     source = edge_source(reader._store, cut)
-    return walk(known, id, entities, source.under, source.read, partial(negated_among, reader._store, cut, trusted))
+    away = partial(negated_among, reader._store, cut, trusted)
+    return walk(known, id, entities, source.under, source.read, away, mark=mark)
 
 
 def program(
@@ -103,7 +119,7 @@ def schemas_for(reader: Viewed, schema: Wanted, more: Iterable[HyperSchema]) -> 
     if isinstance(schema, HyperSchema) and not schema.nests:
         return Schemas(given), schema.id
     said = reader.schemas()
-    known = Schemas([*said.values(), *given]) if given else said
+    known = Schemas([*said.values(), *given], said.refused) if given else said
     return known, schema.id if isinstance(schema, HyperSchema) else find_schema(known, schema)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Container, Iterable, Iterator
 from functools import cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 from weakref import WeakKeyDictionary
 
 from rhizomedb.db import view
@@ -28,14 +28,21 @@ ANSWERS_MAX: Final = 64
 """Of how many moments of one file the answers are remembered."""
 
 
+DEARER: Final = 8
+"""How many times as long it takes to ask after an edge as to read a negation, and more: who asks soon asks often."""
+
 FEW: Final = 2_000
 """So many edges are asked after one by one where nothing says how many negations there are."""
+
+
+Fates: TypeAlias = dict[Entity, Literal["negated", "valid", "undecided"]]
+"""What became of edges: taken back for certain, standing for certain, or neither."""
 
 
 def negated(store: Store, cut: Cut, trusted: frozenset[bytes] | None) -> frozenset[Entity]:
     """The edges that are taken back at a cut: by anybody, or by those alone who said them or are `trusted`."""
     if not isinstance(store, SqliteStore):
-        return by_program(store, cut, trusted)
+        return by_reading(store, cut, trusted)
     return _known(store).at(store, cut, trusted)
 
 
@@ -45,37 +52,58 @@ def negated_among(
     """Which of some edges are taken back, and maybe others.
 
     A file may hold so many negations that to read all would take longer than to ask after the few edges of a first view.
-    So edges are asked after one by one, until as many were asked after as there are negations.
+    So edges are asked after one by one, until that has cost about a fifth of it.
     """
     if not isinstance(store, SqliteStore):
-        return by_walk(store, cut, trusted, edges) if len(edges) <= FEW else by_program(store, cut, trusted)
+        return by_walk(store, cut, trusted, edges) if len(edges) <= FEW else by_reading(store, cut, trusted)
     known = _known(store)
     known.asked_after += len(edges)
-    if known.is_read or known.asked_after > store.edges(Cut()).how_many(NEGATES):
+    if known.is_read or known.asked_after * DEARER > store.edges(Cut()).how_many(NEGATES):
         return known.at(store, cut, trusted)
     return by_walk(store, cut, trusted, edges)
 
 
-def by_walk(store: Store, cut: Cut, trusted: frozenset[bytes] | None, edges: Iterable[Entity]) -> frozenset[Entity]:
-    """The same of some edges, from what takes them back, what takes that back, and so on."""
+def by_walk(
+    store: Store,
+    cut: Cut,
+    trusted: frozenset[bytes] | None,
+    edges: Iterable[Entity],
+    known: Fates | None = None,
+) -> frozenset[Entity]:
+    """The same of some edges, from what takes them back, what takes that back, and so on.
+
+    `known` is what walks at this very cut have found, and learns what this one finds: many walks cost what one does.
+    """
     source = edge_source(store, cut)
+    known = {} if known is None else known
+    authors: dict[Entity, set[bytes]] = {}
+
+    def counts(by: Hyperedge, of: Entity) -> bool:
+        if trusted is None or by.author in trusted:
+            return True
+        if of not in authors:
+            authors[of] = {each.author for each in source.read(source.of_edges([of]))}
+        return by.author in authors[of]
+
+    edges = list(edges)
     pairs: list[tuple[Entity, Entity]] = []
-    found = set(edges)
+    found = {edge for edge in edges if edge not in known}
     waiting = found
     while waiting:
         negations = source.negating(waiting)
         said = source.read([name for name, _ in negations])
-        counted = [
-            (by.edge, of)
-            for by, (_, of) in zip(said, negations, strict=True)
-            if trusted is None
-            or by.author in trusted
-            or any(by.author == each.author for each in source.read(source.of_edges([of])))
-        ]
+        counted = [(by.edge, of) for by, (_, of) in zip(said, negations, strict=True) if counts(by, of)]
         pairs += counted
-        waiting = {by for by, _ in counted} - found
+        waiting = {by for by, _ in counted} - found - known.keys()
         found |= waiting
-    return frozenset(negated_by(pairs))
+    pairs = [pair for pair in pairs if known.get(pair[0]) != "negated"]
+    # What neither stands nor falls is as though it took back itself.
+    pairs += [(by, by) for by in dict.fromkeys(by for by, _ in pairs) if known.get(by) == "undecided"]
+    negated = negated_by(pairs)
+    open_ = {of for by, of in pairs if by not in negated}
+    for edge in found:
+        known[edge] = "negated" if edge in negated else "undecided" if edge in open_ else "valid"
+    return frozenset(negated).union(edge for edge in edges if known[edge] == "negated")
 
 
 def _known(store: SqliteStore) -> Negations:
@@ -86,6 +114,13 @@ def _known(store: SqliteStore) -> Negations:
         if store.is_settled:
             _KNOWN[store] = known
     return known
+
+
+def by_reading(store: Store, cut: Cut, trusted: frozenset[bytes] | None) -> frozenset[Entity]:
+    """The same from all negations: the program goes through the pairs of those that take back one edge."""
+    source = edge_source(store, cut)
+    said = source.read(source.with_roles([NEGATES]))
+    return by_walk(store, cut, trusted, {of for edge in said for of in edge.negates})
 
 
 def by_program(store: Store, cut: Cut, trusted: frozenset[bytes] | None) -> frozenset[Entity]:
@@ -159,9 +194,12 @@ class Negations:
             self._epoch = store.epoch()
             return
         source = edge_source(store, Cut())
-        seqs = edges.with_role(NEGATES) if not self._reached else edges.after(self._reached)
-        for epoch, edge in zip(edges.epochs(seqs), source.read(seqs), strict=True):
-            self._all += [Negation(edge.edge, of, epoch, edge.time.ms, edge.author) for of in edge.negates]
+        if not self._reached:
+            self._all = [Negation(*each) for each in edges.pairs(NEGATES)]
+        else:
+            seqs = edges.after(self._reached)
+            for epoch, edge in zip(edges.epochs(seqs), source.read(seqs), strict=True):
+                self._all += [Negation(edge.edge, of, epoch, edge.time.ms, edge.author) for of in edge.negates]
         self._reached, self._epoch = edges.last, store.epoch()
 
 

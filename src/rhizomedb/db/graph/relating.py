@@ -10,6 +10,7 @@ from rhizomedb._record import dataclass
 from rhizomedb.db.graph.edge_source import EdgeSource, edge_source
 from rhizomedb.db.graph.hyperedges import meant, show_id
 from rhizomedb.db.graph.hypergraph import HypergraphWriter
+from rhizomedb.db.graph.negations import negated_among
 from rhizomedb.db.transaction import Part, Transaction, group_of
 from rhizomedb.errors import RequestError, ValueRefused
 from rhizomedb.facts.cid import Cid
@@ -101,8 +102,7 @@ def define(db: HypergraphWriter, schemas: Sequence[HyperSchema], author: str | N
     def say() -> Transaction:
         new = {schema.id for schema in schemas}
         Schemas([*(each for each in db.schemas().values() if each.id not in new), *schemas])  # refuses a ring
-        source, away = edge_source(db._store, db.cut), db.negated_edges()
-        edges = [each for schema in schemas for each in _differing(source, away, schema)]
+        edges = [each for schema in schemas for each in _differing(db, schema)]
         parts = [Part(facts_of(edge, pointers), "seen", edge) for edge, pointers in edges]
         group = group_of(parts)
         names = ", ".join(schema.name for schema in schemas)
@@ -112,16 +112,17 @@ def define(db: HypergraphWriter, schemas: Sequence[HyperSchema], author: str | N
     return done
 
 
-def _differing(
-    source: EdgeSource, away: frozenset[Entity], schema: HyperSchema
-) -> Iterator[tuple[Entity, tuple[Pointer, ...]]]:
+def _differing(db: HypergraphWriter, schema: HyperSchema) -> Iterator[tuple[Entity, tuple[Pointer, ...]]]:
     """The hyperedges that make what is said of a schema what it is to be."""
     entity = entity_of(schema.id)
-    standing = [
+    source = edge_source(db._store, db.cut)
+    said = [
         edge
         for edge in source.read(source.at_targets([entity]))
-        if edge.edge not in away and any(_is_at(target, entity) for target in edge.targets(SCHEMA))
+        if any(_is_at(target, entity) for target in edge.targets(SCHEMA))
     ]
+    away = negated_among(db._store, db.cut, None, {edge.edge for edge in said})
+    standing = [edge for edge in said if edge.edge not in away]
     wanted: dict[tuple[object, ...], tuple[Pointer, ...]] = {
         tuple(pointer.key for pointer in pointers): pointers for pointers in edges_of(schema)
     }

@@ -12,13 +12,15 @@ from rhizomedb.crdt.policy import Claim, agreed
 from rhizomedb.db import view
 from rhizomedb.db.explanation import Record, shown_of
 from rhizomedb.db.graph.edge_source import edge_source
-from rhizomedb.db.graph.hyperedges import RANK, set_of
+from rhizomedb.db.graph.hyperedges import RANK, at_one_moment, set_of
+from rhizomedb.db.graph.negations import negated_among
 from rhizomedb.db.moment import show_ms
 from rhizomedb.db.naming import Names
 from rhizomedb.db.programs.compiled import Compiled, answering
+from rhizomedb.db.programs.composing import parts_of
 from rhizomedb.db.programs.result import Result, show
 from rhizomedb.db.reader import REFUSE, Reader, shown_registers
-from rhizomedb.errors import RequestError, nearest_names
+from rhizomedb.errors import Error, RequestError, nearest_names
 from rhizomedb.facts.cid import Cid
 from rhizomedb.facts.clock import HybridTime
 from rhizomedb.facts.fact import Fact
@@ -139,10 +141,11 @@ def lens(db: HypergraphWriter, old: str, new: str, steps: tuple[Step, ...], auth
 
 def lenses_said(reader: Any, trusted: Iterable[str] | None) -> LensesSaid:
     """See `Wording.lenses`."""
+    reader = at_one_moment(reader)
     believed = set_of(trusted, reader.author_key)
-    away = reader.negated_edges(trusted)
     source = edge_source(reader._store, reader.cut)
     found = source.read([id for context, id in source.under(VOCABULARY) if context == LENS])
+    away = negated_among(reader._store, reader.cut, believed, {each.edge for each in found})
     edges = sorted(
         {each for each in found if each.edge not in away and (believed is None or each.author in believed)}, key=RANK
     )
@@ -152,7 +155,7 @@ def lenses_said(reader: Any, trusted: Iterable[str] | None) -> LensesSaid:
     for edge in edges:
         try:
             said = lenses.lens_of(edge)
-        except RequestError as error:
+        except Error as error:  # what is no value among it
             refused.append((edge, error.message))
             continue
         if said is not None:
@@ -165,7 +168,7 @@ def lenses_said(reader: Any, trusted: Iterable[str] | None) -> LensesSaid:
 
 def versioned(reader: Reader, version: str, trusted: Iterable[str] | None) -> Versioned:
     """See `Wording.as_version`."""
-    now = reader.snapshot() if hasattr(reader, "snapshot") else reader  # one moment, whatever is said meanwhile
+    now = at_one_moment(reader)
     return Versioned(now, lenses.reading(lenses_said(now, trusted).lenses, version))
 
 
@@ -198,7 +201,7 @@ class Versioned:
 
     def query(self, program: str | Program, parameters: Mapping[str, object] | None = None, **options: Any) -> Result:
         """The tuples that a program derives, which may also use `read` and `lost` of this version."""
-        using = [*options.pop("using", ()), parse(self.program())]
+        using = [*parts_of(options.pop("using", ())), parse(self.program())]
         return self._reader.query(program, parameters, using=using, **options)
 
     def get(
@@ -326,8 +329,9 @@ class Versioned:
         shown = [(thing, context, id) for thing in things for context, id in source.under(thing)]
         if not shown:
             return rows
-        away = reader.negated_edges()
-        for (thing, context, _), edge in zip(shown, source.read([id for *_, id in shown]), strict=True):
+        edges = source.read([id for *_, id in shown])
+        away = negated_among(reader._store, reader.cut, None, {edge.edge for edge in edges})
+        for (thing, context, _), edge in zip(shown, edges, strict=True):
             if edge.edge in away:
                 continue
             for target in edge.targets(context):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rhizomedb.db.graph.hypergraph import HypergraphWriter
     from rhizomedb.db.graph.hyperviews import Wanted
     from rhizomedb.db.graph.saving import Saved
+    from rhizomedb.db.graph.things import Things
     from rhizomedb.db.reader import Reader
     from rhizomedb.hyper.resolution import Choose
     from rhizomedb.hyper.schema import HyperSchema
@@ -124,6 +125,18 @@ class Viewing:
             trusted,
             budget,
         )
+
+    def things(self, schema: Wanted) -> Things:
+        """The things of a schema or class, to be asked for by themselves.
+
+            Movie = db.things("Movie")
+            Movie.where(year__gt=1990)
+
+        `where` takes what the database's own takes; iterated, they are all things of the schema.
+        """
+        from rhizomedb.db.graph.things import things
+
+        return things(cast("Reader", self), schema)
 
     def class_of(self, schema: str) -> type[Any]:
         """A dataclass of a schema that is said here, by its id or name: what `load` takes where nobody wrote a class."""

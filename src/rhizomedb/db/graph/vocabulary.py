@@ -15,16 +15,17 @@ from rhizomedb.crdt.policy import Claim, agreed
 from rhizomedb.db import view
 from rhizomedb.db.explanation import Conflict, Conflicts, Record, Said, shown_of
 from rhizomedb.db.graph.edge_source import edge_source
-from rhizomedb.db.graph.hyperedges import RANK, Thing, check_list, set_of
+from rhizomedb.db.graph.hyperedges import RANK, Thing, at_one_moment, check_list, set_of
 from rhizomedb.db.graph.hyperviews import Wanted, schemas_for
 from rhizomedb.db.graph.negations import negated_among
 from rhizomedb.db.moment import show_ms
 from rhizomedb.db.naming import Names
 from rhizomedb.db.programs.compiled import Compiled, answering
+from rhizomedb.db.programs.composing import parts_of
 from rhizomedb.db.programs.result import Result, show
 from rhizomedb.db.reader import REFUSE, Reader, shown_registers
 from rhizomedb.errors import RequestError, nearest_names
-from rhizomedb.facts.value import Attribute, Entity, Value, check_entity, check_value
+from rhizomedb.facts.value import Attribute, Cell, Entity, Value, check_entity, check_value, exact
 from rhizomedb.hyper import vocabulary as words
 from rhizomedb.hyper.hyperview import HyperView
 from rhizomedb.hyper.json_delta import UNREADABLE, id_of
@@ -61,15 +62,18 @@ def same(db: HypergraphWriter, things: tuple[Thing, ...], author: str | None) ->
 
 def vocabulary(reader: Any, trusted: Iterable[str] | None) -> Vocabulary:
     """See `Wording.vocabulary`."""
+    reader = at_one_moment(reader)
     believed = set_of(trusted, reader.author_key)
-    away = reader.negated_edges(trusted)
     source = edge_source(reader._store, reader.cut)
     said = [(context, id) for context, id in source.under(words.VOCABULARY) if context in (ALIAS, SAME)]
     if not said:
         return Vocabulary(Classes({}, ()), Classes({}, ()))
+    read = source.read([id for _, id in said])
+    maybe = negated_among(reader._store, reader.cut, believed, {edge.edge for edge in read})
+    away = frozenset(edge.edge for edge in read if edge.edge in maybe)
     edges = [
         (context, edge)
-        for (context, _), edge in zip(said, source.read([id for _, id in said]), strict=True)
+        for (context, _), edge in zip(said, read, strict=True)
         if edge.edge not in away and (believed is None or edge.author in believed)
     ]
 
@@ -97,7 +101,7 @@ def _closing(context: str, is_trusting: bool) -> Compiled:
 
 def understood(reader: Reader, trusted: Iterable[str] | None) -> Understood:
     """See `Wording.with_vocabulary`."""
-    now = reader.snapshot() if hasattr(reader, "snapshot") else reader  # one moment, whatever is said meanwhile
+    now = at_one_moment(reader)
     return Understood(now, vocabulary(now, trusted))
 
 
@@ -219,7 +223,7 @@ class Understood:
         found = self._registers([subject]).get(subject, {})
         if attribute is None:
             return self._record(subject, found, chosen, names)
-        register = found.get(self._attribute(attribute))
+        register = found.get(exact(self._attribute(attribute)))
         if register is None:
             if default is not REFUSE:
                 return default
@@ -273,13 +277,13 @@ class Understood:
         subject = self._entity(names, entity)
         origins: dict[Claim, tuple[Entity, Attribute]] = {}
         found = self._registers([subject], origins).get(subject, {})
-        register = found.get(self._attribute(attribute))
+        register = found.get(exact(self._attribute(attribute)))
         if register is None:
             self._reader.check_attribute(attribute)
             raise RequestError(
                 "db.unknown-attribute",
                 f"nobody says anything about {show(attribute)} of {names.label(subject)}",
-                nearest=nearest_names(str(attribute), map(str, found)),
+                nearest=nearest_names(str(attribute), [str(each.attribute) for each in found.values()]),
             )
         choice = chosen.choose(register.claims)
         shown = {agreed(value) for value in choice.values}
@@ -312,7 +316,7 @@ class Understood:
 
         `meant` has the columns of `stands`; `thing_is(of, is)` and `attribute_is(of, is)` have what is shown for another.
         """
-        using = [*options.pop("using", ()), self.vocabulary.rules()]
+        using = [*parts_of(options.pop("using", ())), self.vocabulary.rules()]
         return self._reader.query(program, parameters, using=using, **options)
 
     def hyperview(
@@ -397,14 +401,14 @@ class Understood:
 
     def _registers(
         self, shown: Iterable[Entity], origins: dict[Claim, tuple[Entity, Attribute]] | None = None
-    ) -> dict[Entity, dict[Attribute, view.Register]]:
+    ) -> dict[Entity, dict[Cell, view.Register]]:
         """What stands of some things, under the names that are shown."""
         words_ = self.vocabulary
         members = list(dict.fromkeys(each for thing in shown for each in words_.things.all(thing)))
-        found: dict[Entity, dict[Attribute, view.Register]] = {}
+        found: dict[Entity, dict[Cell, view.Register]] = {}
         for register in view.registers(self._reader._store, self._reader.cut, members, view.VIEW_BUDGET).values():
             entity, attribute = words_.things.shown(register.entity), self._attribute(register.attribute)
-            of = found.setdefault(entity, {}).setdefault(attribute, view.Register(entity, attribute))
+            of = found.setdefault(entity, {}).setdefault(exact(attribute), view.Register(entity, attribute))
             of.claims += register.claims
             if origins is not None:
                 origins.update(dict.fromkeys(register.claims, (register.entity, register.attribute)))
@@ -413,9 +417,7 @@ class Understood:
                 register.claims.sort(key=lambda claim: claim.rank)
         return found
 
-    def _record(
-        self, subject: Entity, registers: Mapping[Attribute, view.Register], chosen: Any, names: Names
-    ) -> Record:
+    def _record(self, subject: Entity, registers: Mapping[Cell, view.Register], chosen: Any, names: Names) -> Record:
         ordered = shown_registers(registers.values())
         return Record(
             subject,

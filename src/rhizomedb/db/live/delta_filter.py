@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 from rhizomedb._record import dataclass
 from rhizomedb.crdt.register import RETRACTS
 from rhizomedb.db.graph.hyperedges import EdgeFilter, Taken
-from rhizomedb.db.graph.negations import by_walk
+from rhizomedb.db.graph.negations import Fates, by_walk
 from rhizomedb.db.live.cursor import Place
 from rhizomedb.facts.delta import Delta
 from rhizomedb.facts.fact import Fact
@@ -35,10 +35,14 @@ class Came:
     read, the answer is the same.
     """
 
-    def __init__(self, store: Store, place: Place, delta: Delta) -> None:
+    def __init__(
+        self, store: Store, place: Place, delta: Delta, fates: dict[frozenset[bytes] | None, Fates] | None = None
+    ) -> None:
+        """`fates` is what was found of its epoch, by who is trusted, and learns what this finds."""
         self._store = store
         self.place = place
         self.delta = delta
+        self._fates = {} if fates is None else fates
         self._negated: dict[frozenset[bytes] | None, bool] = {}
 
     @cached_property
@@ -66,7 +70,8 @@ class Came:
         edge = self.delta.edge
         if edge is None:
             return False
-        return edge in by_walk(self._store, Cut(epoch=self.place.epoch), trusted, [edge])
+        known = self._fates.setdefault(trusted, {})
+        return edge in by_walk(self._store, Cut(epoch=self.place.epoch), trusted, [edge], known)
 
     def _attributes(self, fact: Fact) -> Iterator[Cell]:
         yield exact(fact.attribute)

@@ -542,6 +542,10 @@ class Subscription(Generic[T]):
                     "a receiver of %s raised %r and is called no more", self, error, exc_info=error
                 )
                 return False
+            except BaseException:  # such as Ctrl-C, which is for whoever called
+                with self._lock:
+                    self._at_work = False
+                raise
             with self._lock:
                 self._taken += 1
                 self._taken_to = item._place

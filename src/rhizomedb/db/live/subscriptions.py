@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from rhizomedb.crdt.register import RETRACTS
 from rhizomedb.db.graph.edge_source import edge_source
+from rhizomedb.db.graph.negations import Fates
 from rhizomedb.db.live.cursor import Place, cursor_of, end_of, named_end_of, place_of
 from rhizomedb.db.live.delta_filter import Came, DeltaFilter, Key
 from rhizomedb.db.live.subscription import Overflow, Subscription, Told, ToldView
@@ -90,6 +91,7 @@ class Deltas:
         self._cursor = cursor
         self._filters: dict[Subscription[Any], DeltaFilter] = {}
         self._live: dict[Key, dict[Subscription[Any], None]] = {}
+        self._fates: tuple[int, dict[frozenset[bytes] | None, Fates]] = (-1, {})
         self._parts: dict[str, int] = {}  # how many keys there are of each part
 
     @property
@@ -194,7 +196,7 @@ class Deltas:
         number = after.number
         for epoch, envelope in islice(self._store.envelopes(epochs), passed, None):
             number += 1
-            yield Came(self._store, *self._decoded(epoch, number, envelope))
+            yield self._came(epoch, number, envelope)
             if number >= last.number:
                 return
 
@@ -242,7 +244,12 @@ class Deltas:
             edges = self._store.edges(Cut(epoch=self.place.epoch))
             for number, epoch in zip(some, edges.epochs(some), strict=True):
                 envelope = self._store.envelope(edges.delta(number))
-                yield Came(self._store, *self._decoded(epoch, number, envelope or b""))
+                yield self._came(epoch, number, envelope or b"")
+
+    def _came(self, epoch: int, number: int, envelope: bytes) -> Came:
+        if self._fates[0] != epoch:  # of one epoch is remembered what takes back what: those of one write hang together
+            self._fates = epoch, {}
+        return Came(self._store, *self._decoded(epoch, number, envelope), self._fates[1])
 
     def _decoded(self, epoch: int, number: int, envelope: bytes) -> tuple[Place, Delta]:
         try:
@@ -495,9 +502,9 @@ class Subscriptions:
                     sub._fail(error)
                 self.settle(sub)
             while self.due:
-                sub = next(iter(self.due))
-                del self.due[sub]
-                self.settle(sub)
+                for sub in list(self.due):
+                    self.due.pop(sub, None)
+                    self.settle(sub)
         finally:
             self._is_delivering = False
 

@@ -89,7 +89,9 @@ class StateFile:
         under_way = f"{self.path}.new"  # where two write at once the hash says so, and nothing is left behind
         try:
             os.makedirs(self._folder, exist_ok=True)
-            with open(under_way, "wb") as file:
+            with suppress(FileNotFoundError):
+                os.unlink(under_way)
+            with open(under_way, "xb") as file:  # never through a link, nor into a pipe that nobody reads
                 file.write(data)
             os.replace(under_way, self.path)
         except OSError:  # whatever the file system says no to, the view is derived again next time

@@ -113,6 +113,8 @@ class NumberReading:
                 return self._chosen(input, self._numbers.causes())
             case "asserts" if not bound:
                 return self._chosen(input, self._numbers.sayings(), ("delta", "fact"))
+            case "delta" if "id" not in bound:
+                return self._deltas(input)
             case "cause":
                 return self._causes(input, *next(iter(bound.items())), bound)
         return self._cells(input, self._source.scan(input.relation, bound))
@@ -134,20 +136,25 @@ class NumberReading:
         if input.relation == "asserts" and not input.bound and names == ["fact"]:
             return self._chosen(input, self._numbers.sayings(keys.column_ids(0)), ("delta", "fact"))
         if input.relation == "delta" and "id" in names:
-            return self._deltas(input, names, keys)
+            return self._deltas_of(input, names, keys)
         rows = [tuple(self._numbers.numbering.cells(row)) for row in keys.rows()]
         return self._cells(input, self._source.scan_keys(input.relation, dict(input.bound), tuple(names), rows))
 
-    def _deltas(self, input: Input, names: Sequence[str], keys: Tuples) -> Tuples:
+    def _deltas_of(self, input: Input, names: Sequence[str], keys: Tuples) -> Tuples:
         """The deltas of some ids that also agree with what else is bound and with the other columns of the keys."""
+        found = self._deltas(input, dict.fromkeys(keys.column_ids(names.index("id"))))
+        if len(names) == 1:
+            return found
+        wanted, places = set(keys.rows()), [input.columns.index(name) for name in names]
+        rows = [row for row in found.rows() if tuple(row[place] for place in places) in wanted]
+        return Batch.of_rows(rows, len(input.columns))
+
+    def _deltas(self, input: Input, ids: Iterable[int] | None = None) -> Tuples:
+        """The deltas of some ids, or all, that agree with what is bound."""
         given = self._given(dict(input.bound))
         width, columns = len(input.columns), (*input.columns, *given)
-        rows = self._numbers.deltas(dict.fromkeys(keys.column_ids(names.index("id"))), columns)
-        found = [row[:width] for row in rows if row[width:] == tuple(given.values())]
-        if len(names) > 1:
-            wanted, places = set(keys.rows()), [input.columns.index(name) for name in names]
-            found = [row for row in found if tuple(row[place] for place in places) in wanted]
-        return Batch.of_rows(found, width)
+        rows, wanted = self._numbers.deltas(ids, columns), tuple(given.values())
+        return Batch.of_rows([row[:width] for row in rows if row[width:] == wanted], width)
 
     def _given(self, bound: Mapping[str, Any]) -> dict[str, int]:
         return dict(zip(bound, self._numbers.numbering.ids(bound.values()), strict=True))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeAlias, Type
 from rhizomedb._record import dataclass
 from rhizomedb.crdt.library import DataType, known_types
 from rhizomedb.db.graph.edge_source import edge_source
-from rhizomedb.db.graph.hyperedges import RANK, Asked, set_of
+from rhizomedb.db.graph.hyperedges import RANK, Asked, at_one_moment, set_of
 from rhizomedb.db.graph.negations import negated_among
 from rhizomedb.db.programs.checking import Checked, check_with
 from rhizomedb.db.programs.compiled import parsed
@@ -42,6 +42,9 @@ PARTS_MAX: Final = 128
 BYTES_MAX: Final = 1 << 20
 """How long their texts may be together."""
 
+LOOKED_AT_BYTES_MAX: Final = 1 << 17
+"""How much text is read and checked to say which others a new definition breaks: anybody may store programs that import it."""
+
 WORDS: Final = ("latest", "first", "vote", "all", "trusted:A,B", "claimed:A,B")
 """The policies by which one of several definitions counts; by `all` the rules of all count together."""
 
@@ -61,7 +64,10 @@ class ProgramsSaid(Generic[D]):
 
 @dataclass(frozen=True, slots=True)
 class Defined(Transaction):
-    """What defining or dropping a program did: a transaction, and the names of others that import it and do not work now."""
+    """What defining or dropping a program did: a transaction, and the names of others that import it and do not work now.
+
+    Where others store very much text, it `breaks` maybe more than it names.
+    """
 
     breaks: tuple[str, ...] = ()
 
@@ -82,10 +88,10 @@ class Definitions:
     """The definitions of programs at the moment of a reader: each read when it is asked for, and once."""
 
     def __init__(self, reader: Asked, policy: Policy = "latest") -> None:
-        self._reader = reader
+        self._reader = at_one_moment(reader)
         self._policy = policy
         self._choose = chooser(reader, policy)
-        self._source = edge_source(reader._store, reader.cut)
+        self._source = edge_source(reader._store, self._reader.cut)
         self._known: dict[str, list[StoredProgram]] = {}
 
     @property
@@ -165,7 +171,8 @@ class Definitions:
 
 def standing(reader: Asked, role: str, trusted: Iterable[str] | None) -> list[Hyperedge]:
     """The definitions that were not taken back, oldest first."""
-    return _standing(reader, every(reader, role), trusted)
+    now = at_one_moment(reader)
+    return _standing(now, every(now, role), trusted)
 
 
 def _standing(reader: Asked, edges: Iterable[Hyperedge], trusted: Iterable[str] | None) -> list[Hyperedge]:
@@ -270,8 +277,9 @@ def unknown(name: object, known: Iterable[str], what: str) -> RequestError:
 
 def history(reader: Asked, name: str, author_name: Callable[[bytes], str]) -> list[Once]:
     """Every definition of a name, newest first."""
-    edges = every(reader, program_edges.PROGRAM)
-    stands = {edge.delta for edge in _standing(reader, edges, None)}
+    now = at_one_moment(reader)
+    edges = every(now, program_edges.PROGRAM)
+    stands = {edge.delta for edge in _standing(now, edges, None)}
     found, _ = program_edges.programs_of(edges)
     if not isinstance(name, str) or name not in found:
         raise unknown(name, found, "program")
@@ -397,25 +405,50 @@ class _With(Definitions):
 
 
 def _broken(definitions: Definitions, name: str) -> tuple[str, ...]:
-    """The stored programs that import one and do not work."""
-    return tuple(each for each in _importing(definitions, name) if not _is_sound(definitions, each))
-
-
-def _importing(definitions: Definitions, name: str) -> list[str]:
-    """The stored programs that import one, directly or through others."""
+    """The stored programs that import one and do not work, as far as `LOOKED_AT_BYTES_MAX` reaches."""
+    left = LOOKED_AT_BYTES_MAX
     imports: dict[str, set[str]] = {}
     for each in definitions.names:
         try:
             part = definitions.part(each)
-            imports[each] = {one.name for one in _parsed(each, part.program).imports} if part else set()
+            if part is None or "import" not in part.program:
+                continue
+            left -= len(part.program)
+            if left < 0:
+                break
+            imports[each] = {one.name for one in _parsed(each, part.program).imports}
         except ProgramError:
-            imports[each] = set()
+            continue
+    found: list[str] = []
+    for each in sorted(_leading_to(imports, name) - {name}):
+        try:
+            part = definitions.part(each)
+            known = () if part is None else definitions.closure(_parsed(each, part.program))
+        except ProgramError:
+            found.append(each)
+            continue
+        left -= sum(len(one.program) for one in (*known, *([] if part is None else [part])))
+        if left < 0:
+            break
+        if not _is_sound(definitions, each):
+            found.append(each)
+    return tuple(found)
+
+
+def _leading_to(imports: Mapping[str, set[str]], name: str) -> set[str]:
+    """The programs that import one, directly or through others."""
+    by: dict[str, list[str]] = {}
+    for each, names in imports.items():
+        for one in names:
+            by.setdefault(one, []).append(each)
     found: set[str] = set()
-    waiting = {name}
+    waiting = [name]
     while waiting:
-        found |= waiting
-        waiting = {each for each, names in imports.items() if names & waiting} - found
-    return sorted(found - {name})
+        for each in by.get(waiting.pop(), ()):
+            if each not in found:
+                found.add(each)
+                waiting.append(each)
+    return found
 
 
 def _is_sound(definitions: Definitions, name: str) -> bool:
