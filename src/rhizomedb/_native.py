@@ -16,7 +16,7 @@ from typing import Final, Literal, TypeVar
 
 from rhizomedb.errors import RequestError
 
-VERSION: Final = "0.3.0"
+VERSION: Final = "0.4.0"
 """The version of the kernels that this version of the package goes with (`native/Cargo.toml`)."""
 
 VARIABLE: Final = "RHIZOMEDB_BACKEND"
