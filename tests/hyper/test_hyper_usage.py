@@ -105,6 +105,7 @@ def test_what_a_prompt_shows_is_readable(db):
     db.alias("title", "name")
     said = db.relate(movie=(b"matrix", "cast"), character="Neo")
     assert repr(db.hyperedge(said.edge)).endswith(": movie=→ matrix · cast, character='Neo'>")
+    assert str(db.history(b"matrix")) == "matrix: 0 statements"
     assert repr(db.schemas()) == "<Schemas: std>"
     assert repr(db.vocabulary()) == "<Vocabulary: 1 class of attributes and 0 classes of things>"
     with pytest.raises(Error, match="that is the name of std"):

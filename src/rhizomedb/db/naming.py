@@ -117,12 +117,12 @@ class Names:
             )
 
     def label(self, entity: Entity) -> str:
-        """What to show for an entity: its title, name or label; else the key that derives it; else its id."""
+        """What to show for an entity: its title, name or label; else the key that derives it; else its id, as a text if it is one."""
         if entity not in self._labels:
             label = self._label(entity, self._cut)
             if label is None and self._cut != self._whole:
                 label = self._label(entity, self._whole)
-            self._labels[entity] = label or _hex(entity)
+            self._labels[entity] = label or _id(entity)
         return self._labels[entity]
 
     def _label(self, entity: Entity, cut: Cut) -> str | None:
@@ -249,6 +249,13 @@ class Names:
                 if len(names) >= SUGGESTIONS_MAX:
                     return names
         return names
+
+
+def _id(entity: Entity) -> str:
+    """An id as other systems give it, where it is a text that can be read; else how it begins in hexadecimal."""
+    text = entity.decode(errors="replace")
+    is_read = bool(text.strip()) and text.isprintable() and "\ufffd" not in text and not text.startswith("0x")
+    return text if is_read else _hex(entity)
 
 
 def _hex(entity: Entity) -> str:
