@@ -188,6 +188,9 @@ class HyperView:  # noqa: PLW1641  # the decorator makes its hash
                     waiting += inside
         return True
 
+    def __hash__(self) -> int:
+        return hash((self.entity, self.schema.id))
+
     def __getitem__(self, property: str) -> tuple[Entry, ...]:
         return self.properties.get(property, ())
 
