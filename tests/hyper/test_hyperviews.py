@@ -617,3 +617,20 @@ def test_a_schema_that_is_said_comes_back(world):
         assert {id: schema.version for id, schema in db.schemas().items()} == {
             each.id: each.version for each in world[0]
         }
+
+
+def test_views_that_many_share_are_compared_once(db):
+    schemas = [HyperSchema(f"s{level}", f"S{level}", nests={"to": Nest(f"s{level + 1}")}) for level in range(60)]
+    schemas.append(HyperSchema("s60", "End"))
+    for level in range(60):
+        for _ in range(2):
+            db.relate(("from", (b"level-%d" % level, "down")), ("to", b"level-%d" % (level + 1)))
+
+    def asked(of):
+        return of.hyperview(b"level-0", schemas[0], schemas=schemas)
+
+    assert asked(db) == asked(db)
+    with db.what_if() as other:
+        other.relate(("of", (b"level-60", "name")), ("name", "the end"))
+        assert asked(other) != asked(db)
+    assert asked(db) != "another thing"

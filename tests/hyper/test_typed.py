@@ -465,3 +465,11 @@ def test_what_is_expected_is_said_and_comes_back(expected):
         assert db.schemas()["s"] == schema
         assert len(edges_of(schema)) == 2 + len(expected)
         assert not db.define(db.class_of("S"))
+
+
+def test_a_class_to_which_many_ways_lead_is_read_once():
+    cls = None
+    for number in range(40):
+        inside = [] if cls is None else [(name, cls | None, field(default=None)) for name in ("left", "right")]
+        cls = make_dataclass(f"Level{number}", [("id", str), *inside])
+    assert len(typed(cls).schemas) == 40

@@ -77,7 +77,7 @@ def _made(schema: HyperSchema, made: Mapping[str, type[Any]]) -> type[Any]:
     if name != schema.name:
         space[SCHEMA_NAME] = schema.name
     cls: Any = dataclasses.make_dataclass(name, fields, namespace=space, kw_only=True)
-    if read_class(cls, ()).schema.version != schema.version:  # it says what fields do not
+    if read_class(cls, (), {}).schema.version != schema.version:  # it says what fields do not
         setattr(cls, SCHEMA, schema)
     return cls  # type: ignore[no-any-return]  # a class
 

@@ -119,8 +119,27 @@ class Entry:
         """The targets of a role: values, things, or views."""
         return [target for name, target in self.targets if name == role]
 
+    def _pairs(self, other: Entry) -> list[tuple[HyperView, HyperView]] | None:
+        """The views inside that have to be the same for another entry to be the same as this; None where it is not anyway."""
+        if self.edge != other.edge:
+            return None
+        if self is other or (self._targets is None and other._targets is None):
+            return []
+        inside = []
+        if len(self.targets) != len(other.targets):
+            return None
+        for (role, target), (its_role, its_target) in zip(self.targets, other.targets, strict=True):
+            if role == its_role and type(target) is HyperView and type(its_target) is HyperView:
+                inside.append((target, its_target))
+            elif role != its_role or target != its_target:
+                return None
+        return inside
+
     def __eq__(self, other: object) -> bool:
-        return type(other) is Entry and other.edge == self.edge and other.targets == self.targets
+        if type(other) is not Entry:
+            return False
+        inside = self._pairs(other)
+        return inside is not None and all(one == two for one, two in inside)
 
     def __hash__(self) -> int:
         return hash(self.edge)
@@ -144,6 +163,33 @@ class HyperView:  # noqa: PLW1641  # the decorator makes its hash
     def id(self) -> str:
         """The id of the thing as text."""
         return json_delta.id_of(self.entity)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether another view shows the same; views that many others share are compared once."""
+        if type(other) is not HyperView:
+            return NotImplemented
+        met: set[tuple[int, int]] = set()
+        waiting = [(self, other)]
+        while waiting:
+            one, two = waiting.pop()
+            if one is two or (id(one), id(two)) in met:
+                continue
+            met.add((id(one), id(two)))
+            if (one.entity, one.schema, one.properties.keys()) != (two.entity, two.schema, two.properties.keys()):
+                return False
+            for property, entries in one.properties.items():
+                others = two.properties[property]
+                if len(entries) != len(others):
+                    return False
+                for entry, its in zip(entries, others, strict=True):
+                    inside = entry._pairs(its)
+                    if inside is None:
+                        return False
+                    waiting += inside
+        return True
+
+    def __hash__(self) -> int:
+        return hash((self.entity, self.schema.id))
 
     def __getitem__(self, property: str) -> tuple[Entry, ...]:
         return self.properties.get(property, ())

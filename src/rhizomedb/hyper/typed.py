@@ -77,7 +77,7 @@ def schemas_of(cls: type[Any]) -> Schemas:
 
 @lru_cache(maxsize=1_000)
 def _typed(cls: type[Any]) -> TypedClass:
-    return read_class(cls, ())
+    return read_class(cls, (), {})
 
 
 def typed(cls: type[Any]) -> TypedClass:
@@ -90,8 +90,10 @@ def typed(cls: type[Any]) -> TypedClass:
     return _typed(cls)  # type: ignore[arg-type]  # a class can be hashed
 
 
-def read_class(cls: type[Any], path: tuple[type[Any], ...]) -> TypedClass:
-    """A class and those in it; `path` are those that lead to it."""
+def read_class(cls: type[Any], path: tuple[type[Any], ...], known: dict[type[Any], TypedClass]) -> TypedClass:
+    """A class and those in it; `path` are those that lead to it, `known` those that were read: each is read once."""
+    if cls in known:
+        return known[cls]
     if cls in path:
         raise cycle([each.__name__ for each in (*path[path.index(cls) :], cls)])
     if len(path) >= DEPTH_MAX:
@@ -105,10 +107,11 @@ def read_class(cls: type[Any], path: tuple[type[Any], ...]) -> TypedClass:
             identity = _identity(raw, place)
         else:
             fields.append(read_field(raw, place))
-    nested = {each.nested: read_class(each.nested, inside) for each in fields if each.nested is not None}
+    nested = {each.nested: read_class(each.nested, inside, known) for each in fields if each.nested is not None}
     given = cls.__dict__.get(SCHEMA)
     schema = given if isinstance(given, HyperSchema) else _schema(cls, given, fields, nested)
-    return TypedClass(cls, schema, tuple(fields), _gathered(schema, nested.values()), identity)
+    found = known[cls] = TypedClass(cls, schema, tuple(fields), _gathered(schema, nested.values()), identity)
+    return found
 
 
 def _schema(
