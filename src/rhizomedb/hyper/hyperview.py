@@ -7,7 +7,6 @@ because of that. Each is derived once, however many ways lead to it: a view that
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import zip_longest
 from operator import attrgetter
 from typing import Any, Final, TypeAlias, final
 
@@ -149,7 +148,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class HyperView:  # noqa: PLW1641  # the decorator makes its hash
+class HyperView:
     """What a schema shows of a thing: under each property the hyperedges that point at it there, oldest first.
 
     A view that is reached in several ways is one object. `to_dict` writes it out as the RhizomeDB reference does.
@@ -200,29 +199,6 @@ class HyperView:  # noqa: PLW1641  # the decorator makes its hash
     def __len__(self) -> int:
         return len(self.properties)
 
-    def __eq__(self, other: object) -> bool:
-        if type(other) is not HyperView:
-            return NotImplemented
-        waiting, compared = [(self, other)], set[tuple[int, int]]()
-        while waiting:  # two views are compared once, however many ways lead to them
-            one, two = waiting.pop()
-            if one is two or (id(one), id(two)) in compared:
-                continue
-            compared.add((id(one), id(two)))
-            if (one.entity, one.schema, [*one]) != (two.entity, two.schema, [*two]):
-                return False
-            for entry, beside in _side_by_side(one, two):
-                if entry is None or beside is None or entry.edge != beside.edge:
-                    return False
-                if len(entry.targets) != len(beside.targets):
-                    return False
-                for (role, target), (other_role, other_target) in zip(entry.targets, beside.targets, strict=True):
-                    if role == other_role and type(target) is type(other_target) is HyperView:
-                        waiting.append((target, other_target))
-                    elif role != other_role or target != other_target:
-                        return False
-        return True
-
     def __repr__(self) -> str:
         shown = ", ".join(f"{property} ({len(entries)})" for property, entries in self.properties.items())
         return f"<HyperView of {self.id} by {self.schema.name}: {shown or 'nothing'}>"
@@ -259,11 +235,6 @@ class HyperView:  # noqa: PLW1641  # the decorator makes its hash
             return {**said, "pointers": targets, **({"is_negated": True} if each.edge.is_negated else {})}
 
         return written(self)
-
-
-def _side_by_side(one: HyperView, two: HyperView) -> Iterator[tuple[Entry | None, Entry | None]]:
-    for property, entries in one.properties.items():
-        yield from zip_longest(entries, two[property])
 
 
 def _plain(target: Any, written: Callable[[HyperView], dict[str, Any]]) -> Any:
