@@ -88,8 +88,9 @@ def by_walk(
     waiting = found
     while waiting:
         negations = source.negating(waiting)
-        said = source.read([name for name, _ in negations])
-        counted = [(by.edge, of) for by, (_, of) in zip(said, negations, strict=True) if counts(by, of)]
+        names = list(dict.fromkeys(name for name, _ in negations))  # one may take back many
+        said = dict(zip(names, source.read(names), strict=True))
+        counted = [(said[name].edge, of) for name, of in negations if counts(said[name], of)]
         pairs += counted
         waiting = {by for by, _ in counted} - found - known.keys()
         found |= waiting
@@ -191,7 +192,8 @@ class Negations:
             self._epoch = store.epoch()
             return
         source = edge_source(store, Cut())
-        seqs = edges.with_role(NEGATES) if not self._reached else edges.after(self._reached)
+        # One that takes back many is found once for each of them.
+        seqs = sorted(set(edges.with_role(NEGATES))) if not self._reached else edges.after(self._reached)
         for epoch, edge in zip(edges.epochs(seqs), source.read(seqs), strict=True):
             self._all += [Negation(edge.edge, of, epoch, edge.time.ms, edge.author) for of in edge.negates]
         self._reached, self._epoch = edges.last, store.epoch()
