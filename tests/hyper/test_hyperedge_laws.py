@@ -324,3 +324,18 @@ def test_authors_may_come_after_what_they_took_back(said, trusted):
             if edge is not None:
                 followed.add([edge], lambda edge: {each.author for each in source.read(source.of_edges([edge]))})
             assert followed.edges == {edge for edge in by_program(store, Cut(), keys) if type(edge) is bytes}
+
+
+def test_a_negation_of_many_is_read_once(tmp_path, monkeypatch):
+    pointers = [Pointer("negates", Reference(b"t%d" % n, "negated_by")) for n in range(20)]
+    read = []
+    real = NumberedEdges.read
+    monkeypatch.setattr(NumberedEdges, "read", lambda source, ids: real(source, read.extend(some := list(ids)) or some))
+    with connect(tmp_path / "a.db") as db:
+        for _ in range(3):
+            db.relate(*pointers)
+        assert len(db.negated_edges()) == 20
+        assert len(read) <= 3
+        read.clear()
+        assert len(by_walk(db._store, db.cut, None, [b"t%d" % n for n in range(20)])) == 20
+        assert len(read) == 3

@@ -30,6 +30,9 @@ LENS: Final = "lens"
 STEPS_MAX, VERSIONS_MAX = 200, 64
 """How many steps a lens may have, and how many versions may be reached from one."""
 
+TOGETHER_MAX: Final = 2_000
+"""How many steps all lenses may have that lead to one version: each place between two steps may have every name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rename:
@@ -435,6 +438,12 @@ def reading(lenses: Iterable[Lens], version: str) -> Reading:
             if len(met) >= VERSIONS_MAX:
                 raise RequestError("hyper.lens", f"more than {VERSIONS_MAX} versions lead to {version!r:.60}")
             place = met[at]
+            if len(versions) + len(lens.steps) > TOGETHER_MAX:
+                raise RequestError(
+                    "hyper.lens",
+                    f"the lenses that lead to {version!r:.60} are too many: they have more than {TOGETHER_MAX:,} steps",
+                    fix="fewer lenses: trusted=[…]",
+                )
             for step in reversed(lens.steps):
                 versions.append(None)
                 sources.setdefault(place, []).append((len(versions) - 1, step, lens))

@@ -336,10 +336,11 @@ class LiveHyperViews:
         for key in unknown:
             self._shown[key] = {}
             self._shows.setdefault(key[1], set()).add(key[0])
-        edges = source.read([row[2] for row in rows])
-        for (key, property, _), edge in zip(rows, edges, strict=True):
-            self._add(key, property, edge)
-        self._ask_after(edges)
+        names = list(dict.fromkeys(row[2] for row in rows))  # one may show up in many places
+        edges = dict(zip(names, source.read(names), strict=True))
+        for key, property, name in rows:
+            self._add(key, property, edges[name])
+        self._ask_after(edges.values())
 
     def _make(self, key: Key) -> list[Key]:
         """Make a view of what is known, or say which views have to be made before it."""
