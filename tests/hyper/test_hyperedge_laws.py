@@ -335,7 +335,7 @@ def test_a_negation_of_many_is_read_once(tmp_path, monkeypatch):
         for _ in range(3):
             db.relate(*pointers)
         assert len(db.negated_edges()) == 20
-        assert len(read) == 3
+        assert len(read) <= 3
         read.clear()
         assert len(by_walk(db._store, db.cut, None, [b"t%d" % n for n in range(20)])) == 20
         assert len(read) == 3

@@ -91,8 +91,9 @@ def by_walk(
     waiting = found
     while waiting:
         negations = source.negating(waiting)
-        said = source.read([name for name, _ in negations])
-        counted = [(by.edge, of) for by, (_, of) in zip(said, negations, strict=True) if counts(by, of)]
+        names = list(dict.fromkeys(name for name, _ in negations))  # one may take back many
+        said = dict(zip(names, source.read(names), strict=True))
+        counted = [(said[name].edge, of) for name, of in negations if counts(said[name], of)]
         pairs += counted
         waiting = {by for by, _ in counted} - found - known.keys()
         found |= waiting
