@@ -319,7 +319,7 @@ def lose_one_in_the_middle(folder: Path) -> None:
 def miss_a_segment(folder: Path, bug: Bug = nullcontext) -> None:
     """A segment is not there for a moment, as when somebody merged it between two looks."""
     path, numbers = _with_segments(folder)
-    find, late = Folder.map, 2
+    find, late = Folder.map, 1
 
     def blink(self: Folder, name: str, size: int) -> memoryview | None:
         nonlocal late

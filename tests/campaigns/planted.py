@@ -135,7 +135,7 @@ def lost_segments_stay_in_the_catalogue() -> Any:
 
 def missing_segments_are_not_looked_for_again() -> Any:
     """Who does not find a segment that the catalogue names reads the log instead, at once."""
-    return _patched((Indexed, "missing", lambda self, mark: set()))
+    return _patched((Indexed, "missing", lambda self: set()))
 
 
 def failed_commit_is_none() -> Any:
@@ -206,17 +206,17 @@ def what_others_write_is_not_noticed() -> Any:
 def read_at_two_moments() -> Any:
     """The catalogue is read after the mark that it belongs to, and others write between."""
 
-    catch_up = Indexed.catch_up
+    follow = Indexed.follow
 
     @contextmanager
     def at_any_moment(self: File) -> Iterator[None]:
         yield
 
-    def slowly(self: Indexed, mark: Mark) -> None:
+    def slowly(self: Indexed, mark: Mark) -> bool:
         time.sleep(0.002)  # so that somebody does
-        catch_up(self, mark)
+        return follow(self, mark)
 
-    return _patched((File, "at_one_moment", at_any_moment), (Indexed, "catch_up", slowly))
+    return _patched((File, "at_one_moment", at_any_moment), (Indexed, "follow", slowly))
 
 
 def expectation_checked_too_early() -> Any:

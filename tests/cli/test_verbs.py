@@ -156,7 +156,7 @@ def test_every_verb_is_tested() -> None:
         *("watch", "backup", "restore", "doctor", "compact", "limits"),  # test_care.py
         *("edges", "relate", "negate"),  # test_edges.py
         *("define", "schemas", "show"),  # test_schemas.py
-        *("where", "diff"),  # test_views.py
+        *("where", "diff"),  # test_views_of_schemas.py
         "revert",  # test_revert.py
         "program",  # test_program.py
         *("alias", "same", "lens", "vocabulary"),  # test_wording.py

@@ -39,7 +39,7 @@ class Looks:
         return self.left <= 0
 
     def __call__(self, frame, event, argument):
-        if event in ("call", "c_return") and frame.f_code.co_filename.endswith("/db/outlet.py"):
+        if event in ("call", "c_return") and frame.f_code.co_filename.endswith("/db/live/outlet.py"):
             self.left -= 1
             if not self.left:
                 raise KeyboardInterrupt
