@@ -99,8 +99,14 @@ STEPS = {
     "a write framed beside": (say_at_length, ("/store/sqlite.py", "/store/framing.py", "/store/sealed.py")),
     "a read of what others wrote": (ask, ("/store/file.py", "/store/sqlite.py", "/store/indexed.py")),
     "numbers that go on": (ask, ("/store/numbering.py", "/db/programs/reading.py")),
-    "a view that goes on": (look, ("/store/numbering.py", "/db/live/upkeep.py", "/db/live/live_view.py", "/db/live/stored.py")),
-    "a view that goes back": (rewind, ("/db/live/upkeep.py", "/db/live/live_view.py", "/db/live/stored.py", "/flow/engine.py")),
+    "a view that goes on": (
+        look,
+        ("/store/numbering.py", "/db/live/upkeep.py", "/db/live/live_view.py", "/db/live/stored.py"),
+    ),
+    "a view that goes back": (
+        rewind,
+        ("/db/live/upkeep.py", "/db/live/live_view.py", "/db/live/stored.py", "/flow/engine.py"),
+    ),
 }
 
 
