@@ -5,7 +5,7 @@ use crate::store::damage::Found;
 use crate::store::header::{Bounds, ROW};
 use crate::store::keys::{hash_of, prefix_of};
 use crate::store::ranges::{attribute_at, fact_at, Range, Row};
-use crate::store::search::partition_point;
+use crate::store::search::{near, partition_point};
 use crate::store::sections::{NAMES, ORDER, S};
 use crate::store::segment::Segment;
 use crate::store::walk::Summary;
@@ -331,7 +331,12 @@ impl Index {
 
     fn sayers(&self, row: u32) -> Found<Vec<u32>> {
         let (segment, _) = self.of_fact(row)?;
-        let first = segment.bisect(S::DeltaFactLast, row, 0, segment.count(S::DeltaFactLast))?;
+        let first = near(
+            about_where(segment, row),
+            0,
+            segment.count(S::DeltaFactLast),
+            |place| Ok(segment.u32(S::DeltaFactLast, place)? < row),
+        )?;
         let mut found = vec![first as u32 + segment.bounds.delta_after + 1];
         for segment in self.all() {
             segment.all_of(S::RepeatByFact, S::RepeatFact, row, |place| {
@@ -369,20 +374,28 @@ impl Index {
         last: u32,
     ) -> Found<Vec<(u32, u32)>> {
         let ranges = self.ranges_of(entity, attribute, value)?;
-        let mut found = Vec::new();
-        for (row, _, of, under, to) in self.rows_in(&ranges, entity)? {
-            let edge = if by_value { to } else { of };
-            if value != 0 && to != value {
-                continue;
-            }
+        let mut rows = self.rows_in(&ranges, entity)?;
+        rows.retain(|row| value == 0 || row.4 == value);
+        for &(row, ..) in &rows {
+            let (segment, _) = self.of_fact(row)?;
+            segment.fetch(S::DeltaFactLast, about_where(segment, row));
+        }
+        let mut said = Vec::with_capacity(rows.len());
+        for (row, _, of, under, to) in rows {
             for seq in self.sayers(row)? {
                 let (segment, number) = self.of_delta(seq)?;
-                if seq <= last
-                    && segment.u32(S::DeltaEdge, number)? == edge
-                    && segment.u32(S::DeltaAuthor, number)? != 0
-                {
-                    found.push((under, seq));
-                }
+                segment.fetch(S::DeltaEdge, number);
+                segment.fetch(S::DeltaAuthor, number);
+                said.push((segment, number, if by_value { to } else { of }, under, seq));
+            }
+        }
+        let mut found = Vec::with_capacity(said.len());
+        for (segment, number, edge, under, seq) in said {
+            if seq <= last
+                && segment.u32(S::DeltaEdge, number)? == edge
+                && segment.u32(S::DeltaAuthor, number)? != 0
+            {
+                found.push((under, seq));
             }
         }
         Ok(found)
@@ -511,4 +524,11 @@ fn listed<'py>(py: Python<'py>, rows: Vec<Row>) -> PyResult<Bound<'py, PyList>> 
         found.push((row, PyBytes::new(py, digest), entity, attribute, value).into_pyobject(py)?);
     }
     PyList::new(py, found)
+}
+
+/// Which delta of a segment says a fact of it, if each said equally many: about the right one.
+fn about_where(segment: &Segment, row: u32) -> usize {
+    let deltas = segment.count(S::DeltaFactLast) as u64;
+    let facts = segment.bounds.facts().max(1) as u64;
+    (segment.bounds.fact(row) as u64 * deltas / facts) as usize
 }

@@ -3,6 +3,7 @@
 use crate::store::ahead;
 use crate::store::damage::Found;
 use crate::store::lookup::Index;
+use crate::store::search::{near, partition_point};
 use crate::store::sections::S;
 use crate::store::segment::Segment;
 
@@ -49,10 +50,14 @@ impl Index {
                     segment.parts()?
                 };
                 for (first, last) in parts {
-                    let at = segment.bisect_in(S::FactByValue, S::FactValue, value, first, last)?;
-                    let end =
-                        segment.bisect_in(S::FactByValue, S::FactValue, value + 1, at, last)?;
-                    found.push((number, BY_VALUE, at, end));
+                    let value_at = |at| -> Found<u32> {
+                        segment.u32(S::FactValue, segment.u32(S::FactByValue, at)? as usize)
+                    };
+                    let at = partition_point(first, last, |at| Ok(value_at(at)? < value))?;
+                    if at < last && value_at(at)? == value {
+                        let end = near(at, at, last, |at| Ok(value_at(at)? <= value))?;
+                        found.push((number, BY_VALUE, at, end));
+                    }
                 }
             } else if attribute != 0 {
                 let (first, last) = segment.part(S::AttributeCell, S::AttributeEnd, attribute)?;

@@ -58,9 +58,11 @@ def negated_among(
         return by_walk(store, cut, trusted, edges) if len(edges) <= FEW else by_reading(store, cut, trusted)
     known = _known(store)
     known.asked_after += len(edges)
-    if known.is_read or known.asked_after * DEARER > store.edges(Cut()).how_many(NEGATES):
-        return known.at(store, cut, trusted)
-    return by_walk(store, cut, trusted, edges)
+    if not known.is_read and known.asked_after * DEARER <= store.edges(Cut()).how_many(NEGATES):
+        return by_walk(store, cut, trusted, edges)
+    if known.is_dear(store, cut, trusted, len(edges)):
+        return by_walk(store, cut, trusted, edges)
+    return known.at(store, cut, trusted)
 
 
 def by_walk(
@@ -160,24 +162,27 @@ class Negations:
         self._all: list[Negation] = []
         self._reached = self._epoch = 0
         self._answers: dict[object, frozenset[Entity]] = {}
+        self._asked: dict[object, int] = {}
 
     @property
     def is_read(self) -> bool:
         """Whether the negations were read, all but what came since."""
         return self._reached > 0
 
+    def is_dear(self, store: SqliteStore, cut: Cut, trusted: frozenset[bytes] | None, edges: int) -> bool:
+        """Whether it takes less to ask after some edges than to work out what is taken back at a cut that was not asked for
+        as often as that would have paid."""
+        moment = self._moment(store, cut, trusted)
+        if moment in self._answers:
+            return False
+        if len(self._asked) >= ANSWERS_MAX:
+            self._asked.clear()
+        self._asked[moment] = self._asked.get(moment, 0) + edges
+        return self._asked[moment] * DEARER <= len(self._all)
+
     def at(self, store: SqliteStore, cut: Cut, trusted: frozenset[bytes] | None) -> frozenset[Entity]:
         """What is taken back at a cut."""
-        self._follow(store)
-        epoch = cut.epoch if cut.epoch is not None and cut.epoch < self._epoch else None  # the newest is all there is
-        moment = (
-            epoch,
-            cut.since,
-            cut.until,
-            cut.authors,
-            trusted,
-            self._reached if trusted is not None else len(self._all),
-        )
+        moment = self._moment(store, cut, trusted)
         found = self._answers.get(moment)
         if found is None:
             visible = [each for each in self._all if cut.admits(each.epoch, each.ms, each.author)]
@@ -187,6 +192,13 @@ class Negations:
                 self._answers.clear()
             self._answers[moment] = found
         return found
+
+    def _moment(self, store: SqliteStore, cut: Cut, trusted: frozenset[bytes] | None) -> object:
+        """What the answer at a cut depends on."""
+        self._follow(store)
+        epoch = cut.epoch if cut.epoch is not None and cut.epoch < self._epoch else None  # the newest is all there is
+        said = self._reached if trusted is not None else len(self._all)
+        return epoch, cut.since, cut.until, cut.authors, trusted, said
 
     def _follow(self, store: SqliteStore) -> None:
         """Read the negations that came since."""
