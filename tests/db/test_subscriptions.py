@@ -800,3 +800,14 @@ def test_interruptions_lose_nothing(db, monkeypatch):
         with contextlib.suppress(KeyboardInterrupt):
             got += sub.poll(1)
     assert values(got) == list(range(6))
+
+
+def test_of_many_thousands_those_alone_are_told_whom_a_write_concerns(db):
+    subscriptions = [db.subscribe(targets=[b"thing-%d" % number]) for number in range(5_000)]
+    db.relate(titled=(b"thing-77", "title"), title="Heat")
+    db.relate(titled=(b"thing-4999", "title"), title="Alien")
+    told = {number: len(sub.poll()) for number, sub in enumerate(subscriptions[4_990:], 4_990)}
+    assert told == {number: int(number == 4_999) for number in range(4_990, 5_000)}
+    assert [len(sub.poll()) for sub in subscriptions[76:79]] == [0, 1, 0]
+    for sub in subscriptions:
+        sub.close()
